@@ -1,0 +1,309 @@
+/* Handlers, and how an instance looks in JSON. */
+#include "api.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "events.h"
+#include "index.h"
+#include "instance.h"
+#include "scope.h"
+#include "store.h"
+#include "version.h"
+
+#define LIST_MAX 1000
+#define TAIL_DEFAULT 100
+#define TAIL_MAX 10000
+
+static const struct config *config;
+
+void api_init(const struct config *cfg)
+{
+	config = cfg;
+}
+
+/* New reference; null for nothing. */
+static json_t *text_or_null(const char *text)
+{
+	return *text ? json_string(text) : json_null();
+}
+
+static json_t *dsn_to_json(const struct record *record)
+{
+	if (!record->port)
+		return json_null();
+	return json_sprintf("postgresql://%s@%s:%d/postgres?sslmode=require",
+			    config->admin_user, config->publish_address, record->port);
+}
+
+/* New reference; NULL without memory. */
+static json_t *view_to_json(const struct view *view)
+{
+	const struct record *record = &view->record;
+
+	return json_pack("{s:s s:s s:o s:s s:i s:s s:o s:s s:O s:{s:i s:o} s:o s:o}",
+			 "storage_dir", record->storage_dir, "state",
+			 state_name(view->state), "port",
+			 record->port ? json_integer(record->port) : json_null(), "address",
+			 config->publish_address, "version", record->version, "admin_user",
+			 config->admin_user, "dsn", dsn_to_json(record), "created_at",
+			 record->created_at, "labels", record->labels, "limits", "memory_mb",
+			 record->memory_mb, "cpus", cpus_to_json(record->cpus),
+			 "container_id", text_or_null(view->container_id), "reason",
+			 text_or_null(record->reason));
+}
+
+static bool answer(struct call *call, json_t *json, struct error *err)
+{
+	if (!json || json_object_set_new(json, "status", json_string("OK")) != 0) {
+		json_decref(json);
+		return fail(err, ERR_INTERNAL, "out of memory");
+	}
+	call->res->status = 200;
+	call->res->json = json;
+	return true;
+}
+
+static bool answer_view(struct call *call, const struct view *view, struct error *err)
+{
+	return answer(call, view_to_json(view), err);
+}
+
+/* A parameter's text, NULL when it is not given. Borrowed. */
+static const char *param(const struct call *call, const char *name)
+{
+	return json_string_value(json_object_get(call->query, name));
+}
+
+static bool param_number(const struct call *call, const char *name, int max, int *number,
+			 struct error *err)
+{
+	const char *text = param(call, name);
+	size_t length;
+
+	if (!text)
+		return true;
+	length = strlen(text);
+	if (length < 1 || length > 6 || strspn(text, "0123456789") != length ||
+	    text[0] == '0' || atoi(text) > max)
+		return fail_field(err, name, "must be a whole number from 1 to %d", max);
+	*number = atoi(text);
+	return true;
+}
+
+static bool param_switch(const struct call *call, const char *name, bool *on,
+			 struct error *err)
+{
+	const char *text = param(call, name);
+
+	if (!text)
+		return true;
+	if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+		return fail_field(err, name, "must be true or false");
+	*on = strcmp(text, "true") == 0;
+	return true;
+}
+
+static json_t *part(bool ok, const char *key, json_t *value)
+{
+	json_t *json = json_pack("{s:b}", "ok", ok);
+
+	json_object_set_new(json, key, value);
+	return json;
+}
+
+static json_t *storage_to_json(bool *ret_ok)
+{
+	uint64_t free_bytes = 0, total_bytes = 0;
+	struct error err;
+	json_t *json;
+
+	*ret_ok = store_space(&free_bytes, &total_bytes, &err);
+	json = part(*ret_ok, "free_bytes", json_integer((json_int_t)free_bytes));
+	json_object_set_new(json, "total_bytes", json_integer((json_int_t)total_bytes));
+	return json;
+}
+
+bool health_get(struct call *call, struct error *err)
+{
+	bool engine_ok = events_engine_is_up();
+	bool process_ok = instance_is_loaded();
+	bool storage_ok;
+	json_t *storage = storage_to_json(&storage_ok);
+	json_t *json = json_pack("{s:s s:o s:o s:o}", "version", PGBERTH_VERSION, "process",
+				 part(process_ok, "pid", json_integer(getpid())), "engine",
+				 part(engine_ok, "api", text_or_null(engine_ok ? engine_api_prefix() + 2 : "")),
+				 "storage", storage);
+
+	if (!answer(call, json, err))
+		return false;
+	if (engine_ok && process_ok && storage_ok)
+		return true;
+	json_object_set_new(call->res->json, "status", json_string("ERROR"));
+	call->res->status = 503;
+	call->res->retry_after = 5;
+	return true;
+}
+
+struct listing {
+	json_t *containers;
+	bool by_state;
+	enum state state;
+	const char *label; /* key=value, NULL: any */
+	size_t limit;
+	bool more;
+};
+
+static bool label_fits(const json_t *labels, const char *label)
+{
+	const char *equals = strchr(label, '=');
+	AUTO_FREE char *key = strndup(label, (size_t)(equals - label));
+	const char *value = key ? json_string_value(json_object_get(labels, key)) : NULL;
+
+	return value && strcmp(value, equals + 1) == 0;
+}
+
+static bool list_add(const struct view *view, void *user)
+{
+	struct listing *listing = user;
+
+	if (listing->by_state && view->state != listing->state)
+		return true;
+	if (listing->label && !label_fits(view->record.labels, listing->label))
+		return true;
+	if (json_array_size(listing->containers) == listing->limit) {
+		listing->more = true;
+		return false;
+	}
+	json_array_append_new(listing->containers, view_to_json(view));
+	return true;
+}
+
+static bool listing_parse(const struct call *call, struct listing *listing,
+			  struct error *err)
+{
+	const char *state = param(call, "state");
+	int limit = LIST_MAX;
+
+	if (!param_number(call, "limit", LIST_MAX, &limit, err))
+		return false;
+	listing->limit = (size_t)limit;
+	listing->by_state = state != NULL;
+	listing->label = param(call, "label");
+	if (state && !state_from_name(&listing->state, state))
+		return fail_field(err, "state",
+				  "must be one of: starting running stopping stopped stored failed");
+	if (listing->label && !strchr(listing->label, '='))
+		return fail_field(err, "label", "must be key=value");
+	return true;
+}
+
+bool containers_list(struct call *call, struct error *err)
+{
+	struct listing listing = { 0 };
+	const char *after = param(call, "after");
+	json_t *last, *next;
+
+	if (!listing_parse(call, &listing, err))
+		return false;
+	if (after && !name_is_valid(after))
+		return fail_field(err, "after", "must be a name as in next");
+	listing.containers = json_array();
+	index_walk(after ? after : "", list_add, &listing);
+	last = json_array_get(listing.containers, json_array_size(listing.containers) - 1);
+	next = json_object_get(last, "storage_dir");
+	return answer(call,
+		      json_pack("{s:o s:O}", "containers", listing.containers, "next",
+				listing.more && next ? next : json_null()),
+		      err);
+}
+
+bool containers_create(struct call *call, struct error *err)
+{
+	AUTO_VIEW view = { 0 };
+
+	return instance_create(&call->spec, &view, err) && answer_view(call, &view, err);
+}
+
+bool container_get(struct call *call, struct error *err)
+{
+	AUTO_VIEW view = { 0 };
+
+	if (!index_get(call->storage_dir, &view))
+		return fail(err, ERR_NOT_FOUND, "there is no instance %s", call->storage_dir);
+	return answer_view(call, &view, err);
+}
+
+bool container_change(struct call *call, struct error *err)
+{
+	AUTO_VIEW view = { 0 };
+	bool restarted;
+	json_t *json;
+
+	if (!instance_change(call->storage_dir, &call->spec, &view, &restarted, err))
+		return false;
+	json = view_to_json(&view);
+	if (json)
+		json_object_set_new(json, "restarted", json_boolean(restarted));
+	return answer(call, json, err);
+}
+
+bool container_delete(struct call *call, struct error *err)
+{
+	AUTO_VIEW view = { 0 };
+	bool purge = false;
+	json_t *json;
+
+	if (!param_switch(call, "purge", &purge, err) ||
+	    !instance_delete(call->storage_dir, purge, &view, err))
+		return false;
+	json = view_to_json(&view);
+	if (json && purge)
+		json_object_set_new(json, "purged", json_true());
+	return answer(call, json, err);
+}
+
+bool container_start(struct call *call, struct error *err)
+{
+	AUTO_VIEW view = { 0 };
+
+	return instance_start(call->storage_dir, &call->spec, &view, err) &&
+	       answer_view(call, &view, err);
+}
+
+bool container_stop(struct call *call, struct error *err)
+{
+	AUTO_VIEW view = { 0 };
+
+	return instance_stop(call->storage_dir, &view, err) && answer_view(call, &view, err);
+}
+
+bool container_restart(struct call *call, struct error *err)
+{
+	AUTO_VIEW view = { 0 };
+
+	return instance_restart(call->storage_dir, &view, err) &&
+	       answer_view(call, &view, err);
+}
+
+bool container_password(struct call *call, struct error *err)
+{
+	AUTO_VIEW view = { 0 };
+
+	return instance_set_password(call->storage_dir, call->spec.admin_password, &view,
+				     err) &&
+	       answer_view(call, &view, err);
+}
+
+bool container_logs(struct call *call, struct error *err)
+{
+	int tail = TAIL_DEFAULT;
+
+	if (!param_number(call, "tail", TAIL_MAX, &tail, err) ||
+	    !instance_logs(call->storage_dir, tail, &call->res->text, err))
+		return false;
+	call->res->status = 200;
+	call->res->is_text = true;
+	return true;
+}

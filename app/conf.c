@@ -1,0 +1,163 @@
+/* Configuration files and command lines of servers. */
+#include "conf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "certificate.h"
+#include "scope.h"
+
+/* As root in pgberthd's place; see pg_ident.conf. Whoever else can enter the socket's
+ * directory is the tenant. */
+#define HBA_LOCAL "# Written by pgberth, which overwrites it.\nlocal all all peer map=pgberth\n"
+
+static const char *const hba_texts[] = {
+	[HBA_SOCKET_ONLY] = HBA_LOCAL,
+	[HBA_OPEN] = HBA_LOCAL "host all all all scram-sha-256\n"
+			       "host replication all all scram-sha-256\n",
+};
+
+struct conf_file conf_hba(enum hba hba)
+{
+	return (struct conf_file){ "pg_hba.conf", hba_texts[hba] };
+}
+
+bool conf_server(struct buf *ret, const struct record *record)
+{
+	int memory_mb = record->memory_mb;
+
+	return buf_printf(ret,
+			  "# Written by pgberth, which overwrites it; ALTER SYSTEM goes beyond it.\n"
+			  "shared_buffers = %dMB\n"
+			  "effective_cache_size = %dMB\n"
+			  "maintenance_work_mem = %dMB\n"
+			  "max_connections = 100\n"
+			  "dynamic_shared_memory_type = posix\n"
+			  "password_encryption = scram-sha-256\n"
+			  "timezone = UTC\n"
+			  "log_timezone = UTC\n"
+			  "log_line_prefix = '%%m [%%p] %%q%%u@%%d '\n"
+			  "restart_after_crash = on\n",
+			  memory_mb / 4, memory_mb * 3 / 4, memory_mb / 16);
+}
+
+static bool conf_ident(struct buf *ret, const struct config *cfg)
+{
+	return buf_printf(ret,
+			  "# Written by pgberth, which overwrites it.\n"
+			  "pgberth root %s\npgberth root postgres\n",
+			  cfg->admin_user);
+}
+
+bool conf_make(struct conf *ret, const struct config *cfg, const struct record *record,
+	       struct error *err)
+{
+	static const char *const names[CONF_FILES] = { CONF_SERVER_NAME, "pg_hba.conf",
+						       "pg_ident.conf",	 "server.key",
+						       "server.crt" };
+	AUTO_CONF conf = { 0 };
+
+	if (!certificate_make(record->storage_dir, &conf.text[3], &conf.text[4], err))
+		return false;
+	if (!conf_server(&conf.text[0], record) ||
+	    !buf_printf(&conf.text[1], "%s", hba_texts[HBA_OPEN]) ||
+	    !conf_ident(&conf.text[2], cfg))
+		return fail(err, ERR_INTERNAL, "out of memory");
+	for (int i = 0; i < CONF_FILES; i++)
+		conf.files[i] = (struct conf_file){ names[i], buf_text(&conf.text[i]) };
+	*ret = conf;
+	conf = (struct conf){ 0 };
+	return true;
+}
+
+void conf_done(struct conf *conf)
+{
+	for (int i = 0; i < CONF_FILES; i++)
+		buf_done(&conf->text[i]);
+}
+
+/* Settings that belong to pgberth, so they stand on the command line. */
+static const char *const settings[] = {
+	"config_file=/etc/pgberth/postgresql.conf",
+	"hba_file=/etc/pgberth/pg_hba.conf",
+	"ident_file=/etc/pgberth/pg_ident.conf",
+	"listen_addresses=*",
+	"port=5432",
+	"unix_socket_directories=/pg/run",
+	"unix_socket_permissions=0700",
+	"ssl=on",
+	"ssl_cert_file=/etc/pgberth/server.crt",
+	"ssl_key_file=/etc/pgberth/server.key",
+	"logging_collector=on",
+	"log_destination=stderr",
+	"log_directory=/pg/log",
+	"log_filename=postgresql-%Y-%m-%d_%H%M%S.log",
+	"log_file_mode=0600",
+	"log_rotation_size=10MB",
+	"log_rotation_age=1d",
+	"log_truncate_on_rotation=off",
+	"lc_messages=C", /* pg.c reads messages */
+};
+
+/* Texts in buf move when it grows, so the argv is cut out of it at the end. */
+static void argv_cut(const char *argv[CONF_ARGV_MAX], struct buf *text)
+{
+	size_t count = 0;
+
+	for (size_t at = 0; at < text->length; at += strlen(text->data + at) + 1)
+		if (count < CONF_ARGV_MAX - 1)
+			argv[count++] = text->data + at;
+	argv[count] = NULL;
+}
+
+static bool word_add(struct buf *text, const char *word)
+{
+	return buf_append(text, word, strlen(word) + 1);
+}
+
+static bool server_words(struct buf *text, int version)
+{
+	return buf_printf(text, "/usr/lib/postgresql/%d/bin/postgres", version) &&
+	       buf_append(text, "", 1);
+}
+
+static bool settings_add(struct buf *text)
+{
+	for (size_t i = 0; i < COUNT_OF(settings); i++)
+		if (!word_add(text, "-c") || !word_add(text, settings[i]))
+			return false;
+	return true;
+}
+
+bool conf_argv(const char *argv[CONF_ARGV_MAX], struct buf *text,
+	       const struct record *record)
+{
+	if (!server_words(text, record->version) || !word_add(text, "-D") ||
+	    !word_add(text, "/pg/data") || !word_add(text, "-c") ||
+	    !buf_printf(text, "cluster_name=%s", record->storage_dir) ||
+	    !buf_append(text, "", 1) || !settings_add(text))
+		return false;
+	argv_cut(argv, text);
+	return true;
+}
+
+/*
+ * Single-user mode lets nobody be shut out, but needs a database to work in: any will
+ * do, whatever the tenant dropped.
+ */
+static const char repair_script[] =
+	"for database in template1 postgres template0; do "
+	"\"$0\" --single -D /pg/data -c config_file=/etc/pgberth/postgresql.conf "
+	"-c hba_file=/etc/pgberth/pg_hba.conf -c ident_file=/etc/pgberth/pg_ident.conf "
+	"-c logging_collector=off -c log_statement=none "
+	"$database < /etc/pgberth/" CONF_REPAIR_NAME " && exit 0; done; exit 1";
+
+bool conf_repair_argv(const char *argv[CONF_ARGV_MAX], struct buf *text,
+		      const struct record *record)
+{
+	if (!word_add(text, "/bin/sh") || !word_add(text, "-c") ||
+	    !word_add(text, repair_script) || !server_words(text, record->version))
+		return false;
+	argv_cut(argv, text);
+	return true;
+}

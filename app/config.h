@@ -1,0 +1,46 @@
+/* What /etc/pgberth/pgberth.conf says, read once at start and constant afterwards. */
+#ifndef PGBERTH_CONFIG_H
+#define PGBERTH_CONFIG_H
+
+#include <stdbool.h>
+
+#include "error.h"
+
+#define VERSIONS_MAX 8
+
+struct config {
+	char *root;
+	char *socket;
+	char *socket_group;
+	char *log;
+	char *listen;
+	char *publish_address;
+	char *admin_user;
+	char *versions; /* as written; parsed into version[] */
+	char *engine_socket;
+	char *network;
+	char *seccomp_profile;
+	int port_min, port_max;
+	int uid_min, uid_max;
+	int workers, changes;
+	int start_timeout_s, stop_timeout_s;
+	int log_mb;
+	bool heal;
+
+	int version[VERSIONS_MAX]; /* configured majors, the default first, 0 ends */
+	int host_memory_mb, host_cpus;
+};
+
+/*
+ * Reads path into cfg, defaults first; a missing file, an unknown key or a value out
+ * of range is an error that names line or key. cfg owns its strings for ever.
+ * Main thread, at start.
+ */
+bool config_load(struct config *cfg, const char *path, struct error *err);
+
+bool config_has_version(const struct config *cfg, int version);
+
+/* True when every address in `listen` is a loopback one. */
+bool config_listens_on_loopback_only(const struct config *cfg);
+
+#endif

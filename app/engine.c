@@ -1,0 +1,449 @@
+/* Engine API calls. */
+#include "engine.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine_http.h"
+#include "engine_spec.h"
+#include "log.h"
+#include "scope.h"
+
+#define QUICK_MS 20000	/* inspect, list, remove a stopped one */
+#define SLOW_MS 60000	/* create and start, with many at once */
+
+static const struct config *config;
+static pthread_mutex_t version_lock = PTHREAD_MUTEX_INITIALIZER;
+static char version_prefix[16] = "/v1.41"; /* held under version_lock */
+
+const char *engine_api_prefix(void)
+{
+	static _Thread_local char prefix[sizeof(version_prefix)];
+
+	pthread_mutex_lock(&version_lock);
+	memcpy(prefix, version_prefix, sizeof(prefix));
+	pthread_mutex_unlock(&version_lock);
+	return prefix;
+}
+
+static const char *message_of(const json_t *json)
+{
+	const char *message = json_string_value(json_object_get(json, "message"));
+
+	return message ? message : "no reason given";
+}
+
+/* The reply's JSON, NULL when there is none; new reference. */
+static json_t *reply_json(const struct engine_reply *reply)
+{
+	return json_loadb(buf_text(&reply->body), reply->body.length, 0, NULL);
+}
+
+/*
+ * One call under the agreed API version. *ret_json gets what came (may be NULL), a
+ * status of 400 or more is left to the caller.
+ */
+static bool engine_call(const char *method, long timeout_ms, const json_t *body,
+			int *ret_status, json_t **ret_json, struct error *err,
+			const char *path)
+{
+	AUTO_REPLY reply = { 0 };
+	char url[480];
+
+	snprintf(url, sizeof(url), "%s%s", engine_api_prefix(), path);
+	if (!engine_http(method, url, body, timeout_ms, &reply, err))
+		return false;
+	*ret_status = reply.status;
+	*ret_json = reply_json(&reply);
+	return true;
+}
+
+static bool engine_refused(struct error *err, const char *what, int status,
+			   const json_t *json)
+{
+	return fail(err, ERR_ENGINE, "the engine cannot %s: %s (status %d)", what,
+		    message_of(json), status);
+}
+
+/* Newest API version that the tests have run against. */
+#define API_MINOR_NEWEST 41
+#define API_MINOR_OLDEST 41
+
+static bool version_agree(struct error *err)
+{
+	AUTO_REPLY reply = { 0 };
+	int major = 0, minor = 0;
+
+	if (!engine_http("GET", "/_ping", NULL, QUICK_MS, &reply, err))
+		return false;
+	if (sscanf(reply.api_version, "%d.%d", &major, &minor) != 2 || major != 1 ||
+	    minor < API_MINOR_OLDEST)
+		return fail(err, ERR_ENGINE, "the engine's API %s is older than 1.%d",
+			    reply.api_version, API_MINOR_OLDEST);
+	if (minor > API_MINOR_NEWEST)
+		minor = API_MINOR_NEWEST;
+	pthread_mutex_lock(&version_lock);
+	snprintf(version_prefix, sizeof(version_prefix), "/v1.%d", minor);
+	pthread_mutex_unlock(&version_lock);
+	return true;
+}
+
+static bool network_make(struct error *err)
+{
+	json_auto_t *body = json_pack("{s:s s:s s:b s:{s:s s:s} s:{s:s}}", "Name",
+				      config->network, "Driver", "bridge", "CheckDuplicate", 1,
+				      "Options", "com.docker.network.bridge.name",
+				      config->network,
+				      "com.docker.network.bridge.enable_icc", "false",
+				      "Labels", "pgberth.root", config->root);
+	json_auto_t *json = NULL;
+	int status;
+
+	if (!engine_call("POST", SLOW_MS, body, &status, &json, err, "/networks/create"))
+		return false;
+	if (status != 201 && status != 409)
+		return engine_refused(err, "make the tenants' network", status, json);
+	log_info("network made name=%s", config->network);
+	return true;
+}
+
+static bool network_ensure(struct error *err)
+{
+	json_auto_t *json = NULL;
+	char path[160];
+	int status;
+
+	snprintf(path, sizeof(path), "/networks/%s", config->network);
+	if (!engine_call("GET", QUICK_MS, NULL, &status, &json, err, path))
+		return false;
+	if (status == 200)
+		return true;
+	if (status == 404)
+		return network_make(err);
+	return engine_refused(err, "show the tenants' network", status, json);
+}
+
+bool engine_init(const struct config *cfg, struct error *err)
+{
+	config = cfg;
+	return engine_http_init(cfg->engine_socket, err) && engine_spec_init(cfg, err);
+}
+
+bool engine_connect(struct error *err)
+{
+	return version_agree(err) && network_ensure(err);
+}
+
+static const char *string_at(const json_t *json, const char *key)
+{
+	const char *text = json_string_value(json_object_get(json, key));
+
+	return text ? text : "";
+}
+
+static bool labels_are_ours(const json_t *labels)
+{
+	return strcmp(string_at(labels, "pgberth.root"), config->root) == 0;
+}
+
+/* {"5432/tcp": [{"HostPort": "6123"}]} as both bindings and mappings have it. */
+static int port_of(const json_t *ports)
+{
+	const json_t *first = json_array_get(json_object_get(ports, "5432/tcp"), 0);
+
+	return atoi(string_at(first, "HostPort"));
+}
+
+static void container_from_inspect(struct container *ret, const json_t *json)
+{
+	const json_t *state = json_object_get(json, "State");
+	const json_t *host = json_object_get(json, "HostConfig");
+	const json_t *labels = json_object_get(json_object_get(json, "Config"), "Labels");
+	const json_t *network = json_object_get(json, "NetworkSettings");
+
+	*ret = (struct container){ .exists = true };
+	snprintf(ret->id, sizeof(ret->id), "%s", string_at(json, "Id"));
+	snprintf(ret->storage_dir, sizeof(ret->storage_dir), "%s",
+		 string_at(labels, "pgberth.storage_dir"));
+	snprintf(ret->error, sizeof(ret->error), "%s", string_at(state, "Error"));
+	ret->is_ours = labels_are_ours(labels);
+	ret->is_paused = json_is_true(json_object_get(state, "Paused"));
+	ret->is_restarting = json_is_true(json_object_get(state, "Restarting"));
+	ret->is_running = json_is_true(json_object_get(state, "Running")) &&
+			  !ret->is_paused && !ret->is_restarting;
+	ret->oom_killed = json_is_true(json_object_get(state, "OOMKilled"));
+	ret->exit_code = (int)json_integer_value(json_object_get(state, "ExitCode"));
+	ret->restarts = (int)json_integer_value(json_object_get(json, "RestartCount"));
+	ret->port = port_of(json_object_get(network, "Ports"));
+	ret->memory_mb = (int)(json_integer_value(json_object_get(host, "Memory")) >> 20);
+	ret->cpus = json_number_value(json_object_get(host, "NanoCpus")) / 1e9;
+}
+
+bool engine_inspect(const char *storage_dir, struct container *ret, struct error *err)
+{
+	json_auto_t *json = NULL;
+	char path[160];
+	int status;
+
+	snprintf(path, sizeof(path), "/containers/" CONTAINER_PREFIX "%s/json", storage_dir);
+	if (!engine_call("GET", QUICK_MS, NULL, &status, &json, err, path))
+		return false;
+	if (status == 404) {
+		*ret = (struct container){ .exists = false };
+		return true;
+	}
+	if (status != 200 || !json_is_string(json_object_get(json, "Id")))
+		return engine_refused(err, "show the container", status, json);
+	container_from_inspect(ret, json);
+	ret->is_ours = ret->is_ours && strcmp(ret->storage_dir, storage_dir) == 0;
+	return true;
+}
+
+static void container_from_list(struct container *ret, const json_t *json)
+{
+	const json_t *labels = json_object_get(json, "Labels");
+	const json_t *ports = json_object_get(json, "Ports");
+	const json_t *port;
+	size_t i;
+
+	*ret = (struct container){ .exists = true, .is_ours = labels_are_ours(labels) };
+	snprintf(ret->id, sizeof(ret->id), "%s", string_at(json, "Id"));
+	snprintf(ret->storage_dir, sizeof(ret->storage_dir), "%s",
+		 string_at(labels, "pgberth.storage_dir"));
+	ret->is_running = strcmp(string_at(json, "State"), "running") == 0;
+	json_array_foreach((json_t *)ports, i, port)
+		if (json_integer_value(json_object_get(port, "PublicPort")))
+			ret->port = (int)json_integer_value(
+				json_object_get(port, "PublicPort"));
+}
+
+/* {"label": ["pgberth.root=…"]}, percent-encoded for a query. Caller frees. */
+static char *filters_encoded(const char *more_key, const char *more_value)
+{
+	json_auto_t *filters = json_pack("{s:[s+]}", "label", "pgberth.root=", config->root);
+	AUTO_FREE char *text = NULL;
+	char *escaped, *copy;
+
+	if (filters && more_key)
+		json_object_set_new(filters, more_key, json_pack("[s]", more_value));
+	text = filters ? json_dumps(filters, JSON_COMPACT) : NULL;
+	escaped = text ? curl_easy_escape(NULL, text, 0) : NULL;
+	copy = escaped ? strdup(escaped) : NULL;
+	curl_free(escaped);
+	return copy;
+}
+
+bool engine_list(struct container **ret, size_t *ret_count, struct error *err)
+{
+	AUTO_FREE char *filters = filters_encoded(NULL, NULL);
+	AUTO_FREE struct container *list = NULL;
+	json_auto_t *json = NULL;
+	char path[400];
+	int status;
+
+	snprintf(path, sizeof(path), "/containers/json?all=1&filters=%s",
+		 filters ? filters : "");
+	if (!engine_call("GET", QUICK_MS, NULL, &status, &json, err, path))
+		return false;
+	if (status != 200 || !json_is_array(json))
+		return engine_refused(err, "list containers", status, json);
+	list = calloc(json_array_size(json) + 1, sizeof(*list));
+	if (!list)
+		return fail(err, ERR_INTERNAL, "out of memory");
+	for (size_t i = 0; i < json_array_size(json); i++)
+		container_from_list(&list[i], json_array_get(json, i));
+	*ret_count = json_array_size(json);
+	*ret = take(&list);
+	return true;
+}
+
+static bool create_refused(const struct container_spec *spec, int status,
+			   const json_t *json, struct error *err)
+{
+	if (status == 409)
+		return fail(err, ERR_FOREIGN_DATA,
+			    "a container named " CONTAINER_PREFIX
+			    "%s that is not of this pgberth stands in the way",
+			    spec->record->storage_dir);
+	if (status == 404 && strstr(message_of(json), "mage"))
+		return fail(err, ERR_IMAGE_MISSING,
+			    "the engine has no image for PostgreSQL %d; run make up",
+			    spec->record->version);
+	return engine_refused(err, "create the container", status, json);
+}
+
+bool engine_create(const struct container_spec *spec, char ret_id[CONTAINER_ID_SIZE],
+		   struct error *err)
+{
+	json_auto_t *body = engine_spec_to_json(spec);
+	json_auto_t *json = NULL;
+	char path[160];
+	int status;
+
+	if (!body)
+		return fail(err, ERR_INTERNAL, "out of memory");
+	snprintf(path, sizeof(path), "/containers/create?name=" CONTAINER_PREFIX "%s",
+		 spec->record->storage_dir);
+	if (!engine_call("POST", SLOW_MS, body, &status, &json, err, path))
+		return false;
+	if (status != 201 || strlen(string_at(json, "Id")) != CONTAINER_ID_SIZE - 1)
+		return create_refused(spec, status, json, err);
+	memcpy(ret_id, string_at(json, "Id"), CONTAINER_ID_SIZE);
+	return true;
+}
+
+/*
+ * Both texts of a clash come with status 500 (Docker 20.10): another container has the
+ * port, or a process of the host.
+ */
+static bool start_refused(int status, const json_t *json, struct error *err)
+{
+	const char *message = message_of(json);
+
+	if (strstr(message, "port is already allocated"))
+		return fail_at(err, ERR_PORT_IN_USE, "port",
+			       "the port is held by another container");
+	if (strstr(message, "address already in use"))
+		return fail_at(err, ERR_PORT_IN_USE, "port",
+			       "the port is held by a process of the host");
+	return engine_refused(err, "start the container", status, json);
+}
+
+bool engine_start(const char *id, struct error *err)
+{
+	json_auto_t *json = NULL;
+	char path[160];
+	int status;
+
+	snprintf(path, sizeof(path), "/containers/%s/start", id);
+	if (!engine_call("POST", SLOW_MS, NULL, &status, &json, err, path))
+		return false;
+	if (status == 204 || status == 304)
+		return true;
+	if (status == 404 && strstr(message_of(json), "network") &&
+	    network_ensure(err))
+		return engine_refused(err, "start the container, try again", status, json);
+	return start_refused(status, json, err);
+}
+
+bool engine_stop(const char *id, struct error *err)
+{
+	json_auto_t *json = NULL;
+	char path[160];
+	int status;
+
+	snprintf(path, sizeof(path), "/containers/%s/stop?t=%d", id, config->stop_timeout_s);
+	if (!engine_call("POST", (config->stop_timeout_s + 30) * 1000L, NULL, &status, &json,
+			 err, path))
+		return false;
+	if (status == 204 || status == 304 || status == 404)
+		return true;
+	return engine_refused(err, "stop the container", status, json);
+}
+
+bool engine_remove(const char *id, struct error *err)
+{
+	json_auto_t *json = NULL;
+	char path[160];
+	int status;
+
+	snprintf(path, sizeof(path), "/containers/%s?force=1&v=1", id);
+	if (!engine_call("DELETE", SLOW_MS, NULL, &status, &json, err, path))
+		return false;
+	/* 409: its removal is already in progress */
+	if (status == 204 || status == 404 || status == 409)
+		return true;
+	return engine_refused(err, "remove the container", status, json);
+}
+
+bool engine_update(const char *id, const struct record *record, struct error *err)
+{
+	json_auto_t *body = engine_spec_limits(record);
+	json_auto_t *json = NULL;
+	char path[160];
+	int status;
+
+	if (!body)
+		return fail(err, ERR_INTERNAL, "out of memory");
+	snprintf(path, sizeof(path), "/containers/%s/update", id);
+	if (!engine_call("POST", QUICK_MS, body, &status, &json, err, path))
+		return false;
+	return status == 200 || engine_refused(err, "change the limits", status, json);
+}
+
+bool engine_wait(const char *id, int timeout_ms, int *ret_exit_code, struct error *err)
+{
+	json_auto_t *json = NULL;
+	char path[160];
+	int status;
+
+	snprintf(path, sizeof(path), "/containers/%s/wait", id);
+	if (!engine_call("POST", timeout_ms, NULL, &status, &json, err, path))
+		return false;
+	if (status != 200)
+		return engine_refused(err, "wait for the container", status, json);
+	*ret_exit_code = (int)json_integer_value(json_object_get(json, "StatusCode"));
+	return true;
+}
+
+/* Frames of 8 bytes of header (stream, 0, 0, 0, length big-endian) and the payload. */
+static bool frames_unpack(const struct buf *frames, struct buf *log)
+{
+	const unsigned char *at = (const unsigned char *)buf_text(frames);
+	size_t left = frames->length;
+
+	while (left >= 8) {
+		size_t length = (size_t)at[4] << 24 | at[5] << 16 | at[6] << 8 | at[7];
+
+		if (length > left - 8)
+			length = left - 8;
+		if (!buf_append(log, at + 8, length))
+			return false;
+		at += 8 + length;
+		left -= 8 + length;
+	}
+	return true;
+}
+
+bool engine_logs(const char *id, int tail, struct buf *log, struct error *err)
+{
+	AUTO_REPLY reply = { 0 };
+	char path[200];
+
+	snprintf(path, sizeof(path), "%s/containers/%s/logs?stdout=1&stderr=1&tail=%d",
+		 engine_api_prefix(), id, tail);
+	if (!engine_http("GET", path, NULL, QUICK_MS, &reply, err))
+		return false;
+	if (reply.status == 404)
+		return true;
+	if (reply.status != 200)
+		return fail(err, ERR_ENGINE, "the engine cannot show the log (status %d)",
+			    reply.status);
+	return frames_unpack(&reply.body, log) || fail(err, ERR_INTERNAL, "out of memory");
+}
+
+char *engine_events_path(void)
+{
+	AUTO_FREE char *filters = filters_encoded("type", "container");
+	AUTO_BUF path = { 0 };
+
+	if (!filters || !buf_printf(&path, "http://engine%s/events?filters=%s",
+				    engine_api_prefix(), filters))
+		return NULL;
+	return strdup(path.data);
+}
+
+void engine_event_name(const char *line, size_t length, char ret_name[NAME_SIZE])
+{
+	json_auto_t *event = json_loadb(line, length, 0, NULL);
+	const json_t *actor = json_object_get(event, "Actor");
+	const char *name = string_at(json_object_get(actor, "Attributes"),
+				     "pgberth.storage_dir");
+
+	ret_name[0] = '\0';
+	if (name_is_valid(name))
+		snprintf(ret_name, NAME_SIZE, "%s", name);
+}

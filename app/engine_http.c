@@ -1,0 +1,116 @@
+/* libcurl over a unix socket, one easy handle a thread. */
+#include "engine_http.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "scope.h"
+
+#define CONNECT_TIMEOUT_MS 5000
+#define REPLY_MAX (16 * 1024 * 1024)
+
+static const char *socket_of_engine;
+static _Thread_local CURL *handle;
+
+bool engine_http_init(const char *socket_path, struct error *err)
+{
+	socket_of_engine = socket_path;
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return fail(err, ERR_INTERNAL, "libcurl cannot be initialised");
+	return true;
+}
+
+const char *engine_http_socket(void)
+{
+	return socket_of_engine;
+}
+
+void engine_http_thread_done(void)
+{
+	curl_easy_cleanup(handle);
+	handle = NULL;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *user)
+{
+	struct engine_reply *reply = user;
+
+	return buf_append(&reply->body, data, size * count) ? count : 0;
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *user)
+{
+	static const char name[] = "Api-Version:";
+	struct engine_reply *reply = user;
+
+	if (count > sizeof(name) && strncasecmp(data, name, sizeof(name) - 1) == 0)
+		snprintf(reply->api_version, sizeof(reply->api_version), "%.*s",
+			 (int)strspn(data + sizeof(name), "0123456789."),
+			 data + sizeof(name));
+	return size * count;
+}
+
+static bool handle_ready(struct error *err)
+{
+	if (!handle)
+		handle = curl_easy_init();
+	else
+		curl_easy_reset(handle);
+	return handle || fail(err, ERR_INTERNAL, "out of memory");
+}
+
+static void handle_set(const char *method, const char *url, const char *body,
+		       struct curl_slist *headers, long timeout_ms,
+		       struct engine_reply *reply, char *problem)
+{
+	curl_easy_setopt(handle, CURLOPT_UNIX_SOCKET_PATH, socket_of_engine);
+	curl_easy_setopt(handle, CURLOPT_URL, url);
+	curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, method);
+	curl_easy_setopt(handle, CURLOPT_PROXY, "");
+	curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+	/* Idle connections would hold 96 descriptors and go stale with the engine. */
+	curl_easy_setopt(handle, CURLOPT_FORBID_REUSE, 1L);
+	curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
+	curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, timeout_ms);
+	curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(handle, CURLOPT_WRITEDATA, reply);
+	curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(handle, CURLOPT_HEADERDATA, reply);
+	curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, problem);
+	if (strcmp(method, "POST") == 0)
+		curl_easy_setopt(handle, CURLOPT_POSTFIELDS, body ? body : "");
+}
+
+bool engine_http(const char *method, const char *path, const json_t *body,
+		 long timeout_ms, struct engine_reply *ret_reply, struct error *err)
+{
+	AUTO_FREE char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	char problem[CURL_ERROR_SIZE] = "";
+	struct curl_slist *headers;
+	CURLcode code;
+	char url[512];
+	long status = 0;
+
+	*ret_reply = (struct engine_reply){ .body.max = REPLY_MAX };
+	if (!handle_ready(err) || (body && !text))
+		return fail(err, ERR_INTERNAL, "out of memory");
+	snprintf(url, sizeof(url), "http://engine%s", path);
+	headers = curl_slist_append(NULL, "Content-Type: application/json");
+	handle_set(method, url, text, headers, timeout_ms, ret_reply, problem);
+	code = curl_easy_perform(handle);
+	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, NULL);
+	curl_slist_free_all(headers);
+	if (code != CURLE_OK)
+		return fail(err, ERR_ENGINE, "the container engine does not answer: %s",
+			    problem[0] ? problem : curl_easy_strerror(code));
+	ret_reply->status = (int)status;
+	return true;
+}
+
+void engine_reply_done(struct engine_reply *reply)
+{
+	buf_done(&reply->body);
+}

@@ -1,0 +1,126 @@
+/* What a tenant's container may do: as little as PostgreSQL needs. */
+#include "engine_spec.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "scope.h"
+
+static const struct config *config;
+static char *seccomp_option; /* "seccomp=" and the profile's text, as the API wants it */
+
+bool engine_spec_init(const struct config *cfg, struct error *err)
+{
+	json_error_t problem;
+	json_auto_t *profile = json_load_file(cfg->seccomp_profile, 0, &problem);
+	AUTO_FREE char *text = profile ? json_dumps(profile, JSON_COMPACT) : NULL;
+	AUTO_BUF option = { 0 };
+
+	config = cfg;
+	if (!text)
+		return fail(err, ERR_INVALID, "seccomp_profile %s: %s", cfg->seccomp_profile,
+			    problem.text);
+	if (!buf_printf(&option, "seccomp=%s", text))
+		return fail(err, ERR_INTERNAL, "out of memory");
+	seccomp_option = take(&option.data);
+	return true;
+}
+
+static json_int_t bytes_of_mb(long long megabytes)
+{
+	return (json_int_t)megabytes << 20;
+}
+
+json_t *engine_spec_limits(const struct record *record)
+{
+	/* Memory and swap together: the same figure, so no swap. */
+	return json_pack("{s:I s:I s:I}", "Memory", bytes_of_mb(record->memory_mb),
+			 "MemorySwap", bytes_of_mb(record->memory_mb), "NanoCpus",
+			 (json_int_t)(record->cpus * 1e9 + 0.5));
+}
+
+static json_t *mounts(const struct container_spec *spec)
+{
+	return json_pack("[{s:s s:s s:s s:{s:s s:b}} {s:s s:s s:s s:b s:{s:s s:b}}]", "Type",
+			 "bind", "Source", spec->pg_dir, "Target", "/pg", "BindOptions",
+			 "Propagation", "rprivate", "NonRecursive", 1, "Type", "bind", "Source",
+			 spec->conf_dir, "Target", "/etc/pgberth", "ReadOnly", 1, "BindOptions",
+			 "Propagation", "rprivate", "NonRecursive", 1);
+}
+
+static json_t *labels(const struct record *record)
+{
+	char port[16], version[16];
+
+	snprintf(port, sizeof(port), "%d", record->port);
+	snprintf(version, sizeof(version), "%d", record->version);
+	return json_pack("{s:s s:s s:s s:s}", "pgberth.root", config->root,
+			 "pgberth.storage_dir", record->storage_dir, "pgberth.port", port,
+			 "pgberth.version", version);
+}
+
+static json_t *port_bindings(int port)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", port);
+	return json_pack("{s:[{s:s s:s}]}", "5432/tcp", "HostIp", config->publish_address,
+			 "HostPort", text);
+}
+
+/* /dev/shm is for parallel queries; what is in it counts against the memory limit. */
+static json_int_t shm_size(const struct record *record)
+{
+	return bytes_of_mb(record->memory_mb / 2 > 64 ? record->memory_mb / 2 : 64);
+}
+
+static json_t *host_config(const struct container_spec *spec)
+{
+	const struct record *record = spec->record;
+	json_t *host = engine_spec_limits(record);
+	json_auto_t *more = json_pack(
+		"{s:o s:b s:i s:I s:i s:[s] s:b s:b s:[s s] s:{s:s} s:s s:s"
+		" s:[{s:s s:i s:i} {s:s s:i s:i}] s:{s:s s:{s:s s:s}}}",
+		"Mounts", mounts(spec), "Init", 1, "PidsLimit", 512, "ShmSize",
+		shm_size(record), "OomScoreAdj", 500, "CapDrop", "ALL", "Privileged", 0,
+		"ReadonlyRootfs", 1, "SecurityOpt", "no-new-privileges", seccomp_option, "Tmpfs",
+		"/tmp", "rw,noexec,nosuid,nodev,size=64m,mode=1777", "IpcMode", "private",
+		"CgroupnsMode", "private", "Ulimits", "Name", "nofile", "Soft", 4096, "Hard",
+		4096, "Name", "core", "Soft", 0, "Hard", 0, "LogConfig", "Type", "json-file",
+		"Config", "max-size", "1m", "max-file", "2");
+
+	if (!host || !more || json_object_update(host, more) != 0) {
+		json_decref(host);
+		return NULL;
+	}
+	json_object_set_new(host, "NetworkMode",
+			    json_string(spec->is_isolated ? "none" : config->network));
+	if (spec->is_isolated)
+		return host;
+	json_object_set_new(host, "PortBindings", port_bindings(record->port));
+	json_object_set_new(host, "RestartPolicy", json_pack("{s:s}", "Name", "unless-stopped"));
+	return host;
+}
+
+static json_t *argv_to_json(const char *const *argv)
+{
+	json_t *list = json_array();
+
+	for (; *argv; argv++)
+		json_array_append_new(list, json_string(*argv));
+	return list;
+}
+
+json_t *engine_spec_to_json(const struct container_spec *spec)
+{
+	char user[32];
+
+	snprintf(user, sizeof(user), "%d:%d", spec->record->uid, spec->record->uid);
+	return json_pack("{s:s s:s s:s s:o s:[] s:[s s s] s:s s:i s:{s:{}} s:{s:[s]} s:o s:o}",
+			 "Image", spec->image_id, "User", user, "Hostname", "pg", "Entrypoint",
+			 argv_to_json(spec->argv), "Cmd", "Env", "LANG=C.UTF-8", "TZ=UTC",
+			 "PATH=/usr/local/bin:/usr/bin:/bin", "StopSignal", "SIGINT",
+			 "StopTimeout", config->stop_timeout_s, "ExposedPorts", "5432/tcp",
+			 "Healthcheck", "Test", "NONE", "Labels", labels(spec->record),
+			 "HostConfig", host_config(spec));
+}

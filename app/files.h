@@ -1,0 +1,39 @@
+/*
+ * Files and trees below a directory descriptor. Nothing here follows a symbolic link
+ * or leaves the directory it was given. For store and its parts only. Any thread.
+ */
+#ifndef PGBERTH_FILES_H
+#define PGBERTH_FILES_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "buf.h"
+#include "error.h"
+
+/* openat2(2) beneath dir, no links on the way or at the end; O_CLOEXEC is added. */
+int files_open(int dir, const char *path, int flags, mode_t mode);
+int files_open_dir(int dir, const char *path);
+
+/* mkdirat, owner and mode set whatever the umask. EEXIST is an error. */
+bool files_make_dir(int dir, const char *name, int uid, int gid, mode_t mode,
+		    struct error *err);
+
+/* Writes name.tmp, syncs, renames it to name, syncs dir. */
+bool files_replace(int dir, const char *name, const char *data, size_t length, int uid,
+		   int gid, mode_t mode, struct error *err);
+
+/* Appends a whole regular file of at most max bytes. */
+bool files_read(int dir, const char *name, size_t max, struct buf *ret, struct error *err);
+
+/* Copies the tree at from (a directory) into to (an empty one); all becomes uid's, files
+ * 0600, directories 0700. Only regular files and directories are expected. */
+bool files_copy_tree(int from, int to, int uid, struct error *err);
+
+/* fsyncs every file and directory of the tree. */
+bool files_sync_tree(int dir, struct error *err);
+
+/* Removes dir/name and all below it, staying on its device. Missing is fine. */
+bool files_remove_tree(int dir, const char *name, struct error *err);
+
+#endif

@@ -1,0 +1,143 @@
+/* FastCGI parameters and streams. */
+#include "http.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "scope.h"
+
+static const char *param(const FCGX_Request *fcgi, const char *name)
+{
+	const char *value = FCGX_GetParam(name, fcgi->envp);
+
+	return value ? value : "";
+}
+
+static bool length_parse(size_t *ret_length, const char *text, struct error *err)
+{
+	unsigned long long length;
+
+	if (strspn(text, "0123456789") != strlen(text) || strlen(text) > 18)
+		return fail(err, ERR_UNREADABLE, "Content-Length is not a number");
+	length = strtoull(text, NULL, 10); /* empty, as nginx sends for no body: 0 */
+	if (length > BODY_MAX)
+		return fail(err, ERR_TOO_LARGE, "the body is larger than %d bytes", BODY_MAX);
+	*ret_length = (size_t)length;
+	return true;
+}
+
+static bool body_read(struct buf *body, FCGX_Request *fcgi, struct error *err)
+{
+	char chunk[4096];
+	size_t length = 0;
+
+	if (!length_parse(&length, param(fcgi, "CONTENT_LENGTH"), err))
+		return false;
+	while (body->length < length) {
+		size_t want = length - body->length;
+		int got = FCGX_GetStr(chunk, want < sizeof(chunk) ? (int)want : 4096, fcgi->in);
+
+		if (got <= 0)
+			return fail(err, ERR_UNREADABLE, "the body ends too early");
+		if (!buf_append(body, chunk, (size_t)got))
+			return fail(err, ERR_INTERNAL, "out of memory");
+	}
+	explicit_bzero(chunk, sizeof(chunk));
+	return true;
+}
+
+bool request_read(struct request *ret_req, FCGX_Request *fcgi, struct error *err)
+{
+	*ret_req = (struct request){
+		.id = param(fcgi, "REQUEST_ID"),
+		.method = param(fcgi, "REQUEST_METHOD"),
+		.path = param(fcgi, "DOCUMENT_URI"),
+		.query = param(fcgi, "QUERY_STRING"),
+		.content_type = param(fcgi, "CONTENT_TYPE"),
+		.remote_addr = param(fcgi, "REMOTE_ADDR"),
+		.host = param(fcgi, "HTTP_HOST"),
+		.origin = param(fcgi, "HTTP_ORIGIN"),
+		.sec_fetch_site = param(fcgi, "HTTP_SEC_FETCH_SITE"),
+	};
+	if (strcmp(ret_req->method, "HEAD") == 0)
+		ret_req->method = "GET";
+	return body_read(&ret_req->body, fcgi, err);
+}
+
+void request_done(struct request *req)
+{
+	buf_done(&req->body);
+}
+
+static void send_bytes(FCGX_Request *fcgi, const char *data, size_t length)
+{
+	while (length > 0) {
+		int chunk = length > 65536 ? 65536 : (int)length;
+
+		if (FCGX_PutStr(data, chunk, fcgi->out) != chunk)
+			return;
+		data += chunk;
+		length -= (size_t)chunk;
+	}
+}
+
+void response_send(const struct response *res, FCGX_Request *fcgi)
+{
+	AUTO_FREE char *json = NULL;
+	AUTO_BUF head = { 0 };
+	const char *body = buf_text(&res->text);
+	size_t length = res->text.length;
+	bool ok;
+
+	if (!res->is_text) {
+		json = json_dumps(res->json, JSON_COMPACT | JSON_REAL_PRECISION(15));
+		body = json ? json : "{\"status\":\"ERROR\"}";
+		length = strlen(body);
+	}
+	ok = buf_printf(&head, "Status: %d\r\nContent-Type: %s\r\nContent-Length: %zu\r\n",
+			json || res->is_text ? res->status : 500,
+			res->is_text ? "text/plain; charset=utf-8" : "application/json", length);
+	if (res->allow[0])
+		ok = ok && buf_printf(&head, "Allow: %s\r\n", res->allow);
+	if (res->retry_after)
+		ok = ok && buf_printf(&head, "Retry-After: %d\r\n", res->retry_after);
+	if (!ok || !buf_printf(&head, "Cache-Control: no-store\r\n"
+				      "X-Content-Type-Options: nosniff\r\n\r\n"))
+		return;
+	send_bytes(fcgi, head.data, head.length);
+	if (strcmp(param(fcgi, "REQUEST_METHOD"), "HEAD") != 0)
+		send_bytes(fcgi, body, length);
+}
+
+void response_done(struct response *res)
+{
+	json_decref(res->json);
+	res->json = NULL;
+	buf_done(&res->text);
+}
+
+/* A field's name is the client's text when it is unknown; show it only if it is plain. */
+static json_t *field_to_json(const char *field)
+{
+	for (const char *at = field; *at; at++)
+		if (*at <= ' ' || *at >= 0x7f)
+			return NULL;
+	return *field ? json_string(field) : NULL;
+}
+
+void response_fail(struct response *res, const struct request *req,
+		   const struct error *err)
+{
+	json_t *error = json_pack("{s:s, s:s, s:o*}", "code", error_slug(err->code),
+				  "message", err->message, "field",
+				  field_to_json(err->field));
+
+	json_decref(res->json);
+	res->is_text = false;
+	res->status = error_status(err->code);
+	res->retry_after = error_retry_after(err->code);
+	res->json = json_pack("{s:s, s:o, s:s}", "status", "ERROR", "error", error,
+			      "request_id", req->id);
+}

@@ -1,0 +1,193 @@
+/* pgberthd: start and stop in order. */
+#include <execinfo.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api.h"
+#include "config.h"
+#include "engine.h"
+#include "events.h"
+#include "instance.h"
+#include "log.h"
+#include "outside.h"
+#include "pg.h"
+#include "port_claim.h"
+#include "ports.h"
+#include "postmaster.h"
+#include "reconciler.h"
+#include "role.h"
+#include "server.h"
+#include "spec.h"
+#include "store.h"
+#include "version.h"
+
+#define STOP_TIMEOUT_MS 30000
+#define FRAMES_MAX 64
+
+static const char *config_path = "/etc/pgberth/pgberth.conf";
+
+/* A crash leaves addresses, never memory: no core, and a backtrace in the log. */
+static void on_crash(int number)
+{
+	static const char title[] = "crash: pgberthd received a fatal signal, backtrace:\n";
+	void *frames[FRAMES_MAX];
+
+	if (write(log_fd(), title, sizeof(title) - 1) > 0)
+		backtrace_symbols_fd(frames, backtrace(frames, FRAMES_MAX), log_fd());
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
+static void crash_prepare(void)
+{
+	static const int fatal[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
+	struct rlimit none = { 0, 0 };
+	void *frame;
+
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
+	backtrace(&frame, 1); /* loads what the handler must not load */
+	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+		signal(fatal[i], on_crash);
+}
+
+/* jansson holds bodies and so passwords: what it frees is wiped first. */
+static void wipe_and_free(void *memory)
+{
+	if (memory)
+		explicit_bzero(memory, malloc_usable_size(memory));
+	free(memory);
+}
+
+static void json_prepare(void)
+{
+	json_set_alloc_funcs(malloc, wipe_and_free);
+	json_object_seed(0);
+}
+
+static bool access_check(const struct config *cfg, struct error *err)
+{
+	if (config_listens_on_loopback_only(cfg))
+		return true;
+	return fail(err, ERR_INVALID,
+		    "listen = %s is not loopback, and no token is configured; refusing to start",
+		    cfg->listen);
+}
+
+static bool parts_init(struct config *cfg, struct error *err)
+{
+	if (!config_load(cfg, config_path, err) || !access_check(cfg, err))
+		return false;
+	if (!log_open(cfg->log))
+		return fail_errno(err, "cannot open the log %s", cfg->log);
+	spec_set_limits(cfg);
+	api_init(cfg);
+	instance_init(cfg);
+	outside_init(cfg);
+	port_claim_init(cfg);
+	postmaster_init(cfg);
+	role_init(cfg);
+	return store_open(cfg, err) && ports_init(cfg, err) && pg_init(cfg, err) &&
+	       engine_init(cfg, err);
+}
+
+/* Health is served from the start, all else once the records are read. */
+static bool parts_start(const struct config *cfg, struct error *err)
+{
+	return server_start(cfg, err) && instance_load(err) && reconciler_start(err) &&
+	       events_start(err);
+}
+
+static void signals_block(sigset_t *ret_signals)
+{
+	sigemptyset(ret_signals);
+	sigaddset(ret_signals, SIGTERM);
+	sigaddset(ret_signals, SIGINT);
+	sigaddset(ret_signals, SIGHUP);
+	sigaddset(ret_signals, SIGPIPE);
+	sigaddset(ret_signals, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
+}
+
+static void signals_wait(const sigset_t *signals)
+{
+	int number = 0;
+
+	while (number != SIGTERM && number != SIGINT) {
+		sigwait(signals, &number);
+		if (number == SIGHUP)
+			log_reopen();
+	}
+}
+
+/* What is cut off by _exit() is undone or finished at the next start. */
+static int parts_stop(void)
+{
+	bool all_ended;
+
+	log_info("stopping");
+	all_ended = server_stop(STOP_TIMEOUT_MS);
+	if (!all_ended) {
+		log_warn("stopped with requests under way");
+		_exit(0);
+	}
+	events_stop();
+	reconciler_stop();
+	log_info("stopped");
+	return 0;
+}
+
+static int usage(FILE *to, int status)
+{
+	fprintf(to, "usage: pgberthd [-c FILE] [-V]\n"
+		    "  -c FILE  configuration (default /etc/pgberth/pgberth.conf)\n"
+		    "  -V       print the version\n");
+	return status;
+}
+
+static int options_read(int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt(argc, argv, "c:hV")) != -1) {
+		if (option == 'c')
+			config_path = optarg;
+		else if (option == 'V')
+			return puts("pgberthd " PGBERTH_VERSION) < 0;
+		else
+			return option == 'h' ? usage(stdout, 0) : usage(stderr, 2);
+	}
+	return optind < argc ? usage(stderr, 2) : -1;
+}
+
+int main(int argc, char **argv)
+{
+	struct config cfg;
+	sigset_t signals;
+	struct error err;
+	int status = options_read(argc, argv);
+
+	if (status >= 0)
+		return status;
+	umask(0077);
+	signals_block(&signals);
+	json_prepare();
+	crash_prepare();
+	if (!parts_init(&cfg, &err) || !parts_start(&cfg, &err)) {
+		log_error("cannot start: %s", err.message);
+		fprintf(stderr, "pgberthd: %s\n", err.message);
+		return 1;
+	}
+	log_info("started version=" PGBERTH_VERSION " root=%s workers=%d", cfg.root,
+		 cfg.workers);
+	signals_wait(&signals);
+	return parts_stop();
+}

@@ -1,0 +1,53 @@
+/* Outside hands. */
+#include "outside.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "log.h"
+#include "store.h"
+
+static const struct config *config;
+
+void outside_init(const struct config *cfg)
+{
+	config = cfg;
+}
+
+/*
+ * The restart policy (unless-stopped) brings back whatever ends by itself; what stays
+ * down without an error of the engine's was stopped by hand.
+ */
+bool outside_stopped(const struct container *container)
+{
+	return !container->is_ours ||
+	       (!container->is_running && !container->is_paused && !container->is_restarting &&
+		!container->error[0]);
+}
+
+bool outside_notice(struct view *view, struct error *err)
+{
+	struct record *record = &view->record;
+	struct container container;
+	struct timespec now;
+
+	if (config->heal || view->state != RUNNING || record->wanted != WANTED_RUNNING)
+		return true;
+	if (!engine_inspect(record->storage_dir, &container, err))
+		return false;
+	if (!outside_stopped(&container))
+		return true;
+	clock_gettime(CLOCK_REALTIME, &now);
+	record->wanted = WANTED_STOPPED;
+	record->outside_since_ms = now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+	snprintf(record->reason, sizeof(record->reason),
+		 container.is_ours ? "its container was stopped outside pgberth (exit code %d)" :
+				     "its container was removed outside pgberth",
+		 container.exit_code);
+	view->state = STOPPED;
+	log_info("outside hands name=%s reason=\"%s\"", record->storage_dir, record->reason);
+	if (!store_save(record, err))
+		return false;
+	index_put(view);
+	return true;
+}

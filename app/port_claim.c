@@ -1,0 +1,140 @@
+/* Claims on ports, and taking them over. */
+#include "port_claim.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "index.h"
+#include "locks.h"
+#include "log.h"
+#include "outside.h"
+#include "ports.h"
+#include "store.h"
+
+#define HOLDER_WAIT_MS 5000
+
+static const struct config *config;
+
+void port_claim_init(const struct config *cfg)
+{
+	config = cfg;
+}
+
+/* Asks the engine, not the index: the holder may have been killed a moment ago. */
+static bool holder_yields(const char *holder, int port)
+{
+	struct error ignored;
+	AUTO_LOCK *lock = lock_get(holder, HOLDER_WAIT_MS, &ignored);
+	AUTO_VIEW view = { 0 };
+
+	if (!lock || !index_get(holder, &view) || view.record.port != port)
+		return false;
+	if (!outside_notice(&view, &ignored))
+		return false;
+	return view.record.outside_since_ms != 0;
+}
+
+/* The port is in the table under our name from here on; does anyone listen there? */
+static bool claim_check(struct port_claim *claim, const char *name, struct error *err)
+{
+	if (ports_is_bindable(claim->port))
+		return true;
+	port_claim_undo(claim, name);
+	return fail_at(err, ERR_PORT_IN_USE, "port",
+		       "port %d is held by a process of the host or another container",
+		       claim->port);
+}
+
+static bool claim_given(struct port_claim *claim, const char *name, struct error *err)
+{
+	char holder[NAME_SIZE];
+
+	if (ports_claim(claim->port, name, holder))
+		return claim_check(claim, name, err);
+	if (!holder_yields(holder, claim->port) || !ports_transfer(claim->port, holder, name))
+		return fail_at(err, ERR_PORT_IN_USE, "port", "port %d is held by %s",
+			       claim->port, holder);
+	memcpy(claim->displaced, holder, sizeof(holder));
+	return claim_check(claim, name, err);
+}
+
+/* The one that has been yieldable longest. */
+struct oldest {
+	long long since_ms;
+	int port;
+};
+
+static bool oldest_find(const struct view *view, void *user)
+{
+	const struct record *record = &view->record;
+	struct oldest *oldest = user;
+
+	if (record->port && record->outside_since_ms &&
+	    (!oldest->port || record->outside_since_ms < oldest->since_ms))
+		*oldest = (struct oldest){ record->outside_since_ms, record->port };
+	return true;
+}
+
+static bool claim_any(struct port_claim *claim, const char *name, struct error *err)
+{
+	struct oldest oldest = { 0 };
+
+	claim->is_any = true;
+	if (ports_claim_any(name, &claim->port))
+		return true;
+	index_walk("", oldest_find, &oldest);
+	claim->port = oldest.port;
+	if (claim->port && claim_given(claim, name, err))
+		return true;
+	return fail(err, ERR_NO_FREE_PORT, "no port from %d to %d is free", config->port_min,
+		    config->port_max);
+}
+
+bool port_claim_get(struct port_claim *ret, struct record *record, int had,
+		    struct error *err)
+{
+	struct port_claim claim = { .port = record->port };
+	bool ok;
+
+	if (record->port && record->port == had) {
+		*ret = claim;
+		return true;
+	}
+	claim.is_new = true;
+	ok = record->port ? claim_given(&claim, record->storage_dir, err) :
+			    claim_any(&claim, record->storage_dir, err);
+	if (!ok)
+		return false;
+	record->port = claim.port;
+	*ret = claim;
+	return true;
+}
+
+void port_claim_keep(const struct port_claim *claim, const char *name)
+{
+	struct error err;
+	AUTO_LOCK *lock = NULL;
+	AUTO_VIEW view = { 0 };
+
+	if (!claim->displaced[0])
+		return;
+	lock = lock_get(claim->displaced, HOLDER_WAIT_MS, &err);
+	if (!lock || !index_get(claim->displaced, &view) || view.record.port != claim->port)
+		return;
+	view.record.port = 0;
+	snprintf(view.record.reason, sizeof(view.record.reason),
+		 "stopped outside pgberth; its port %d was then given to %s", claim->port, name);
+	if (!store_save(&view.record, &err))
+		log_error("record not saved name=%s error=\"%s\"", claim->displaced, err.message);
+	index_put(&view);
+}
+
+void port_claim_undo(const struct port_claim *claim, const char *name)
+{
+	if (!claim->is_new)
+		return;
+	if (claim->displaced[0])
+		ports_transfer(claim->port, name, claim->displaced);
+	else
+		ports_release(claim->port, name);
+}

@@ -1,0 +1,366 @@
+/* Starting and proving servers. */
+#include "postmaster.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf.h"
+#include "deadline.h"
+#include "log.h"
+#include "pg.h"
+#include "role.h"
+#include "scope.h"
+#include "store.h"
+
+#define POLL_MS 3
+#define LOOK_EVERY_MS 400     /* at the container, while its server does not answer */
+#define PROOF_TIMEOUT_MS 15000
+#define RESTARTS_MAX 3	      /* of a server that does not come up, by the engine */
+#define REPAIR_TIMEOUT_MS 120000
+
+static const struct config *config;
+
+void postmaster_init(const struct config *cfg)
+{
+	config = cfg;
+}
+
+/* The filling of a new data directory, beside the making of its container. */
+struct filling {
+	pthread_t thread;
+	const struct record *record;
+	const struct template *template;
+	bool ok;
+	struct error err;
+};
+
+static void *filling_run(void *user)
+{
+	struct filling *filling = user;
+
+	filling->ok = store_fill(filling->record, filling->template, &filling->err);
+	return NULL;
+}
+
+static bool container_make(struct start *start, const struct template *template,
+			   struct error *err)
+{
+	const struct record *record = start->record;
+	AUTO_FREE char *pg_dir = store_path(record->storage_dir, "pg");
+	AUTO_FREE char *conf_dir = store_path(record->storage_dir, "conf");
+	const char *argv[CONF_ARGV_MAX];
+	AUTO_BUF words = { 0 };
+	struct container_spec spec = { record, template->image_id, pg_dir, conf_dir, argv, false };
+
+	if (!pg_dir || !conf_dir || !conf_argv(argv, &words, record))
+		return fail(err, ERR_INTERNAL, "out of memory");
+	return engine_create(&spec, start->container_id, err);
+}
+
+static bool container_make_and_fill(struct start *start, const struct template *template,
+				    struct error *err)
+{
+	struct filling filling = { .record = start->record, .template = template };
+	bool made;
+
+	if (!start->fresh)
+		return container_make(start, template, err);
+	if (pthread_create(&filling.thread, NULL, filling_run, &filling) != 0)
+		return fail(err, ERR_INTERNAL, "cannot start a thread");
+	made = container_make(start, template, err);
+	pthread_join(filling.thread, NULL);
+	if (filling.ok)
+		start->fresh = false;
+	else if (made)
+		*err = filling.err;
+	return made && filling.ok;
+}
+
+/* The last line of the server's log that tells of trouble, else the last line at all. */
+static void last_word(const struct start *start, char *ret, size_t size)
+{
+	static const char *const troubles[] = { "PANIC:", "FATAL:", "ERROR:" };
+	const char *found = NULL;
+	AUTO_BUF log = { 0 };
+	struct error ignored;
+
+	engine_logs(start->container_id, 20, &log, &ignored);
+	store_log_tail(start->record, 20, &log, &ignored);
+	for (size_t i = 0; i < COUNT_OF(troubles) && !found; i++)
+		for (const char *at = buf_text(&log); (at = strstr(at, troubles[i])); at++)
+			found = at;
+	snprintf(ret, size, "%.*s", found ? (int)strcspn(found, "\n") : 0, found ? found : "");
+}
+
+static bool server_is_down(const struct start *start, const struct container *container,
+			   struct error *err)
+{
+	char word[160];
+
+	last_word(start, word, sizeof(word));
+	return fail(err, ERR_SERVER, "the server does not come up (%s%d)%s%s",
+		    container->oom_killed ? "out of memory, exit code " : "exit code ",
+		    container->exit_code, *word ? ": " : "", word);
+}
+
+/* False when the container has died, or dies again and again. */
+static bool container_lives(const struct start *start, struct error *err)
+{
+	struct container container;
+
+	if (!engine_inspect(start->record->storage_dir, &container, err))
+		return false;
+	if (!container.exists)
+		return fail(err, ERR_SERVER, "the container was removed while it started");
+	if ((!container.is_running && !container.is_restarting) ||
+	    container.restarts >= RESTARTS_MAX)
+		return server_is_down(start, &container, err);
+	return true;
+}
+
+/*
+ * Waits until the socket answers. postmaster.pid tells when it is worth an attempt, so
+ * that a starting server is not bothered with connections; it is a hint only.
+ */
+static enum pg_outcome socket_wait(const struct start *start, struct error *err)
+{
+	long long deadline = deadline_in_ms(config->start_timeout_s * 1000LL);
+	long long next_look = deadline_in_ms(LOOK_EVERY_MS);
+
+	while (!deadline_passed(deadline)) {
+		bool look = deadline_passed(next_look);
+
+		if (look || store_says_ready(start->record)) {
+			enum pg_outcome outcome =
+				role_answers(start->record, deadline_in_ms(10000), err);
+
+			if (outcome == PG_OK || outcome == PG_REFUSED)
+				return outcome;
+		}
+		if (look) {
+			if (!container_lives(start, err))
+				return PG_FAILED;
+			next_look = deadline_in_ms(LOOK_EVERY_MS);
+		}
+		sleep_ms(POLL_MS);
+	}
+	fail(err, ERR_SERVER, "the server did not answer within %d s", config->start_timeout_s);
+	return PG_FAILED;
+}
+
+/* Writes pg_hba.conf if it is another one; *ret_changed tells. */
+static bool hba_set(const struct record *record, enum hba hba, bool *ret_changed,
+		    struct error *err)
+{
+	struct conf_file file = conf_hba(hba);
+
+	*ret_changed = !store_conf_equals(record, &file);
+	return !*ret_changed || store_conf_write(record, &file, err);
+}
+
+/* Lets clients in by TCP, now. */
+static bool hba_open(const struct record *record, struct error *err)
+{
+	bool changed;
+
+	if (!hba_set(record, HBA_OPEN, &changed, err))
+		return false;
+	return !changed || role_reload(record, deadline_in_ms(PROOF_TIMEOUT_MS), err) == PG_OK;
+}
+
+/* A reload takes a moment: until then the old hba answers. */
+static enum pg_outcome login_prove(const struct start *start, struct error *err)
+{
+	long long deadline = deadline_in_ms(PROOF_TIMEOUT_MS);
+	enum pg_outcome outcome;
+
+	for (;;) {
+		outcome = pg_login(start->record->port, start->password,
+				   start->record->storage_dir, deadline, err);
+		if (outcome == PG_OK || outcome == PG_FAILED || deadline_passed(deadline) ||
+		    (outcome == PG_REFUSED && !strstr(err->message, "no pg_hba.conf entry")))
+			return outcome;
+		sleep_ms(POLL_MS);
+	}
+}
+
+static bool scram_prove(const struct start *start, struct error *err)
+{
+	long long deadline = deadline_in_ms(PROOF_TIMEOUT_MS);
+
+	while (pg_asks_for_scram(start->record->port, deadline, err) != PG_OK) {
+		if (deadline_passed(deadline))
+			return false;
+		sleep_ms(POLL_MS);
+	}
+	return true;
+}
+
+bool postmaster_prove(const struct start *start, struct error *err)
+{
+	enum pg_outcome outcome;
+
+	if (!hba_open(start->record, err))
+		return false;
+	if (start->password)
+		return login_prove(start, err) == PG_OK;
+	outcome = role_answers(start->record, deadline_in_ms(PROOF_TIMEOUT_MS), err);
+	return (outcome == PG_OK || outcome == PG_REFUSED) && scram_prove(start, err);
+}
+
+/* Proves, and where settings of the role keep even the right password out, resets them:
+ * only then, since they may be somebody's work. */
+static bool prove_or_reset(const struct start *start, struct error *err)
+{
+	struct error first;
+
+	if (postmaster_prove(start, err))
+		return true;
+	if (!start->password)
+		return false;
+	first = *err;
+	if (role_reset(start->record, deadline_in_ms(PROOF_TIMEOUT_MS), err) != PG_OK) {
+		*err = first;
+		return false;
+	}
+	log_warn("settings of the admin role were reset name=%s because=\"%s\"",
+		 start->record->storage_dir, first.message);
+	return postmaster_prove(start, err);
+}
+
+static bool repair_run(struct start *start, const struct container_spec *spec,
+		       struct error *err)
+{
+	char id[CONTAINER_ID_SIZE];
+	struct error ignored;
+	int exit_code = -1;
+	bool ok;
+
+	if (!engine_create(spec, id, err))
+		return false;
+	ok = engine_start(id, err) && engine_wait(id, REPAIR_TIMEOUT_MS, &exit_code, err);
+	if (ok && exit_code != 0) {
+		memcpy(start->container_id, id, sizeof(id));
+		ok = fail(err, ERR_SERVER, "single-user mode cannot repair the admin role");
+	}
+	if (!engine_remove(id, &ignored))
+		log_warn("left behind container=%s error=\"%s\"", id, ignored.message);
+	return ok;
+}
+
+/* The role is put right by single-user mode, in a container without network. */
+static bool role_repair(struct start *start, const struct template *template,
+			struct error *err)
+{
+	const struct record *record = start->record;
+	AUTO_FREE char *pg_dir = store_path(record->storage_dir, "pg");
+	AUTO_FREE char *conf_dir = store_path(record->storage_dir, "conf");
+	const char *argv[CONF_ARGV_MAX];
+	AUTO_BUF words = { 0 };
+	AUTO_BUF sql = { 0 };
+	struct container_spec spec = { record, template->image_id, pg_dir, conf_dir, argv, true };
+	struct conf_file file;
+	bool ok;
+
+	if (!pg_dir || !conf_dir || !conf_repair_argv(argv, &words, record) ||
+	    !role_repair_sql(&sql, start->verifier))
+		return fail(err, ERR_INTERNAL, "out of memory");
+	file = (struct conf_file){ CONF_REPAIR_NAME, buf_text(&sql) };
+	if (!store_conf_write(record, &file, err))
+		return false;
+	log_info("repair by single-user mode name=%s", record->storage_dir);
+	ok = repair_run(start, &spec, err);
+	store_conf_remove(record, CONF_REPAIR_NAME);
+	return ok;
+}
+
+static void container_drop(struct start *start)
+{
+	struct error ignored;
+
+	if (start->container_id[0] && !engine_remove(start->container_id, &ignored))
+		log_warn("left behind container=%s error=\"%s\"", start->container_id,
+			 ignored.message);
+	start->container_id[0] = '\0';
+}
+
+/* From nothing to a server that answers on its socket. */
+static enum pg_outcome server_up(struct start *start, const struct template *template,
+				 struct error *err)
+{
+	if (!container_make_and_fill(start, template, err) ||
+	    !engine_start(start->container_id, err))
+		return PG_FAILED;
+	return socket_wait(start, err);
+}
+
+static bool role_settle_or_repair(struct start *start, const struct template *template,
+				  struct error *err)
+{
+	long long deadline = deadline_in_ms(PROOF_TIMEOUT_MS);
+	enum pg_outcome outcome;
+
+	if (!start->verifier)
+		return true;
+	outcome = role_settle(start->record, start->verifier, deadline, err);
+	if (outcome == PG_OK)
+		return true;
+	if (!engine_stop(start->container_id, err) || !engine_remove(start->container_id, err))
+		return false;
+	start->container_id[0] = '\0';
+	if (!role_repair(start, template, err))
+		return false;
+	outcome = server_up(start, template, err);
+	return outcome == PG_OK || outcome == PG_REFUSED;
+}
+
+/* What must be on disk before the server of an existing directory starts. */
+static bool conf_prepare(const struct start *start, struct error *err)
+{
+	AUTO_BUF text = { 0 };
+	struct conf_file file;
+	bool changed;
+
+	if (!conf_server(&text, start->record))
+		return fail(err, ERR_INTERNAL, "out of memory");
+	file = (struct conf_file){ CONF_SERVER_NAME, buf_text(&text) };
+	if (!store_conf_equals(start->record, &file) &&
+	    !store_conf_write(start->record, &file, err))
+		return false;
+	return hba_set(start->record, start->verifier ? HBA_SOCKET_ONLY : HBA_OPEN, &changed,
+		       err);
+}
+
+bool postmaster_start(struct start *start, struct error *err)
+{
+	struct record *record = start->record;
+	struct template template;
+	enum pg_outcome outcome;
+
+	start->container_id[0] = '\0';
+	if (!store_template(record->version, &template, err))
+		return false;
+	if (!start->fresh && !conf_prepare(start, err))
+		return false;
+	snprintf(record->image_id, sizeof(record->image_id), "%s", template.image_id);
+	if (!record->libc[0])
+		snprintf(record->libc, sizeof(record->libc), "%s", template.libc);
+	outcome = server_up(start, &template, err);
+	if ((outcome != PG_OK && outcome != PG_REFUSED) ||
+	    !role_settle_or_repair(start, &template, err) || !prove_or_reset(start, err)) {
+		container_drop(start);
+		return false;
+	}
+	return true;
+}
+
+bool postmaster_set_password(const struct start *start, struct error *err)
+{
+	long long deadline = deadline_in_ms(PROOF_TIMEOUT_MS);
+
+	if (role_settle(start->record, start->verifier, deadline, err) != PG_OK)
+		return false;
+	return prove_or_reset(start, err);
+}

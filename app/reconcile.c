@@ -1,0 +1,85 @@
+/* Reconciling one instance. */
+#include "reconcile.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+
+static bool container_remove(const struct container *container, struct error *err)
+{
+	if (container->is_running && !engine_stop(container->id, err))
+		return false;
+	return engine_remove(container->id, err);
+}
+
+static bool limits_fit(const struct container *container, const struct record *record)
+{
+	return container->memory_mb == record->memory_mb &&
+	       fabs(container->cpus - record->cpus) < 1e-6;
+}
+
+/* A running container at the right port stays; its limits are brought in line. */
+static bool reconcile_in_place(struct work *work, const struct container *container,
+			       struct error *err)
+{
+	const struct record *record = work->start.record;
+
+	memcpy(work->start.container_id, container->id, sizeof(container->id));
+	if (!limits_fit(container, record) && !engine_update(container->id, record, err))
+		return false;
+	return postmaster_prove(&work->start, err);
+}
+
+static bool reconcile_running(struct work *work, const struct container *container,
+			      struct error *err)
+{
+	bool fits = container->is_running && container->port == work->start.record->port &&
+		    !work->replace;
+
+	if (fits)
+		return reconcile_in_place(work, container, err);
+	if (container->exists && !container_remove(container, err))
+		return false;
+	return postmaster_start(&work->start, err);
+}
+
+static bool reconcile_stopped(struct work *work, const struct container *container,
+			      struct error *err)
+{
+	memcpy(work->start.container_id, container->id, sizeof(container->id));
+	if (container->is_paused || container->is_restarting)
+		return engine_remove(container->id, err);
+	return !container->is_running || engine_stop(container->id, err);
+}
+
+static bool reconcile_stored(struct work *work, const struct container *container,
+			     struct error *err)
+{
+	work->start.container_id[0] = '\0';
+	return !container->exists || container_remove(container, err);
+}
+
+bool reconcile(struct work *work, struct error *err)
+{
+	static bool (*const steps[])(struct work *, const struct container *,
+				     struct error *) = {
+		[WANTED_RUNNING] = reconcile_running,
+		[WANTED_STOPPED] = reconcile_stopped,
+		[WANTED_STORED] = reconcile_stored,
+	};
+	const struct record *record = work->start.record;
+	struct container container;
+
+	if (!engine_inspect(record->storage_dir, &container, err))
+		return false;
+	if (container.exists && !container.is_ours && record->wanted == WANTED_RUNNING)
+		return fail_at(err, ERR_FOREIGN_DATA, "storage_dir",
+			       "a container named pgberth-%s that is not of this pgberth stands "
+			       "in the way; it is left as it is",
+			       record->storage_dir);
+	if (!container.is_ours)
+		container = (struct container){ 0 };
+	return steps[record->wanted](work, &container, err);
+}

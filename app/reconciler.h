@@ -1,0 +1,20 @@
+/*
+ * A few threads that look at instances when told to, and again later where a look did
+ * not settle it, with growing pauses. Each name is in the queue at most once.
+ */
+#ifndef PGBERTH_RECONCILER_H
+#define PGBERTH_RECONCILER_H
+
+#include "error.h"
+
+/* Main thread, once; instances must be loaded. */
+bool reconciler_start(struct error *err);
+
+/* "Look at it." Any thread; never blocks on anything but memory. */
+void reconciler_poke(const char *name);
+void reconciler_poke_all(void);
+
+/* Waits for looks under way to end. Main thread. */
+void reconciler_stop(void);
+
+#endif

@@ -1,0 +1,110 @@
+/* Records and their JSON form. */
+#include "record.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "scope.h"
+
+#define RECORD_FORMAT 1
+
+static const char *const wanted_names[] = {
+	[WANTED_RUNNING] = "running",
+	[WANTED_STOPPED] = "stopped",
+	[WANTED_STORED] = "stored",
+};
+
+struct record record_copy(const struct record *record)
+{
+	struct record copy = *record;
+
+	json_incref(copy.labels);
+	return copy;
+}
+
+void record_done(struct record *record)
+{
+	json_decref(record->labels);
+	record->labels = NULL;
+}
+
+bool name_is_valid(const char *name)
+{
+	static const char alphanumeric[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+	size_t length = strlen(name);
+
+	return length >= 1 && length <= NAME_MAX_LENGTH && strchr(alphanumeric, name[0]) &&
+	       strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+			    "0123456789_.-") == length;
+}
+
+json_t *cpus_to_json(double cpus)
+{
+	return cpus == floor(cpus) ? json_integer((json_int_t)cpus) : json_real(cpus);
+}
+
+json_t *record_to_json(const struct record *record)
+{
+	return json_pack("{s:i s:s s:s s:b s:i s:i s:i s:i s:o s:O s:s s:s s:s s:s s:I}",
+			 "format", RECORD_FORMAT, "storage_dir", record->storage_dir,
+			 "wanted", wanted_names[record->wanted], "acknowledged",
+			 record->acknowledged, "port", record->port, "version",
+			 record->version, "uid", record->uid, "memory_mb",
+			 record->memory_mb, "cpus", cpus_to_json(record->cpus), "labels",
+			 record->labels, "created_at", record->created_at, "image_id",
+			 record->image_id, "libc", record->libc, "reason", record->reason,
+			 "outside_since_ms", (json_int_t)record->outside_since_ms);
+}
+
+static bool wanted_from_name(enum wanted *ret_wanted, const char *name)
+{
+	for (size_t i = 0; i < COUNT_OF(wanted_names); i++)
+		if (strcmp(name, wanted_names[i]) == 0) {
+			*ret_wanted = (enum wanted)i;
+			return true;
+		}
+	return false;
+}
+
+static void text_copy(char *text, size_t size, const char *value)
+{
+	snprintf(text, size, "%s", value);
+}
+
+bool record_from_json(struct record *ret_record, const json_t *json, struct error *err)
+{
+	struct record record = { 0 };
+	const char *name, *wanted, *created_at, *image_id, *libc, *reason;
+	json_int_t outside_since_ms;
+	json_error_t problem;
+	int format, acknowledged;
+
+	if (json_unpack_ex((json_t *)json, &problem, 0,
+			   "{s:i s:s s:s s:b s:i s:i s:i s:i s:F s:o s:s s:s s:s s:s s:I}",
+			   "format", &format, "storage_dir", &name, "wanted", &wanted,
+			   "acknowledged", &acknowledged, "port", &record.port, "version",
+			   &record.version, "uid", &record.uid, "memory_mb",
+			   &record.memory_mb, "cpus", &record.cpus, "labels",
+			   &record.labels, "created_at", &created_at, "image_id", &image_id,
+			   "libc", &libc, "reason", &reason, "outside_since_ms",
+			   &outside_since_ms) != 0)
+		return fail(err, ERR_FOREIGN_DATA, "record cannot be understood: %s",
+			    problem.text);
+	if (format != RECORD_FORMAT)
+		return fail(err, ERR_FOREIGN_DATA, "record has the unknown format %d", format);
+	if (!name_is_valid(name) || !wanted_from_name(&record.wanted, wanted) ||
+	    !json_is_object(record.labels) || record.uid <= 0)
+		return fail(err, ERR_FOREIGN_DATA, "record has a member out of range");
+	record.acknowledged = acknowledged;
+	record.outside_since_ms = outside_since_ms;
+	text_copy(record.storage_dir, sizeof(record.storage_dir), name);
+	text_copy(record.created_at, sizeof(record.created_at), created_at);
+	text_copy(record.image_id, sizeof(record.image_id), image_id);
+	text_copy(record.libc, sizeof(record.libc), libc);
+	text_copy(record.reason, sizeof(record.reason), reason);
+	json_incref(record.labels);
+	*ret_record = record;
+	return true;
+}

@@ -1,0 +1,55 @@
+/*
+ * What should be: the record of one instance, kept as instance.json in its directory.
+ * Everything else (container, configuration files, index) can be made again from it.
+ */
+#ifndef PGBERTH_RECORD_H
+#define PGBERTH_RECORD_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "error.h"
+
+#define NAME_MAX_LENGTH 63
+#define NAME_SIZE (NAME_MAX_LENGTH + 1)
+
+enum wanted { WANTED_RUNNING, WANTED_STOPPED, WANTED_STORED };
+
+struct record {
+	char storage_dir[NAME_SIZE];
+	enum wanted wanted;
+	bool acknowledged; /* its create was answered with 200 (or is about to be) */
+	int port;          /* 0: none */
+	int version;       /* PostgreSQL's major */
+	int uid;           /* of the tenant, on the host and in the container; = gid */
+	int memory_mb;
+	double cpus;
+	json_t *labels; /* an object that is replaced, never changed; owned */
+	char created_at[32];
+	char image_id[80]; /* that it last started from; informs only */
+	char libc[16];     /* that its collations were made with */
+	char reason[200];  /* why it is not what one would expect; "" */
+	/* When somebody stopped it through the engine, in ms since 1970; 0: nobody did.
+	 * Such a one yields its port to a create that names it. */
+	long long outside_since_ms;
+};
+
+/* A copy that shares the labels; end each copy with record_done(). */
+struct record record_copy(const struct record *record);
+void record_done(struct record *record);
+
+#define AUTO_RECORD __attribute__((cleanup(record_done))) struct record
+
+/* A new JSON object, owned by the caller; NULL without memory. */
+json_t *record_to_json(const struct record *record);
+
+/* Fills *ret_record; errors: a missing or ill-typed member, an unknown format. */
+bool record_from_json(struct record *ret_record, const json_t *json, struct error *err);
+
+/* [A-Za-z0-9][A-Za-z0-9_.-]{0,62} */
+bool name_is_valid(const char *name);
+
+/* CPUs as a JSON number: 1 rather than 1.0. New reference. */
+json_t *cpus_to_json(double cpus);
+
+#endif

@@ -1,0 +1,190 @@
+/* SQL about the admin role. */
+#include "role.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "scope.h"
+#include "store.h"
+
+/* No quotes can be in admin_user (config.c) nor in a verifier (base64, '$', ':'). */
+#define ATTRIBUTES                                                               \
+	"LOGIN SUPERUSER CREATEDB CREATEROLE REPLICATION BYPASSRLS INHERIT "     \
+	"CONNECTION LIMIT -1 VALID UNTIL 'infinity' PASSWORD '%s'"
+
+static const struct config *config;
+
+void role_init(const struct config *cfg)
+{
+	config = cfg;
+}
+
+/* A superuser's session: as the admin, or as the bootstrap superuser; in `postgres`, or
+ * in what else is always there unless the tenant dropped it. */
+static enum pg_outcome session_open(struct pg_session **ret, const struct record *record,
+				    long long deadline_ms, struct error *err)
+{
+	const char *const doors[][2] = {
+		{ config->admin_user, "postgres" },
+		{ "postgres", "postgres" },
+		{ config->admin_user, "template1" },
+		{ "postgres", "template1" },
+	};
+	AUTO_CLOSE int run = store_open_run(record, err);
+	enum pg_outcome outcome = PG_FAILED;
+
+	if (run < 0)
+		return PG_FAILED;
+	for (size_t i = 0; i < COUNT_OF(doors); i++) {
+		struct pg_door door = { run, record->uid, record->version, doors[i][0],
+					doors[i][1] };
+
+		outcome = pg_open(ret, &door, deadline_ms, err);
+		if (outcome == PG_OK || outcome == PG_NOT_YET)
+			return outcome;
+	}
+	return outcome;
+}
+
+enum pg_outcome role_answers(const struct record *record, long long deadline_ms,
+			     struct error *err)
+{
+	struct pg_session *session;
+	enum pg_outcome outcome = session_open(&session, record, deadline_ms, err);
+	char name[NAME_SIZE];
+
+	if (outcome != PG_OK)
+		return outcome;
+	outcome = pg_run(session, "SHOW cluster_name", name, sizeof(name), err);
+	pg_close(session);
+	if (outcome == PG_OK && strcmp(name, record->storage_dir) != 0) {
+		fail(err, ERR_SERVER, "another server answers on the socket");
+		return PG_FAILED;
+	}
+	return outcome;
+}
+
+/* One statement made by printf; its first value in value (may be NULL). */
+static enum pg_outcome run_f(struct pg_session *session, char *value, size_t size,
+			     struct error *err, const char *fmt, const char *one,
+			     const char *two)
+{
+	char sql[1024];
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(sql, sizeof(sql), fmt, one, two);
+#pragma GCC diagnostic pop
+	return pg_run(session, sql, value, size, err);
+}
+
+static enum pg_outcome role_put(struct pg_session *session, const char *verifier,
+				struct error *err)
+{
+	const char *admin = config->admin_user;
+	enum pg_outcome outcome;
+	char found[8];
+
+	outcome = run_f(session, found, sizeof(found), err,
+			"SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = '%s'%s", admin, "");
+	if (outcome != PG_OK)
+		return outcome;
+	return run_f(session, NULL, 0, err,
+		     *found ? "ALTER ROLE \"%s\" WITH " ATTRIBUTES :
+			      "CREATE ROLE \"%s\" WITH " ATTRIBUTES,
+		     admin, verifier);
+}
+
+static enum pg_outcome database_put(struct pg_session *session, struct error *err)
+{
+	enum pg_outcome outcome;
+	char open[8];
+
+	outcome = pg_run(session,
+			 "SELECT datallowconn FROM pg_catalog.pg_database "
+			 "WHERE datname = 'postgres'",
+			 open, sizeof(open), err);
+	if (outcome != PG_OK || strcmp(open, "t") == 0)
+		return outcome;
+	if (!*open)
+		return pg_run(session, "CREATE DATABASE postgres TEMPLATE template0", NULL, 0,
+			      err);
+	return pg_run(session, "ALTER DATABASE postgres ALLOW_CONNECTIONS true", NULL, 0, err);
+}
+
+enum pg_outcome role_settle(const struct record *record, const char *verifier,
+			    long long deadline_ms, struct error *err)
+{
+	struct pg_session *session;
+	enum pg_outcome outcome = session_open(&session, record, deadline_ms, err);
+
+	if (outcome != PG_OK)
+		return outcome;
+	outcome = role_put(session, verifier, err);
+	if (outcome == PG_OK)
+		outcome = database_put(session, err);
+	pg_close(session);
+	return outcome;
+}
+
+bool role_repair_sql(struct buf *ret, const char *verifier)
+{
+	const char *admin = config->admin_user;
+
+	/* A line is a statement; one that fails (the role or database is there) is passed. */
+	return buf_printf(ret, "CREATE ROLE \"%s\"\n", admin) &&
+	       buf_printf(ret, "ALTER ROLE \"%s\" WITH " ATTRIBUTES "\n", admin, verifier) &&
+	       buf_printf(ret, "CREATE DATABASE postgres TEMPLATE template0\n"
+			       "ALTER DATABASE postgres ALLOW_CONNECTIONS true\n");
+}
+
+/* Login triggers are new in 17. */
+static enum pg_outcome triggers_disable(struct pg_session *session, struct error *err)
+{
+	char sql[512];
+	enum pg_outcome outcome;
+
+	outcome = pg_run(session,
+			 "SELECT string_agg(format('ALTER EVENT TRIGGER %I DISABLE', evtname), "
+			 "'; ') FROM pg_catalog.pg_event_trigger "
+			 "WHERE evtevent = 'login' AND evtenabled <> 'D'",
+			 sql, sizeof(sql), err);
+	if (outcome != PG_OK || !*sql)
+		return outcome;
+	return pg_run(session, sql, NULL, 0, err);
+}
+
+enum pg_outcome role_reset(const struct record *record, long long deadline_ms,
+			   struct error *err)
+{
+	static const char *const statements[] = {
+		"ALTER ROLE \"%s\" RESET ALL%s",
+		"ALTER ROLE \"%s\" IN DATABASE postgres RESET ALL%s",
+		"/* %s */ ALTER DATABASE postgres RESET ALL%s",
+		"/* %s */ ALTER ROLE ALL RESET ALL%s",
+	};
+	struct pg_session *session;
+	enum pg_outcome outcome = session_open(&session, record, deadline_ms, err);
+
+	if (outcome != PG_OK)
+		return outcome;
+	for (size_t i = 0; i < COUNT_OF(statements) && outcome == PG_OK; i++)
+		outcome = run_f(session, NULL, 0, err, statements[i], config->admin_user, "");
+	if (outcome == PG_OK && record->version >= 17)
+		outcome = triggers_disable(session, err);
+	pg_close(session);
+	return outcome;
+}
+
+enum pg_outcome role_reload(const struct record *record, long long deadline_ms,
+			    struct error *err)
+{
+	struct pg_session *session;
+	enum pg_outcome outcome = session_open(&session, record, deadline_ms, err);
+
+	if (outcome != PG_OK)
+		return outcome;
+	outcome = pg_run(session, "SELECT pg_catalog.pg_reload_conf()", NULL, 0, err);
+	pg_close(session);
+	return outcome;
+}

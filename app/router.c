@@ -1,0 +1,132 @@
+/* Routing. */
+#include "router.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api.h"
+#include "form.h"
+#include "scope.h"
+
+#define ONE "api/containers/{storage_dir}"
+
+static const struct route routes[] = {
+	{ "GET", "api/health", health_get, NULL, false, false, "" },
+	{ "GET", "api/containers", containers_list, NULL, false, false,
+	  " state label limit after " },
+	{ "POST", "api/containers", containers_create, create_fields, true, true, "" },
+	{ "GET", ONE, container_get, NULL, false, false, "" },
+	{ "PATCH", ONE, container_change, change_fields, true, true, "" },
+	{ "DELETE", ONE, container_delete, NULL, false, true, " purge " },
+	{ "POST", ONE "/start", container_start, start_fields, false, true, "" },
+	{ "POST", ONE "/stop", container_stop, no_fields, false, true, "" },
+	{ "POST", ONE "/restart", container_restart, no_fields, false, true, "" },
+	{ "PUT", ONE "/password", container_password, password_fields, true, true, "" },
+	{ "GET", ONE "/logs", container_logs, NULL, false, false, " tail " },
+};
+
+/* Takes the next segment off *path; false when there is none left. */
+static bool segment_next(const char **path, const char **ret_segment, size_t *ret_length)
+{
+	*path += strspn(*path, "/");
+	*ret_segment = *path;
+	*ret_length = strcspn(*path, "/");
+	*path += *ret_length;
+	return *ret_length > 0;
+}
+
+static bool path_matches(const char *pattern, const char *path, char *ret_storage_dir)
+{
+	const char *want, *have;
+	size_t want_length, have_length;
+
+	for (;;) {
+		bool more = segment_next(&pattern, &want, &want_length);
+
+		if (segment_next(&path, &have, &have_length) != more)
+			return false;
+		if (!more)
+			return true;
+		if (*want == '{') {
+			if (have_length >= NAME_SIZE)
+				return false;
+			snprintf(ret_storage_dir, NAME_SIZE, "%.*s", (int)have_length, have);
+			if (!name_is_valid(ret_storage_dir))
+				return false;
+		} else if (want_length != have_length ||
+			   memcmp(want, have, want_length) != 0) {
+			return false;
+		}
+	}
+}
+
+static void allow_add(char *allow, size_t size, const char *method)
+{
+	size_t used = strlen(allow);
+
+	snprintf(allow + used, size - used, "%s%s%s", used ? ", " : "", method,
+		 strcmp(method, "GET") == 0 ? ", HEAD" : "");
+}
+
+static bool path_is_text(const char *path)
+{
+	json_auto_t *text = json_string(path); /* NULL when it is not UTF-8 */
+
+	return text && path[strcspn(path, "\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0b\x0c\r"
+					  "\x0e\x0f\x1b\x7f")] == '\0';
+}
+
+const struct route *route_find(const struct request *req, char *ret_storage_dir,
+			       char *ret_allow, size_t allow_size, struct error *err)
+{
+	ret_allow[0] = '\0';
+	if (!path_is_text(req->path)) {
+		fail(err, ERR_UNREADABLE, "the path is not plain UTF-8 text");
+		return NULL;
+	}
+	for (size_t i = 0; i < COUNT_OF(routes); i++) {
+		if (!path_matches(routes[i].path, req->path, ret_storage_dir))
+			continue;
+		if (strcmp(routes[i].method, req->method) == 0)
+			return &routes[i];
+		allow_add(ret_allow, allow_size, routes[i].method);
+	}
+	if (ret_allow[0])
+		fail(err, ERR_METHOD, "this method is not allowed here, but %s", ret_allow);
+	else
+		fail(err, ERR_NOT_FOUND, "there is nothing at this path");
+	return NULL;
+}
+
+static bool query_check(const struct route *route, const json_t *query, struct error *err)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)query, name, value)
+	{
+		char spaced[80];
+
+		snprintf(spaced, sizeof(spaced), " %.70s ", name);
+		if (!strstr(route->params, spaced) || strchr(name, ' '))
+			return fail_field(err, name, "is not a parameter of this call");
+		if (strlen(json_string_value(value)) != json_string_length(value))
+			return fail_field(err, name, "must not hold a NUL");
+	}
+	return true;
+}
+
+bool route_run(const struct route *route, struct call *call, struct error *err)
+{
+	const struct request *req = call->req;
+	const struct field *fields = route->fields ? route->fields : no_fields;
+
+	if (!form_parse(&call->query, req->query, strlen(req->query), false, err) ||
+	    !query_check(route, call->query, err))
+		return false;
+	if ((req->body.length > 0 || route->body_required) &&
+	    !spec_parse(&call->spec, fields, req->content_type, buf_text(&req->body),
+			req->body.length, err))
+		return false;
+	return route->handler(call, err);
+}

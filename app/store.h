@@ -1,0 +1,103 @@
+/*
+ * Directories, records, locks on disk, uids, trash: the only module that touches the
+ * instances' tree. A tenant owns what is below an instance's pg/ and may have put
+ * anything there, so nothing below it is opened but beneath it and without following
+ * links (openat2(2): RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS).
+ *
+ *   <root>/lock                       one pgberthd per root
+ *   <root>/templates/<major>/         manifest.json and the initialised PGDATA
+ *   <root>/staging/                   what is being made or removed; emptied at start
+ *   <root>/instances/<storage_dir>/   instance.json, conf/ (ours), pg/{data,run,log}
+ *   <root>/trash/<storage_dir>.<time>.<random>/
+ *
+ * Errors of all: ERR_NO_SPACE when the disk is full, ERR_INTERNAL else, unless said.
+ * Any thread, the caller holding the instance's lock.
+ */
+#ifndef PGBERTH_STORE_H
+#define PGBERTH_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "config.h"
+#include "error.h"
+#include "record.h"
+
+/* What the image role left for a major. */
+struct template {
+	char image_id[80];
+	char directory[64]; /* below templates/<major>/ */
+	char libc[16];
+};
+
+/* A file of ours in conf/. */
+struct conf_file {
+	const char *name;
+	const char *content;
+};
+
+/* Main thread, once: makes what is missing below <root>, takes the lock, empties
+ * staging/. Errors: ERR_BUSY when another pgberthd has the root. */
+bool store_open(const struct config *cfg, struct error *err);
+
+/*
+ * Calls each(record, user) for every instance with a readable record, and
+ * broken(name, err, user) for every directory that has none. Counts the uids of
+ * instances and trash as taken. Main thread.
+ */
+bool store_load(void (*each)(struct record *record, void *user),
+		void (*broken)(const char *name, const struct error *err, void *user),
+		void *user, struct error *err);
+
+/* A uid that no instance and nothing in the trash has. Errors: ERR_NO_SPACE. */
+bool store_uid_take(int *ret_uid, struct error *err);
+void store_uid_release(int uid);
+
+/* Errors: ERR_IMAGE_MISSING when the major has no template. */
+bool store_template(int version, struct template *ret, struct error *err);
+
+/* Makes <root>/instances/<name> with the record, conf files and an empty pg/, all at
+ * once. Errors: ERR_FOREIGN_DATA when something of that name is there already. */
+bool store_take(const struct record *record, const struct conf_file *files,
+		struct error *err);
+
+/* Fills pg/ with a copy of the template, under a system identifier of its own, synced
+ * to disk. All at once: pg/ is empty or whole. */
+bool store_fill(const struct record *record, const struct template *template,
+		struct error *err);
+
+/* Replaces the record / a file of conf/, whole or not at all, synced to disk. */
+bool store_save(const struct record *record, struct error *err);
+bool store_conf_write(const struct record *record, const struct conf_file *file,
+		      struct error *err);
+bool store_conf_equals(const struct record *record, const struct conf_file *file);
+void store_conf_remove(const struct record *record, const char *name);
+
+/* Removes an instance whose create was never acknowledged, for good. */
+bool store_discard(const char *name, struct error *err);
+
+/* Moves an instance to the trash; its uid stays taken. */
+bool store_trash(const char *name, struct error *err);
+
+/* Paths as the engine mounts them. Caller frees; NULL: memory. */
+char *store_path(const char *name, const char *sub);
+
+/* The socket directory, opened and checked to be the tenant's own. -1 with err. */
+int store_open_run(const struct record *record, struct error *err);
+
+/* True when the server's postmaster.pid says that it accepts connections: a hint,
+ * since the file is the tenant's. */
+bool store_says_ready(const struct record *record);
+
+/* Appends the last `tail` lines of the newest server log files, at most 1 MiB. */
+bool store_log_tail(const struct record *record, int tail, struct buf *log,
+		    struct error *err);
+
+/* Removes the oldest server logs until the rest fits into log_mb. */
+void store_log_prune(const struct record *record);
+
+/* Free and total bytes of the file system under <root>. */
+bool store_space(uint64_t *ret_free, uint64_t *ret_total, struct error *err);
+
+#endif
