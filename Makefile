@@ -1,0 +1,77 @@
+# pgberth: `make up` sets up this host, `make test` tries it.
+SHELL = /bin/bash
+PYTHON = /usr/bin/python3
+PLAY = cd ansible && ansible-playbook
+SERVICE = /usr/local/sbin/pgberth-service
+DAEMON = /usr/local/sbin/pgberthd
+BUILT = app/build/release/pgberthd
+PYTEST = $(PYTHON) -m pytest -p no:cacheprovider tests
+
+.DEFAULT_GOAL = help
+.PHONY: help build up down start stop restart status logs install test lint format asan tsan bench clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+build: ## compile pgberthd
+	@$(MAKE) --no-print-directory -j2 -C app
+
+up: ## set up this host and start everything (Ansible; again is fine)
+	@command -v ansible-playbook >/dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends ansible-core; } </dev/null
+	$(PLAY) site.yml $(ARGS) </dev/null
+
+down: ## stop pgberthd and nginx; the servers of tenants go on
+	-$(SERVICE) stop pgberthd
+	-if [ -d /run/systemd/system ]; then systemctl stop nginx; else /etc/init.d/nginx stop; fi
+
+start stop restart status: ## of pgberthd alone
+	@$(SERVICE) $@ pgberthd
+
+logs: ## follow pgberthd's log
+	@if [ -d /run/systemd/system ]; then journalctl -fu pgberthd; else tail -F /var/log/pgberth/pgberthd.log; fi
+
+# What is built goes live, in seconds: edit, `make test T=name`.
+install: build
+	@cmp -s $(BUILT) $(DAEMON) || { install -m 755 $(BUILT) $(DAEMON).new && mv $(DAEMON).new $(DAEMON) && $(SERVICE) restart pgberthd; }
+	@$(SERVICE) status pgberthd >/dev/null || $(SERVICE) start pgberthd
+
+tools:
+	@$(PYTHON) -c 'import docker, psycopg2, pytest, requests, xdist' 2>/dev/null || { $(PLAY) dev.yml </dev/null; }
+
+test: install tools ## run the tests against what runs here (T=name: only those)
+ifdef T
+	$(PYTEST) -k '$(T)'
+else
+	status=0; \
+	$(PYTEST) -m 'seed' || status=1; \
+	$(PYTEST) -m 'not seed and not alone' -n 4 || status=1; \
+	$(PYTEST) -m 'alone' || status=1; \
+	exit $$status
+endif
+
+lint: ## format, fences, static analysis, Ansible and Python
+	@command -v clang-tidy-14 ansible-lint >/dev/null || { $(PLAY) dev.yml -e dev_lint=true </dev/null; }
+	clang-format-14 --dry-run -Werror app/*.[ch]
+	./tests/fences
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 --inline-suppr -D_GNU_SOURCE app
+	$(MAKE) --no-print-directory -C app analyze tidy
+	yamllint -s ansible .yamllint
+	cd ansible && ansible-lint --offline site.yml dev.yml
+	shellcheck ansible/roles/image/files/build-image .ci/run tests/fences
+	$(PYTHON) -m pyflakes tests/*.py
+
+format: ## bring the C code into shape
+	clang-format-14 -i app/*.[ch]
+
+asan tsan: ## run the tests on a build with sanitizers, then put the plain one back
+	$(MAKE) --no-print-directory -j2 -C app SAN=$(if $(filter asan,$@),address,thread)
+	install -m 755 app/build/$@/pgberthd $(DAEMON) && $(SERVICE) restart pgberthd
+	status=0; $(PYTEST) -m 'not seed and not alone' -n 4 || status=1; $(PYTEST) -m 'seed or alone' || status=1; \
+	grep -hE 'runtime error|ERROR: (Address|Leak|Thread)Sanitizer|WARNING: ThreadSanitizer' /var/log/pgberth/pgberthd.log && status=1; \
+	$(MAKE) --no-print-directory install; exit $$status
+
+bench: install tools ## how long a create takes, beside the seed's way and the bare engine
+	$(PYTHON) tests/bench.py
+
+clean: ## remove what was built
+	$(MAKE) --no-print-directory -C app clean
