@@ -42,8 +42,8 @@ static json_t *view_to_json(const struct view *view)
 {
 	const struct record *record = &view->record;
 
-	return json_pack("{s:s s:s s:o s:s s:i s:s s:o s:s s:O s:{s:i s:o} s:o s:o}",
-			 "storage_dir", record->storage_dir, "state",
+	return json_pack("{s:s s:s s:s s:o s:s s:i s:s s:o s:s s:O s:{s:i s:o} s:o s:o}",
+			 "status", "OK", "storage_dir", record->storage_dir, "state",
 			 state_name(view->state), "port",
 			 record->port ? json_integer(record->port) : json_null(), "address",
 			 config->publish_address, "version", record->version, "admin_user",
@@ -56,10 +56,8 @@ static json_t *view_to_json(const struct view *view)
 
 static bool answer(struct call *call, json_t *json, struct error *err)
 {
-	if (!json || json_object_set_new(json, "status", json_string("OK")) != 0) {
-		json_decref(json);
+	if (!json)
 		return fail(err, ERR_INTERNAL, "out of memory");
-	}
 	call->res->status = 200;
 	call->res->json = json;
 	return true;
@@ -131,7 +129,8 @@ bool health_get(struct call *call, struct error *err)
 	bool process_ok = instance_is_loaded();
 	bool storage_ok;
 	json_t *storage = storage_to_json(&storage_ok);
-	json_t *json = json_pack("{s:s s:o s:o s:o}", "version", PGBERTH_VERSION, "process",
+	json_t *json = json_pack("{s:s s:s s:o s:o s:o}", "status", "OK", "version",
+				 PGBERTH_VERSION, "process",
 				 part(process_ok, "pid", json_integer(getpid())), "engine",
 				 part(engine_ok, "api", text_or_null(engine_ok ? engine_api_prefix() + 2 : "")),
 				 "storage", storage);
@@ -167,6 +166,7 @@ static bool label_fits(const json_t *labels, const char *label)
 static bool list_add(const struct view *view, void *user)
 {
 	struct listing *listing = user;
+	json_t *json;
 
 	if (listing->by_state && view->state != listing->state)
 		return true;
@@ -176,7 +176,9 @@ static bool list_add(const struct view *view, void *user)
 		listing->more = true;
 		return false;
 	}
-	json_array_append_new(listing->containers, view_to_json(view));
+	json = view_to_json(view);
+	json_object_del(json, "status"); /* the list has one */
+	json_array_append_new(listing->containers, json);
 	return true;
 }
 
@@ -214,7 +216,8 @@ bool containers_list(struct call *call, struct error *err)
 	last = json_array_get(listing.containers, json_array_size(listing.containers) - 1);
 	next = json_object_get(last, "storage_dir");
 	return answer(call,
-		      json_pack("{s:o s:O}", "containers", listing.containers, "next",
+		      json_pack("{s:s s:o s:O}", "status", "OK", "containers",
+				listing.containers, "next",
 				listing.more && next ? next : json_null()),
 		      err);
 }

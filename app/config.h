@@ -25,6 +25,7 @@ struct config {
 	int workers, changes;
 	int start_timeout_s, stop_timeout_s;
 	int log_mb;
+	int spares; /* data directories of each major made beforehand */
 	bool heal;
 
 	int version[VERSIONS_MAX]; /* configured majors, the default first, 0 ends */

@@ -14,6 +14,7 @@
 #include "port_claim.h"
 #include "ports.h"
 #include "reconcile.h"
+#include "spares.h"
 #include "store.h"
 
 #define LOCK_WAIT_MS 30000
@@ -171,15 +172,25 @@ static bool create_undo(struct view *view)
 	return true;
 }
 
-static bool storage_take(struct record *record, struct error *err)
+/* Directory, uid and, where a spare is at hand, the data (*ret_filled). */
+static bool storage_take(struct record *record, bool *ret_filled, struct error *err)
 {
 	struct template template;
+	struct spare spare;
 	AUTO_CONF conf = { 0 };
+	bool spared;
 
-	if (!store_template(record->version, &template, err) ||
-	    !store_uid_take(&record->uid, err))
+	if (!store_template(record->version, &template, err))
 		return false;
-	if (conf_make(&conf, config, record, err) && store_take(record, conf.files, err))
+	spared = store_spare_take(record->version, &template, &spare);
+	if (!spared && !store_uid_take(&record->uid, err))
+		return false;
+	if (spared)
+		record->uid = spare.uid;
+	spares_poke();
+	*ret_filled = spared;
+	if (conf_make(&conf, config, record, err) &&
+	    store_take(record, conf.files, spared ? &spare : NULL, err))
 		return true;
 	store_uid_release(record->uid);
 	return false;
@@ -190,18 +201,20 @@ static bool create_new(struct view *view, const struct spec *spec, struct error 
 	struct record *record = &view->record;
 	struct bringing bringing = { .view = view, .is_ready = true };
 	char verifier[VERIFIER_SIZE];
+	bool filled;
 
-	bringing.work.start.fresh = true;
+	bringing.work.start.is_new = true;
 	bringing.work.start.verifier = verifier;
 	bringing.work.start.password = spec->admin_password;
 	if (!record_new(record, spec, err) ||
 	    !pg_verifier(spec->admin_password, verifier, err) ||
 	    !port_claim_get(&bringing.claim, record, 0, err))
 		return false;
-	if (!storage_take(record, err)) {
+	if (!storage_take(record, &filled, err)) {
 		port_claim_undo(&bringing.claim, record->storage_dir);
 		return false;
 	}
+	bringing.work.start.is_empty = !filled;
 	if (bring_up(&bringing, err))
 		return true;
 	create_undo(view);

@@ -25,6 +25,7 @@
 #include "reconciler.h"
 #include "role.h"
 #include "server.h"
+#include "spares.h"
 #include "spec.h"
 #include "store.h"
 #include "version.h"
@@ -103,7 +104,7 @@ static bool parts_init(struct config *cfg, struct error *err)
 static bool parts_start(const struct config *cfg, struct error *err)
 {
 	return server_start(cfg, err) && instance_load(err) && reconciler_start(err) &&
-	       events_start(err);
+	       events_start(err) && spares_start(cfg, err);
 }
 
 static void signals_block(sigset_t *ret_signals)
@@ -139,6 +140,7 @@ static int parts_stop(void)
 		log_warn("stopped with requests under way");
 		_exit(0);
 	}
+	spares_stop();
 	events_stop();
 	reconciler_stop();
 	log_info("stopped");

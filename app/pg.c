@@ -43,8 +43,10 @@ bool pg_init(const struct config *cfg, struct error *err)
 
 bool pg_verifier(const char *password, char ret[VERIFIER_SIZE], struct error *err)
 {
-	const char *const none[] = { NULL };
-	PGconn *conn = PQconnectStartParams(none, none, 0); /* never connected */
+	/* Without a usable parameter libpq does not try to connect, but hashes all the same. */
+	const char *const names[] = { "sslmode", NULL };
+	const char *const values[] = { "none at all", NULL };
+	PGconn *conn = PQconnectStartParams(names, values, 0);
 	char *verifier = conn ? PQencryptPasswordConn(conn, password, config->admin_user,
 						      "scram-sha-256") :
 				NULL;
@@ -181,7 +183,7 @@ enum pg_outcome pg_open(struct pg_session **ret, const struct pg_door *door,
 				      "passfile", NULL };
 	const char *const values[] = { host,	  "5432",    door->user, door->database,
 				       "disable", "disable", "pgberth",	 options,
-				       "/dev/null", NULL };
+				       "/nonexistent/passfile", NULL };
 	struct pg_session *session = calloc(1, sizeof(*session));
 	enum pg_outcome outcome;
 
@@ -285,7 +287,7 @@ static PGconn *login_start(int port, const char *password)
 				       "require",
 				       "disable",
 				       "pgberth",
-				       "/dev/null",
+				       "/nonexistent/passfile",
 				       "/nonexistent/root.crt",
 				       "/nonexistent/client.crt",
 				       "/nonexistent/client.key",

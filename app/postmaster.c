@@ -65,14 +65,14 @@ static bool container_make_and_fill(struct start *start, const struct template *
 	struct filling filling = { .record = start->record, .template = template };
 	bool made;
 
-	if (!start->fresh)
+	if (!start->is_empty)
 		return container_make(start, template, err);
 	if (pthread_create(&filling.thread, NULL, filling_run, &filling) != 0)
 		return fail(err, ERR_INTERNAL, "cannot start a thread");
 	made = container_make(start, template, err);
 	pthread_join(filling.thread, NULL);
 	if (filling.ok)
-		start->fresh = false;
+		start->is_empty = false;
 	else if (made)
 		*err = filling.err;
 	return made && filling.ok;
@@ -342,7 +342,7 @@ bool postmaster_start(struct start *start, struct error *err)
 	start->container_id[0] = '\0';
 	if (!store_template(record->version, &template, err))
 		return false;
-	if (!start->fresh && !conf_prepare(start, err))
+	if (!start->is_new && !conf_prepare(start, err))
 		return false;
 	snprintf(record->image_id, sizeof(record->image_id), "%s", template.image_id);
 	if (!record->libc[0])

@@ -23,7 +23,7 @@
 
 #define RECORD_FILE "instance.json"
 #define RECORD_MAX (64 * 1024)
-#define TEMPORARY_SIZE 96
+#define TEMPORARY_SIZE sizeof(((struct spare *)0)->name)
 
 static const struct config *config;
 static int root_dir = -1, instances_dir = -1, staging_dir = -1, trash_dir = -1;
@@ -33,6 +33,14 @@ static struct {
 	unsigned char *taken; /* a byte per uid from uid_min on, held under lock */
 	int next;
 } uids = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+#define SPARES_MAX 256
+
+static struct {
+	pthread_mutex_t lock;
+	struct spare list[SPARES_MAX]; /* these two held under lock */
+	int count;
+} spares = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* Opens <root>/name, made if missing. -1 with err. */
 static int root_sub(const char *name, struct error *err)
@@ -261,11 +269,6 @@ static void temporary_name(char name[TEMPORARY_SIZE], const char *base)
 	snprintf(name, TEMPORARY_SIZE, "%s.%016llx", base, (unsigned long long)number);
 }
 
-static void staging_drop(const char *name)
-{
-	staging_clear(name, NULL);
-}
-
 static bool record_write(int dir, const struct record *record, struct error *err)
 {
 	json_auto_t *json = record_to_json(record);
@@ -289,65 +292,90 @@ static bool conf_write(int dir, const struct record *record, const struct conf_f
 
 /* pg/ itself is root's, so that the tenant cannot put anything in place of its parts. */
 static bool instance_lay(int dir, const struct record *record,
-			 const struct conf_file *files, struct error *err)
+			 const struct conf_file *files, const struct spare *spare,
+			 struct error *err)
 {
-	if (!files_make_dir(dir, "conf", 0, record->uid, 0750, err) ||
-	    !files_make_dir(dir, "pg", 0, record->uid, 0750, err))
+	if (!files_make_dir(dir, "conf", 0, record->uid, 0750, err))
 		return false;
+	if (!spare && !files_make_dir(dir, "pg", 0, record->uid, 0750, err))
+		return false;
+	if (spare && renameat(staging_dir, spare->name, dir, "pg") != 0)
+		return fail_errno(err, "cannot move the spare data directory");
 	for (; files->name; files++)
 		if (!conf_write(dir, record, files, err))
 			return false;
 	return record_write(dir, record, err);
 }
 
+static bool instance_place(const char *temporary, const char *name, struct error *err)
+{
+	if (renameat2(staging_dir, temporary, instances_dir, name, RENAME_NOREPLACE) == 0)
+		return fsync(instances_dir) == 0 || fail_errno(err, "cannot sync instances");
+	if (errno != EEXIST)
+		return fail_errno(err, "cannot make the directory of %s", name);
+	return fail_at(err, ERR_FOREIGN_DATA, "storage_dir",
+		       "a directory %s is there already that this pgberth does not know; it "
+		       "is left as it is",
+		       name);
+}
+
 bool store_take(const struct record *record, const struct conf_file *files,
-		struct error *err)
+		const struct spare *spare, struct error *err)
 {
 	char temporary[TEMPORARY_SIZE];
 	AUTO_CLOSE int dir = -1;
 	bool ok;
 
 	temporary_name(temporary, record->storage_dir);
-	if (!files_make_dir(staging_dir, temporary, 0, 0, 0700, err))
-		return false;
-	dir = files_open_dir(staging_dir, temporary);
-	ok = dir >= 0 && instance_lay(dir, record, files, err);
-	if (ok && renameat2(staging_dir, temporary, instances_dir, record->storage_dir,
-			    RENAME_NOREPLACE) != 0) {
-		ok = errno == EEXIST ?
-			     fail_at(err, ERR_FOREIGN_DATA, "storage_dir",
-				     "a directory %s is there already that this pgberth does "
-				     "not know; it is left as it is",
-				     record->storage_dir) :
-			     fail_errno(err, "cannot make the directory of %s",
-					record->storage_dir);
+	ok = files_make_dir(staging_dir, temporary, 0, 0, 0700, err);
+	if (ok) {
+		dir = files_open_dir(staging_dir, temporary);
+		ok = dir >= 0 && instance_lay(dir, record, files, spare, err) &&
+		     instance_place(temporary, record->storage_dir, err);
 	}
 	if (!ok)
-		staging_drop(temporary);
-	return ok && (fsync(instances_dir) == 0 || fail_errno(err, "cannot sync instances"));
+		staging_clear(temporary, NULL);
+	if (!ok && spare)
+		staging_clear(spare->name, NULL);
+	return ok;
 }
 
-static bool pg_lay(int pg, const struct record *record, const struct template *template,
+static bool pg_lay(int pg, int version, int uid, const struct template *template,
 		   struct error *err)
 {
 	AUTO_CLOSE int source = -1;
 	AUTO_CLOSE int data = -1;
 	char path[128];
 
-	snprintf(path, sizeof(path), "templates/%d/%s", record->version,
-		 template->directory);
+	snprintf(path, sizeof(path), "templates/%d/%s", version, template->directory);
 	source = files_open_dir(root_dir, path);
 	if (source < 0)
 		return fail_errno(err, "cannot open the template %s/%s", config->root, path);
-	if (!files_make_dir(pg, "data", record->uid, record->uid, 0700, err) ||
-	    !files_make_dir(pg, "run", record->uid, record->uid, 0700, err) ||
-	    !files_make_dir(pg, "log", record->uid, record->uid, 0700, err))
+	if (!files_make_dir(pg, "data", uid, uid, 0700, err) ||
+	    !files_make_dir(pg, "run", uid, uid, 0700, err) ||
+	    !files_make_dir(pg, "log", uid, uid, 0700, err))
 		return false;
 	data = files_open_dir(pg, "data");
 	if (data < 0)
 		return fail_errno(err, "cannot open the new data directory");
-	return files_copy_tree(source, data, record->uid, err) && sysid_renew(data, err) &&
+	return files_copy_tree(source, data, uid, err) && sysid_renew(data, err) &&
 	       files_sync_tree(pg, err);
+}
+
+/* A whole pg/ in staging, under a name of its own. */
+static bool pg_make(char name[TEMPORARY_SIZE], int version, int uid,
+		    const struct template *template, struct error *err)
+{
+	AUTO_CLOSE int pg = -1;
+
+	temporary_name(name, "pg");
+	if (!files_make_dir(staging_dir, name, 0, uid, 0750, err))
+		return false;
+	pg = files_open_dir(staging_dir, name);
+	if (pg >= 0 && pg_lay(pg, version, uid, template, err))
+		return true;
+	staging_clear(name, NULL);
+	return false;
 }
 
 bool store_fill(const struct record *record, const struct template *template,
@@ -355,20 +383,72 @@ bool store_fill(const struct record *record, const struct template *template,
 {
 	char temporary[TEMPORARY_SIZE];
 	AUTO_CLOSE int dir = instance_open(record->storage_dir, err);
-	AUTO_CLOSE int pg = -1;
-	bool ok;
 
-	temporary_name(temporary, record->storage_dir);
-	if (dir < 0 ||
-	    !files_make_dir(staging_dir, temporary, 0, record->uid, 0750, err))
+	if (dir < 0 || !pg_make(temporary, record->version, record->uid, template, err))
 		return false;
-	pg = files_open_dir(staging_dir, temporary);
-	ok = pg >= 0 && pg_lay(pg, record, template, err);
-	if (ok && (renameat(staging_dir, temporary, dir, "pg") != 0 || fsync(dir) != 0))
-		ok = fail_errno(err, "cannot move the new data directory to its place");
-	if (!ok)
-		staging_drop(temporary);
-	return ok;
+	if (renameat(staging_dir, temporary, dir, "pg") == 0 && fsync(dir) == 0)
+		return true;
+	fail_errno(err, "cannot move the new data directory to its place");
+	staging_clear(temporary, NULL);
+	return false;
+}
+
+bool store_spare_make(int version, struct error *err)
+{
+	struct spare spare = { .version = version };
+	struct template template;
+
+	if (!store_template(version, &template, err) || !store_uid_take(&spare.uid, err))
+		return false;
+	if (!pg_make(spare.name, version, spare.uid, &template, err)) {
+		store_uid_release(spare.uid);
+		return false;
+	}
+	snprintf(spare.template, sizeof(spare.template), "%s", template.directory);
+	pthread_mutex_lock(&spares.lock);
+	if (spares.count < SPARES_MAX)
+		spares.list[spares.count++] = spare;
+	pthread_mutex_unlock(&spares.lock);
+	return true;
+}
+
+int store_spare_count(int version)
+{
+	int count = 0;
+
+	pthread_mutex_lock(&spares.lock);
+	for (int i = 0; i < spares.count; i++)
+		count += spares.list[i].version == version;
+	pthread_mutex_unlock(&spares.lock);
+	return count;
+}
+
+/* The first spare of a major; false when there is none. */
+static bool spare_pop(int version, struct spare *ret)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&spares.lock);
+	for (int i = 0; i < spares.count && !found; i++) {
+		if (spares.list[i].version != version)
+			continue;
+		*ret = spares.list[i];
+		spares.list[i] = spares.list[--spares.count];
+		found = true;
+	}
+	pthread_mutex_unlock(&spares.lock);
+	return found;
+}
+
+bool store_spare_take(int version, const struct template *template, struct spare *ret)
+{
+	while (spare_pop(version, ret)) {
+		if (strcmp(ret->template, template->directory) == 0)
+			return true;
+		staging_clear(ret->name, NULL); /* of an image that is no longer installed */
+		store_uid_release(ret->uid);
+	}
+	return false;
 }
 
 bool store_save(const struct record *record, struct error *err)

@@ -57,10 +57,25 @@ void store_uid_release(int uid);
 /* Errors: ERR_IMAGE_MISSING when the major has no template. */
 bool store_template(int version, struct template *ret, struct error *err);
 
-/* Makes <root>/instances/<name> with the record, conf files and an empty pg/, all at
- * once. Errors: ERR_FOREIGN_DATA when something of that name is there already. */
+/* A data directory that was made before anybody asked for it, with its owner's uid. */
+struct spare {
+	char name[96]; /* in staging/ */
+	char template[64];
+	int version, uid;
+};
+
+/* Makes one, synced to disk; it counts until it is taken. */
+bool store_spare_make(int version, struct error *err);
+int store_spare_count(int version);
+
+/* Takes one that was made from this template; false when there is none. */
+bool store_spare_take(int version, const struct template *template, struct spare *ret);
+
+/* Makes <root>/instances/<name> with the record, conf files and pg/, all at once: the
+ * spare, which is used up in any case, or an empty one where spare is NULL. Errors:
+ * ERR_FOREIGN_DATA when something of that name is there already. */
 bool store_take(const struct record *record, const struct conf_file *files,
-		struct error *err);
+		const struct spare *spare, struct error *err);
 
 /* Fills pg/ with a copy of the template, under a system identifier of its own, synced
  * to disk. All at once: pg/ is empty or whole. */

@@ -1,0 +1,247 @@
+"""Fixtures, the order of the tests, and what a failing one prints."""
+import fcntl
+import os
+
+import pytest
+
+pytest.register_assert_rewrite("berth", "waiting", "traces")
+
+import docker  # noqa: E402
+
+from berth import Api, Instance  # noqa: E402
+from daemon import Pgberthd, ServiceLog  # noqa: E402
+from engine import Engine  # noqa: E402
+from ports import Ports  # noqa: E402
+from settings import Settings  # noqa: E402
+from traces import Reaper, Traces, discard  # noqa: E402
+from trail import TRAIL, Registry, new_name  # noqa: E402
+
+LOCK = "/run/lock/pgberth-tests.lock"
+LOG = ServiceLog()
+
+
+# ---- the run ---------------------------------------------------------------------------------
+
+def is_xdist_worker(config):
+    return hasattr(config, "workerinput")
+
+
+def pytest_sessionstart(session):
+    """Before any worker starts: one run at a time, on a stack that answers, swept clean."""
+    if is_xdist_worker(session.config) or session.config.option.collectonly:
+        return
+    session.config.lock = open(LOCK, "w")
+    try:
+        fcntl.flock(session.config.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pytest.exit(f"another run of these tests holds {LOCK}", 3)
+    session.config.reaper = Reaper(Api(), Engine(), Settings(), Registry())
+    if not Pgberthd(Api()).is_healthy():
+        pytest.exit("no healthy pgberth at https://localhost/api/health: `make up` first", 3)
+    session.config.reaper.reap()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    reaper = getattr(session.config, "reaper", None)
+    if reaper and Pgberthd(Api()).is_healthy():
+        reaper.reap()
+
+
+def pytest_collection_modifyitems(config, items):
+    """Those that run alone come first, the seed's before all others, and never beside a worker."""
+    rank = {"seed": 0, "serial": 1}
+
+    def order(item):
+        return min([rank[mark.name] for mark in item.iter_markers() if mark.name in rank], default=2)
+
+    items.sort(key=order)
+    if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)) > 1:
+        for item in items:
+            if order(item) < 2:
+                item.add_marker(pytest.mark.skip(reason="runs alone: without -n"))
+
+
+# ---- what a failing test prints --------------------------------------------------------------
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    TRAIL.clear()
+    LOG.mark()
+
+
+def server_log(name):
+    """The last lines of a server's log, from whoever still has them."""
+    answer = Api().logs(name, tail=30)
+    if answer.status_code == 200:
+        return answer.text
+    container = Engine().container(name)
+    return container.logs(tail=30).decode(errors="replace") if container else ""
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport():
+    report = (yield).get_result()
+    if not report.failed:
+        return
+    sections = {"pgberthd crashed": "\n".join(LOG.of_crash()),
+                "pgberthd's log of these requests": "\n".join(LOG.of_requests(TRAIL.request_ids))}
+    for name in TRAIL.names[:5]:
+        try:
+            sections[f"log of server {name}"] = server_log(name)
+        except Exception as error:  # the report of the failure matters more
+            sections[f"log of server {name}"] = f"cannot be read: {error}"
+    report.sections.extend((title, text) for title, text in sections.items() if text)
+
+
+# ---- the stack -------------------------------------------------------------------------------
+
+@pytest.fixture(scope="session")
+def settings():
+    return Settings()
+
+
+@pytest.fixture(scope="session")
+def api():
+    return Api()
+
+
+@pytest.fixture(scope="session")
+def engine():
+    return Engine()
+
+
+@pytest.fixture(scope="session")
+def pgberthd(api):
+    return Pgberthd(api)
+
+
+@pytest.fixture(scope="session")
+def ports(api, settings):
+    return Ports(api, settings)
+
+
+@pytest.fixture(scope="session")
+def traces(api, engine, settings):
+    return Traces(api, engine, settings)
+
+
+# ---- servers ---------------------------------------------------------------------------------
+
+class Makers:
+    """Makes instances, and purges them when their time is over."""
+
+    def __init__(self, api, settings, ports):
+        self.api, self.settings, self.ports = api, settings, ports
+        self.made = []
+
+    def new(self, name=None):
+        instance = Instance(self.api, self.settings, name or new_name(), self.ports.take())
+        self.made.append(instance)
+        return instance
+
+    def make(self, **fields):
+        instance = self.new()
+        instance.create(**fields)
+        return instance
+
+    def purge(self):
+        answers = [self.api.delete(instance.name, purge=True) for instance in self.made]
+        for instance in self.made:
+            for path in instance.trashed():
+                discard(path)
+        assert all(answer.status_code in (200, 404, 409) for answer in answers), [
+            answer.text for answer in answers]
+
+
+@pytest.fixture
+def makers(api, settings, ports):
+    makers = Makers(api, settings, ports)
+    yield makers
+    makers.purge()
+
+
+@pytest.fixture
+def new_instance(makers):
+    """A function giving an instance that was not asked for yet."""
+    return makers.new
+
+
+@pytest.fixture
+def make_instance(makers):
+    """A function giving a running instance; its arguments are fields of the POST."""
+    return makers.make
+
+
+@pytest.fixture
+def instance(make_instance):
+    """A running instance of this test's own."""
+    return make_instance()
+
+
+@pytest.fixture(scope="session")
+def shared(api, settings, ports):
+    """A running instance for the tests that change nothing about it."""
+    makers = Makers(api, settings, ports)
+    yield makers.make()
+    makers.purge()
+
+
+@pytest.fixture(scope="module")
+def changeable(api, settings, ports):
+    """A running instance of this module's, whose every test sets what it relies on."""
+    makers = Makers(api, settings, ports)
+    yield makers.make()
+    makers.purge()
+
+
+@pytest.fixture
+def planted(settings):
+    """A function giving a path of ours among the instances, for what pgberth did not put there."""
+    paths = []
+
+    def plant(name):
+        paths.append(settings.instances / name)
+        return paths[-1]
+
+    yield plant
+    for path in paths:
+        discard(path)
+
+
+@pytest.fixture
+def stranger(engine):
+    """A function running a container that is not pgberth's."""
+    containers = []
+
+    def run(name, **options):
+        containers.append(engine.run_stranger(name, **options))
+        return containers[-1]
+
+    yield run
+    for container in containers:
+        container.remove(force=True)
+
+
+@pytest.fixture
+def docker_cleanup(request):
+    """The seed's own: kills, by the engine alone, every container that the test has started."""
+    client = docker.from_env()
+    containers_before = client.containers.list()
+
+    def kill_new_containers():
+        for container in client.containers.list():
+            if container not in containers_before:
+                print(f"killing {container.name}")
+                container.kill()
+
+    request.addfinalizer(kill_new_containers)
+    return kill_new_containers
+
+
+@pytest.fixture
+def paged(make_instance):
+    """Three instances that share a label, and the label."""
+    label = new_name()
+    made = [make_instance(labels={"group": label, "odd": str(number % 2)}) for number in range(3)]
+    return f"group={label}", {instance.name for instance in made}

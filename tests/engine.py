@@ -1,0 +1,103 @@
+"""The Docker engine behind pgberth's back: what an operator sees and does there."""
+import contextlib
+import os
+import pathlib
+import signal
+
+import docker
+
+
+class Engine:
+    def __init__(self):
+        self.client = docker.DockerClient(base_url="unix://var/run/docker.sock")
+
+    def container(self, name):
+        """The container of a storage_dir, or None."""
+        try:
+            return self.client.containers.get(f"pgberth-{name}")
+        except docker.errors.NotFound:
+            return None
+
+    def names(self):
+        return [container.name
+                for container in self.client.containers.list(all=True, ignore_removed=True)]
+
+    def inspect(self, name):
+        return self.container(name).attrs
+
+    def host_pid(self, name):
+        """The host's pid of the container's first process."""
+        return self.inspect(name)["State"]["Pid"]
+
+    def identity(self, name):
+        """What changes whenever its container is made again or started again."""
+        attributes = self.inspect(name)
+        return attributes["Id"], attributes["State"]["StartedAt"], attributes["RestartCount"]
+
+    def postmaster_pid(self, name):
+        """The host's pid of the postmaster: the child of the container's init."""
+        top = self.container(name).top()
+        pid, parent = top["Titles"].index("PID"), top["Titles"].index("PPID")
+        init = str(self.host_pid(name))
+        return next(int(row[pid]) for row in top["Processes"] if row[parent] == init)
+
+    def run_stranger(self, name, image="pgberth-postgres:15", **options):
+        """A container that is none of pgberth's, asleep."""
+        return self.client.containers.run(
+            image, ["86400"], entrypoint="/bin/sleep", name=name, init=True, detach=True, **options)
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """dockerd accepts calls, and never answers them."""
+        pid = int(pathlib.Path("/var/run/docker.pid").read_text())
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
+class Process:
+    """A process of the host, as /proc tells it."""
+
+    def __init__(self, pid):
+        self.proc = pathlib.Path("/proc") / str(pid)
+
+    def status(self):
+        lines = (self.proc / "status").read_text().splitlines()
+        return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+    def limit(self, name):
+        """The soft limit of that name in /proc/<pid>/limits."""
+        line = next(line for line in (self.proc / "limits").read_text().splitlines()
+                    if line.startswith(name))
+        return line[len(name):].split()[0]
+
+    def open_files(self):
+        return len(list((self.proc / "fd").iterdir()))
+
+    def _cgroup(self, controller):
+        """Its directory in that controller's tree, or in the one tree of version 2."""
+        unified = None
+        for line in (self.proc / "cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controller in controllers.split(","):
+                return pathlib.Path("/sys/fs/cgroup") / controllers / path.lstrip("/")
+            if not controllers:
+                unified = pathlib.Path("/sys/fs/cgroup") / path.lstrip("/")
+        return unified
+
+    def memory_limit(self):
+        """Bytes."""
+        cgroup = self._cgroup("memory")
+        file = cgroup / "memory.limit_in_bytes"
+        return int((file if file.exists() else cgroup / "memory.max").read_text())
+
+    def cpu_limit(self):
+        """CPUs."""
+        cgroup = self._cgroup("cpu")
+        file = cgroup / "cpu.cfs_quota_us"
+        if file.exists():
+            return int(file.read_text()) / int((cgroup / "cpu.cfs_period_us").read_text())
+        quota, period = (cgroup / "cpu.max").read_text().split()
+        return int(quota) / int(period)

@@ -1,0 +1,23 @@
+"""Where the stack under test keeps its things: what pgberth.conf says, else the defaults."""
+import configparser
+import pathlib
+
+CONFIGURATION = "/etc/pgberth/pgberth.conf"
+
+
+class Settings:
+    def __init__(self, path=CONFIGURATION):
+        parser = configparser.ConfigParser(interpolation=None)
+        parser.read(path)
+        given = parser["pgberth"] if parser.has_section("pgberth") else {}
+        self.root = pathlib.Path(given.get("root", "/var/lib/pgberth"))
+        self.admin_user = given.get("admin_user", "pythonanywhere_helper")
+        self.network = given.get("network", "pgberth0")
+        self.versions = [int(major) for major in given.get("versions", "15 17").split()]
+        self.port_min = int(given.get("port_min", 6000))
+        self.port_max = int(given.get("port_max", 9999))
+        self.uid_min = int(given.get("uid_min", 300000))
+        self.uid_max = int(given.get("uid_max", 365535))
+        self.instances = self.root / "instances"
+        self.staging = self.root / "staging"
+        self.trash = self.root / "trash"

@@ -1,0 +1,88 @@
+"""The scenario that pgberth comes from, as its authors wrote it."""
+import random
+import uuid
+
+import psycopg2
+import pytest
+import requests
+
+from ports import SEED_PORT
+from trail import TRAIL, Registry
+
+pytestmark = pytest.mark.seed
+
+OUR_PASSWORD = "papwd"
+
+
+def post_to_api_create(storage_dir=None, port=None):
+    if storage_dir is None:
+        storage_dir = uuid.uuid4()
+    if port is None:
+        port = random.randint(6000, 9999)
+    Registry().add(storage_dir)
+    TRAIL.remember(str(storage_dir))
+    response = requests.post(
+        "https://localhost/api/containers/",
+        {
+            "storage_dir": storage_dir,
+            "admin_password": OUR_PASSWORD,
+            "port": port,
+        },
+        verify=False,
+    )
+    TRAIL.request_ids.append(response.headers["X-Request-Id"])
+    assert response.status_code == 200, response.text
+    assert response.json()["status"] == "OK"
+    return response
+
+
+def connect(port):
+    return psycopg2.connect(
+        database="postgres",
+        user="pythonanywhere_helper", password=OUR_PASSWORD,
+        host="localhost", port=port,
+    )
+
+
+def test_create_starts_container_with_postgres_connectable(docker_cleanup):
+    response = post_to_api_create(port=SEED_PORT)
+
+    port = response.json()["port"]
+    assert port > 1024
+    assert port == SEED_PORT
+
+    connect(port).close()
+
+
+def test_next_test_with_the_same_port_is_not_disturbed(docker_cleanup):
+    post_to_api_create(port=SEED_PORT)
+    docker_cleanup()
+
+    response = post_to_api_create(port=SEED_PORT)
+
+    assert response.json()["port"] == SEED_PORT
+    connect(SEED_PORT).close()
+
+
+def test_random_port_is_connectable(docker_cleanup):
+    response = post_to_api_create()
+
+    connect(response.json()["port"]).close()
+
+
+def test_data_is_there_after_a_kill_and_the_next_post(docker_cleanup):
+    storage_dir = uuid.uuid4()
+    post_to_api_create(storage_dir, SEED_PORT)
+    connection = connect(SEED_PORT)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE kept AS SELECT 'before the kill' AS line")
+    connection.close()
+    docker_cleanup()
+
+    post_to_api_create(storage_dir, SEED_PORT)
+
+    connection = connect(SEED_PORT)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT line FROM kept")
+        assert cursor.fetchall() == [("before the kill",)]
+    connection.close()

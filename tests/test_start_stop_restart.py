@@ -1,0 +1,120 @@
+"""POST …/start, …/stop and …/restart."""
+import contextlib
+
+import pytest
+
+from berth import assert_error, ok
+from trail import new_name
+
+
+def test_stop_ends_the_server_and_keeps_its_port(instance, api):
+    body = ok(api.stop(instance.name))
+
+    assert (body["state"], body["port"]) == ("stopped", instance.port)
+    assert "refused" in instance.refusal()
+
+
+def test_stop_of_a_stopped_server_is_200(instance, api):
+    ok(api.stop(instance.name))
+
+    assert ok(api.stop(instance.name))["state"] == "stopped"
+
+
+def test_stop_of_a_stored_server_is_200_and_leaves_it_stored(instance, api):
+    ok(api.delete(instance.name))
+
+    assert ok(api.stop(instance.name))["state"] == "stored"
+
+
+def test_start_brings_a_stopped_server_back_as_it_was(instance, api):
+    instance.keep_row("precious")
+    ok(api.stop(instance.name))
+
+    body = ok(api.start(instance.name))
+
+    assert (body["state"], body["port"]) == ("running", instance.port)
+    assert instance.kept_rows() == ["precious"]
+
+
+def test_start_of_a_running_server_is_200_and_touches_nothing(shared, api, engine):
+    before = engine.identity(shared.name)
+
+    assert ok(api.start(shared.name))["state"] == "running"
+    assert engine.identity(shared.name) == before
+
+
+def test_start_may_be_given_another_port(instance, api, ports):
+    ok(api.stop(instance.name))
+    port = ports.take()
+
+    assert ok(api.start(instance.name, port=port))["port"] == port
+    assert instance.value("SELECT 1", port=port) == 1
+
+
+def test_restart_gives_a_new_postmaster_on_the_same_data_and_port(instance, api):
+    instance.keep_row("precious")
+    started = instance.postmaster_started()
+
+    body = ok(api.restart(instance.name))
+
+    assert (body["state"], body["port"]) == ("running", instance.port)
+    assert instance.postmaster_started() > started
+    assert instance.kept_rows() == ["precious"]
+
+
+@pytest.mark.parametrize("verb", ["stop", "restart"])
+def test_open_sessions_do_not_hold_it_up(instance, api, verb):
+    with contextlib.closing(instance.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+        ok(api.on("POST", instance.name, verb))
+
+
+def test_stop_is_a_clean_shutdown(instance, api):
+    ok(api.stop(instance.name))
+    ok(api.start(instance.name))
+
+    log = api.logs(instance.name, tail=1000).text
+    assert "database system is shut down" in log
+    assert "not properly shut down" not in log
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "restart"])
+def test_of_unknown_is_404(api, verb):
+    assert_error(api.on("POST", new_name(), verb), 404, "not_found")
+
+
+@pytest.mark.parametrize("fields, field", [
+    ({"port": 0}, "port"), ({"port": "6200"}, "port"), ({"port": None}, "port"),
+    ({"prot": 6200}, "prot"), ({"admin_password": "new"}, "admin_password"),
+])
+def test_start_with_a_wrong_field_is_422_naming_it(shared, api, fields, field):
+    assert_error(api.on("POST", shared.name, "start", json=fields), 422, "invalid", field)
+
+
+@pytest.mark.parametrize("verb", ["stop", "restart"])
+def test_stop_and_restart_take_no_field(shared, api, engine, verb):
+    before = engine.identity(shared.name)
+
+    response = api.on("POST", shared.name, verb, json={"port": 6200})
+
+    assert_error(response, 422, "invalid", "port")
+    assert engine.identity(shared.name) == before
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "restart"])
+def test_body_of_another_type_is_415(shared, api, verb):
+    response = api.on("POST", shared.name, verb, data="port=6200",
+                      headers={"Content-Type": "text/plain"})
+
+    assert_error(response, 415, "unsupported_media_type")
+
+
+def test_start_on_a_port_of_another_is_409_and_leaves_it_stopped(instance, shared, api):
+    ok(api.stop(instance.name))
+
+    message = assert_error(api.start(instance.name, port=shared.port), 409, "port_in_use", "port")
+
+    assert shared.name in message
+    assert instance.view()["state"] == "stopped"
+    assert instance.view()["port"] == instance.port

@@ -1,0 +1,64 @@
+"""What is left of a name: in the API, in the engine and on the disk."""
+import pathlib
+import shutil
+
+from trail import TEST_NAME
+
+
+class Traces:
+    PLACES = ("*", "instances/*", "staging/*", "trash/*")
+
+    def __init__(self, api, engine, settings):
+        self.api = api
+        self.engine = engine
+        self.settings = settings
+
+    def on_disk(self, name):
+        """Whatever bears that name in pgberthd's directories, staging and trash included."""
+        places = [(self.settings.root, place) for place in self.PLACES]
+        places.append((pathlib.Path("/run/pgberth"), "*"))
+        return [str(path) for top, place in places for path in top.glob(place) if name in path.name]
+
+    def in_engine(self, name):
+        return [f"container {each}" for each in self.engine.names() if name in each]
+
+    def of(self, name):
+        """Every trace of a name, for an assertion that there is none."""
+        answer = self.api.get(name)
+        known = [] if answer.status_code == 404 else [f"API: {answer.status_code} {answer.text}"]
+        return known + self.in_engine(name) + self.on_disk(name)
+
+
+class Reaper:
+    """Removes what runs of these tests left behind, and nothing else."""
+
+    def __init__(self, api, engine, settings, registry):
+        self.api = api
+        self.engine = engine
+        self.settings = settings
+        self.registry = registry
+
+    def _is_ours(self, name):
+        return bool(TEST_NAME.match(name)) or any(
+            name.startswith(registered) for registered in self.registered)
+
+    def reap(self):
+        self.registered = self.registry.names()
+        for name in filter(self._is_ours, self.api.listed()):
+            self.api.delete(name, purge=True)
+        for container in self.engine.client.containers.list(all=True, ignore_removed=True):
+            if self._is_ours(container.name.removeprefix("pgberth-")):
+                container.remove(force=True)
+        for directory in (self.settings.instances, self.settings.trash):
+            for path in directory.iterdir():
+                if self._is_ours(path.name):
+                    discard(path)
+        self.registry.clear()
+
+
+def discard(path):
+    """Remove a file, or a directory with all it holds; never through a link."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
