@@ -49,6 +49,12 @@ static bool conf_ident(struct buf *ret, const struct config *cfg)
 			  cfg->admin_user);
 }
 
+bool conf_passwd(struct buf *ret, const struct record *record)
+{
+	return buf_printf(ret, "root:x:0:0::/:/bin/sh\nserver:x:%d:%d::/:/bin/sh\n",
+			  record->uid, record->uid);
+}
+
 bool conf_make(struct conf *ret, const struct config *cfg, const struct record *record,
 	       struct error *err)
 {

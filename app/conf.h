@@ -33,9 +33,11 @@ void conf_done(struct conf *conf);
 /* One file's content. postgresql.conf depends on the memory limit. */
 bool conf_server(struct buf *ret, const struct record *record);
 struct conf_file conf_hba(enum hba hba);
+bool conf_passwd(struct buf *ret, const struct record *record);
 
 #define CONF_SERVER_NAME "postgresql.conf"
 #define CONF_REPAIR_NAME "repair.sql"
+#define CONF_PASSWD_NAME "passwd"
 
 #define CONF_ARGV_MAX 64
 

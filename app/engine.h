@@ -41,7 +41,9 @@ struct container_spec {
 	const char *pg_dir;	/* host path mounted on /pg */
 	const char *conf_dir;	/* host path mounted read-only on /etc/pgberth */
 	const char *const *argv; /* the command, NULL-ended */
-	bool is_isolated; /* no network, no port, no restart: for single-user repair */
+	/* For single-user repair: no network, no port, no restart, and a file mounted on
+	 * /etc/passwd, since that mode wants a name for its uid. NULL: not isolated. */
+	const char *isolated_passwd;
 };
 
 /* Main thread, once; cfg is borrowed for ever. Reads the seccomp profile. */

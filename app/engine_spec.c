@@ -39,13 +39,22 @@ json_t *engine_spec_limits(const struct record *record)
 			 (json_int_t)(record->cpus * 1e9 + 0.5));
 }
 
+static json_t *mount_of(const char *source, const char *target, bool read_only)
+{
+	return json_pack("{s:s s:s s:s s:b s:{s:s s:b}}", "Type", "bind", "Source", source,
+			 "Target", target, "ReadOnly", read_only, "BindOptions", "Propagation",
+			 "rprivate", "NonRecursive", 1);
+}
+
 static json_t *mounts(const struct container_spec *spec)
 {
-	return json_pack("[{s:s s:s s:s s:{s:s s:b}} {s:s s:s s:s s:b s:{s:s s:b}}]", "Type",
-			 "bind", "Source", spec->pg_dir, "Target", "/pg", "BindOptions",
-			 "Propagation", "rprivate", "NonRecursive", 1, "Type", "bind", "Source",
-			 spec->conf_dir, "Target", "/etc/pgberth", "ReadOnly", 1, "BindOptions",
-			 "Propagation", "rprivate", "NonRecursive", 1);
+	json_t *list = json_pack("[o o]", mount_of(spec->pg_dir, "/pg", false),
+				 mount_of(spec->conf_dir, "/etc/pgberth", true));
+
+	if (spec->isolated_passwd)
+		json_array_append_new(list,
+				      mount_of(spec->isolated_passwd, "/etc/passwd", true));
+	return list;
 }
 
 static json_t *labels(const struct record *record)
@@ -94,8 +103,8 @@ static json_t *host_config(const struct container_spec *spec)
 		return NULL;
 	}
 	json_object_set_new(host, "NetworkMode",
-			    json_string(spec->is_isolated ? "none" : config->network));
-	if (spec->is_isolated)
+			    json_string(spec->isolated_passwd ? "none" : config->network));
+	if (spec->isolated_passwd)
 		return host;
 	json_object_set_new(host, "PortBindings", port_bindings(record->port));
 	json_object_set_new(host, "RestartPolicy", json_pack("{s:s}", "Name", "unless-stopped"));

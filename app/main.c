@@ -3,12 +3,15 @@
 #include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "api.h"
@@ -107,6 +110,27 @@ static bool parts_start(const struct config *cfg, struct error *err)
 	       events_start(err) && spares_start(cfg, err);
 }
 
+/* Tells whoever started us and asked for it that we are ready: sd_notify(3). */
+static void ready_tell(void)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (!path || strlen(path) >= sizeof(address.sun_path))
+		return;
+	memcpy(address.sun_path, path, strlen(path));
+	if (path[0] == '@')
+		address.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	if (sendto(fd, "READY=1", 7, MSG_NOSIGNAL, (struct sockaddr *)&address,
+		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path))) < 0)
+		log_warn("cannot tell that pgberthd is ready");
+	close(fd);
+}
+
 static void signals_block(sigset_t *ret_signals)
 {
 	sigemptyset(ret_signals);
@@ -190,6 +214,7 @@ int main(int argc, char **argv)
 	}
 	log_info("started version=" PGBERTH_VERSION " root=%s workers=%d", cfg.root,
 		 cfg.workers);
+	ready_tell();
 	signals_wait(&signals);
 	return parts_stop();
 }

@@ -52,7 +52,7 @@ static bool container_make(struct start *start, const struct template *template,
 	AUTO_FREE char *conf_dir = store_path(record->storage_dir, "conf");
 	const char *argv[CONF_ARGV_MAX];
 	AUTO_BUF words = { 0 };
-	struct container_spec spec = { record, template->image_id, pg_dir, conf_dir, argv, false };
+	struct container_spec spec = { record, template->image_id, pg_dir, conf_dir, argv, NULL };
 
 	if (!pg_dir || !conf_dir || !conf_argv(argv, &words, record))
 		return fail(err, ERR_INTERNAL, "out of memory");
@@ -233,21 +233,40 @@ static bool prove_or_reset(const struct start *start, struct error *err)
 static bool repair_run(struct start *start, const struct container_spec *spec,
 		       struct error *err)
 {
-	char id[CONTAINER_ID_SIZE];
 	struct error ignored;
 	int exit_code = -1;
+	char word[160];
 	bool ok;
 
-	if (!engine_create(spec, id, err))
+	if (!engine_create(spec, start->container_id, err))
 		return false;
-	ok = engine_start(id, err) && engine_wait(id, REPAIR_TIMEOUT_MS, &exit_code, err);
+	ok = engine_start(start->container_id, err) &&
+	     engine_wait(start->container_id, REPAIR_TIMEOUT_MS, &exit_code, err);
 	if (ok && exit_code != 0) {
-		memcpy(start->container_id, id, sizeof(id));
-		ok = fail(err, ERR_SERVER, "single-user mode cannot repair the admin role");
+		last_word(start, word, sizeof(word));
+		ok = fail(err, ERR_SERVER, "single-user mode cannot repair the admin role: %s",
+			  word);
 	}
-	if (!engine_remove(id, &ignored))
-		log_warn("left behind container=%s error=\"%s\"", id, ignored.message);
+	if (!engine_remove(start->container_id, &ignored))
+		log_warn("left behind container=%s error=\"%s\"", start->container_id,
+			 ignored.message);
+	start->container_id[0] = '\0';
 	return ok;
+}
+
+static bool repair_write(const struct record *record, const char *verifier,
+			 struct error *err)
+{
+	AUTO_BUF sql = { 0 };
+	AUTO_BUF passwd = { 0 };
+
+	if (!role_repair_sql(&sql, verifier) || !conf_passwd(&passwd, record))
+		return fail(err, ERR_INTERNAL, "out of memory");
+	return store_conf_write(record,
+				&(struct conf_file){ CONF_REPAIR_NAME, buf_text(&sql) }, err) &&
+	       store_conf_write(record,
+				&(struct conf_file){ CONF_PASSWD_NAME, buf_text(&passwd) },
+				err);
 }
 
 /* The role is put right by single-user mode, in a container without network. */
@@ -257,22 +276,19 @@ static bool role_repair(struct start *start, const struct template *template,
 	const struct record *record = start->record;
 	AUTO_FREE char *pg_dir = store_path(record->storage_dir, "pg");
 	AUTO_FREE char *conf_dir = store_path(record->storage_dir, "conf");
+	AUTO_FREE char *passwd = store_path(record->storage_dir, "conf/" CONF_PASSWD_NAME);
 	const char *argv[CONF_ARGV_MAX];
 	AUTO_BUF words = { 0 };
-	AUTO_BUF sql = { 0 };
-	struct container_spec spec = { record, template->image_id, pg_dir, conf_dir, argv, true };
-	struct conf_file file;
+	struct container_spec spec = { record, template->image_id, pg_dir, conf_dir, argv,
+				       passwd };
 	bool ok;
 
-	if (!pg_dir || !conf_dir || !conf_repair_argv(argv, &words, record) ||
-	    !role_repair_sql(&sql, start->verifier))
+	if (!pg_dir || !conf_dir || !passwd || !conf_repair_argv(argv, &words, record))
 		return fail(err, ERR_INTERNAL, "out of memory");
-	file = (struct conf_file){ CONF_REPAIR_NAME, buf_text(&sql) };
-	if (!store_conf_write(record, &file, err))
-		return false;
 	log_info("repair by single-user mode name=%s", record->storage_dir);
-	ok = repair_run(start, &spec, err);
+	ok = repair_write(record, start->verifier, err) && repair_run(start, &spec, err);
 	store_conf_remove(record, CONF_REPAIR_NAME);
+	store_conf_remove(record, CONF_PASSWD_NAME);
 	return ok;
 }
 
