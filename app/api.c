@@ -42,16 +42,16 @@ static json_t *view_to_json(const struct view *view)
 {
 	const struct record *record = &view->record;
 
-	return json_pack("{s:s s:s s:s s:o s:s s:i s:s s:o s:s s:O s:{s:i s:o} s:o s:o}",
-			 "status", "OK", "storage_dir", record->storage_dir, "state",
-			 state_name(view->state), "port",
-			 record->port ? json_integer(record->port) : json_null(), "address",
-			 config->publish_address, "version", record->version, "admin_user",
-			 config->admin_user, "dsn", dsn_to_json(record), "created_at",
-			 record->created_at, "labels", record->labels, "limits", "memory_mb",
-			 record->memory_mb, "cpus", cpus_to_json(record->cpus),
-			 "container_id", text_or_null(view->container_id), "reason",
-			 text_or_null(record->reason));
+	return json_pack(
+		"{s:s s:s s:s s:o s:s s:i s:s s:o s:s s:O s:{s:i s:o} s:o s:o}", "status",
+		"OK", "storage_dir", record->storage_dir, "state",
+		state_name(view->state), "port",
+		record->port ? json_integer(record->port) : json_null(), "address",
+		config->publish_address, "version", record->version, "admin_user",
+		config->admin_user, "dsn", dsn_to_json(record), "created_at",
+		record->created_at, "labels", record->labels, "limits", "memory_mb",
+		record->memory_mb, "cpus", cpus_to_json(record->cpus), "container_id",
+		text_or_null(view->container_id), "reason", text_or_null(record->reason));
 }
 
 static bool answer(struct call *call, json_t *json, struct error *err)
@@ -129,11 +129,12 @@ bool health_get(struct call *call, struct error *err)
 	bool process_ok = instance_is_loaded();
 	bool storage_ok;
 	json_t *storage = storage_to_json(&storage_ok);
-	json_t *json = json_pack("{s:s s:s s:o s:o s:o}", "status", "OK", "version",
-				 PGBERTH_VERSION, "process",
-				 part(process_ok, "pid", json_integer(getpid())), "engine",
-				 part(engine_ok, "api", text_or_null(engine_ok ? engine_api_prefix() + 2 : "")),
-				 "storage", storage);
+	json_t *json = json_pack(
+		"{s:s s:s s:o s:o s:o}", "status", "OK", "version", PGBERTH_VERSION,
+		"process", part(process_ok, "pid", json_integer(getpid())), "engine",
+		part(engine_ok, "api",
+		     text_or_null(engine_ok ? engine_api_prefix() + 2 : "")),
+		"storage", storage);
 
 	if (!answer(call, json, err))
 		return false;
@@ -194,8 +195,9 @@ static bool listing_parse(const struct call *call, struct listing *listing,
 	listing->by_state = state != NULL;
 	listing->label = param(call, "label");
 	if (state && !state_from_name(&listing->state, state))
-		return fail_field(err, "state",
-				  "must be one of: starting running stopping stopped stored failed");
+		return fail_field(
+			err, "state",
+			"must be one of: starting running stopping stopped stored failed");
 	if (listing->label && !strchr(listing->label, '='))
 		return fail_field(err, "label", "must be key=value");
 	return true;
@@ -213,7 +215,8 @@ bool containers_list(struct call *call, struct error *err)
 		return fail_field(err, "after", "must be a name as in next");
 	listing.containers = json_array();
 	index_walk(after ? after : "", list_add, &listing);
-	last = json_array_get(listing.containers, json_array_size(listing.containers) - 1);
+	last = json_array_get(listing.containers,
+			      json_array_size(listing.containers) - 1);
 	next = json_object_get(last, "storage_dir");
 	return answer(call,
 		      json_pack("{s:s s:o s:O}", "status", "OK", "containers",
@@ -234,7 +237,8 @@ bool container_get(struct call *call, struct error *err)
 	AUTO_VIEW view = { 0 };
 
 	if (!index_get(call->storage_dir, &view))
-		return fail(err, ERR_NOT_FOUND, "there is no instance %s", call->storage_dir);
+		return fail(err, ERR_NOT_FOUND, "there is no instance %s",
+			    call->storage_dir);
 	return answer_view(call, &view, err);
 }
 
@@ -279,7 +283,8 @@ bool container_stop(struct call *call, struct error *err)
 {
 	AUTO_VIEW view = { 0 };
 
-	return instance_stop(call->storage_dir, &view, err) && answer_view(call, &view, err);
+	return instance_stop(call->storage_dir, &view, err) &&
+	       answer_view(call, &view, err);
 }
 
 bool container_restart(struct call *call, struct error *err)

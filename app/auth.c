@@ -49,9 +49,11 @@ bool auth_check(const struct request *req, struct error *err)
 		return fail(err, ERR_FORBIDDEN,
 			    "the Host must be localhost, 127.0.0.1 or [::1]");
 	if (*req->origin && !is_own_origin(req->origin, req->host))
-		return fail(err, ERR_FORBIDDEN, "calls from pages of another origin are refused");
+		return fail(err, ERR_FORBIDDEN,
+			    "calls from pages of another origin are refused");
 	if (strcasecmp(req->sec_fetch_site, "cross-site") == 0 ||
 	    strcasecmp(req->sec_fetch_site, "same-site") == 0)
-		return fail(err, ERR_FORBIDDEN, "calls from pages of another site are refused");
+		return fail(err, ERR_FORBIDDEN,
+			    "calls from pages of another site are refused");
 	return true;
 }

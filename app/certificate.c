@@ -49,11 +49,13 @@ static bool certificate_fill(X509 *certificate, EVP_PKEY *key, const char *commo
 
 	return RAND_bytes((unsigned char *)&serial, sizeof(serial)) == 1 &&
 	       X509_set_version(certificate, X509_VERSION_3) &&
-	       ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), serial >> 1 | 1) &&
+	       ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate),
+				       serial >> 1 | 1) &&
 	       X509_gmtime_adj(X509_getm_notBefore(certificate), -DAY_S) &&
 	       X509_gmtime_adj(X509_getm_notAfter(certificate), VALID_S) &&
 	       X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-					  (const unsigned char *)common_name, -1, -1, 0) &&
+					  (const unsigned char *)common_name, -1, -1,
+					  0) &&
 	       X509_set_issuer_name(certificate, name) &&
 	       X509_set_pubkey(certificate, key) &&
 	       extension_add(certificate, NID_subject_alt_name,

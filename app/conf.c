@@ -9,7 +9,8 @@
 
 /* As root in pgberthd's place; see pg_ident.conf. Whoever else can enter the socket's
  * directory is the tenant. */
-#define HBA_LOCAL "# Written by pgberth, which overwrites it.\nlocal all all peer map=pgberth\n"
+#define HBA_LOCAL                                                                        \
+	"# Written by pgberth, which overwrites it.\nlocal all all peer map=pgberth\n"
 
 static const char *const hba_texts[] = {
 	[HBA_SOCKET_ONLY] = HBA_LOCAL,
@@ -26,19 +27,20 @@ bool conf_server(struct buf *ret, const struct record *record)
 {
 	int memory_mb = record->memory_mb;
 
-	return buf_printf(ret,
-			  "# Written by pgberth, which overwrites it; ALTER SYSTEM goes beyond it.\n"
-			  "shared_buffers = %dMB\n"
-			  "effective_cache_size = %dMB\n"
-			  "maintenance_work_mem = %dMB\n"
-			  "max_connections = 100\n"
-			  "dynamic_shared_memory_type = posix\n"
-			  "password_encryption = scram-sha-256\n"
-			  "timezone = UTC\n"
-			  "log_timezone = UTC\n"
-			  "log_line_prefix = '%%m [%%p] %%q%%u@%%d '\n"
-			  "restart_after_crash = on\n",
-			  memory_mb / 4, memory_mb * 3 / 4, memory_mb / 16);
+	return buf_printf(
+		ret,
+		"# Written by pgberth, which overwrites it; ALTER SYSTEM goes beyond it.\n"
+		"shared_buffers = %dMB\n"
+		"effective_cache_size = %dMB\n"
+		"maintenance_work_mem = %dMB\n"
+		"max_connections = 100\n"
+		"dynamic_shared_memory_type = posix\n"
+		"password_encryption = scram-sha-256\n"
+		"timezone = UTC\n"
+		"log_timezone = UTC\n"
+		"log_line_prefix = '%%m [%%p] %%q%%u@%%d '\n"
+		"restart_after_crash = on\n",
+		memory_mb / 4, memory_mb * 3 / 4, memory_mb / 16);
 }
 
 static bool conf_ident(struct buf *ret, const struct config *cfg)
@@ -55,24 +57,34 @@ bool conf_passwd(struct buf *ret, const struct record *record)
 			  record->uid, record->uid);
 }
 
+static bool conf_fill(struct conf *conf, const struct config *cfg,
+		      const struct record *record, struct error *err)
+{
+	static const char *const names[CONF_FILES] = { CONF_SERVER_NAME, "pg_hba.conf",
+						       "pg_ident.conf", "server.key",
+						       "server.crt" };
+
+	if (!certificate_make(record->storage_dir, &conf->text[3], &conf->text[4], err))
+		return false;
+	if (!conf_server(&conf->text[0], record) ||
+	    !buf_printf(&conf->text[1], "%s", hba_texts[HBA_OPEN]) ||
+	    !conf_ident(&conf->text[2], cfg))
+		return fail(err, ERR_INTERNAL, "out of memory");
+	for (int i = 0; i < CONF_FILES; i++)
+		conf->files[i] = (struct conf_file){ names[i], buf_text(&conf->text[i]) };
+	return true;
+}
+
 bool conf_make(struct conf *ret, const struct config *cfg, const struct record *record,
 	       struct error *err)
 {
-	static const char *const names[CONF_FILES] = { CONF_SERVER_NAME, "pg_hba.conf",
-						       "pg_ident.conf",	 "server.key",
-						       "server.crt" };
-	AUTO_CONF conf = { 0 };
+	struct conf conf = { 0 };
 
-	if (!certificate_make(record->storage_dir, &conf.text[3], &conf.text[4], err))
+	if (!conf_fill(&conf, cfg, record, err)) {
+		conf_done(&conf);
 		return false;
-	if (!conf_server(&conf.text[0], record) ||
-	    !buf_printf(&conf.text[1], "%s", hba_texts[HBA_OPEN]) ||
-	    !conf_ident(&conf.text[2], cfg))
-		return fail(err, ERR_INTERNAL, "out of memory");
-	for (int i = 0; i < CONF_FILES; i++)
-		conf.files[i] = (struct conf_file){ names[i], buf_text(&conf.text[i]) };
+	}
 	*ret = conf;
-	conf = (struct conf){ 0 };
 	return true;
 }
 

@@ -21,7 +21,10 @@ static const struct option {
 	const char *value; /* the default */
 	int min, max;
 } options[] = {
-#define OPTION(name, kind, member, ...) { name, kind, offsetof(struct config, member), __VA_ARGS__ }
+#define OPTION(name, kind, member, ...)                                                  \
+	{                                                                                \
+		name, kind, offsetof(struct config, member), __VA_ARGS__                 \
+	}
 	OPTION("root", TEXT, root, "/var/lib/pgberth", 0, 0),
 	OPTION("socket", TEXT, socket, "/run/pgberth/pgberthd.sock", 0, 0),
 	OPTION("socket_group", TEXT, socket_group, "www-data", 0, 0),
@@ -32,7 +35,8 @@ static const struct option {
 	OPTION("versions", TEXT, versions, "15 17", 0, 0),
 	OPTION("engine_socket", TEXT, engine_socket, "/var/run/docker.sock", 0, 0),
 	OPTION("network", TEXT, network, "pgberth0", 0, 0),
-	OPTION("seccomp_profile", TEXT, seccomp_profile, "/etc/pgberth/seccomp.json", 0, 0),
+	OPTION("seccomp_profile", TEXT, seccomp_profile, "/etc/pgberth/seccomp.json", 0,
+	       0),
 	OPTION("port_min", NUMBER, port_min, "6000", 1024, 65535),
 	OPTION("port_max", NUMBER, port_max, "9999", 1024, 65535),
 	OPTION("uid_min", NUMBER, uid_min, "300000", 1000, 2000000000),
@@ -153,9 +157,11 @@ static bool config_check(struct config *cfg, struct error *err)
 	if (inet_pton(AF_INET, cfg->publish_address, &address) != 1)
 		return fail(err, ERR_INVALID, "publish_address must be an IPv4 address");
 	if (strlen(cfg->admin_user) > 63 || strncmp(cfg->admin_user, "pg_", 3) == 0 ||
-	    cfg->admin_user[strspn(cfg->admin_user, "abcdefghijklmnopqrstuvwxyz0123456789_")])
-		return fail(err, ERR_INVALID,
-			    "admin_user must be up to 63 of a-z, 0-9 and _, not beginning with pg_");
+	    cfg->admin_user[strspn(cfg->admin_user,
+				   "abcdefghijklmnopqrstuvwxyz0123456789_")])
+		return fail(
+			err, ERR_INVALID,
+			"admin_user must be up to 63 of a-z, 0-9 and _, not beginning with pg_");
 	return versions_parse(cfg, err);
 }
 
@@ -174,7 +180,8 @@ bool config_load(struct config *cfg, const char *path, struct error *err)
 	if (line < 0)
 		return fail(err, ERR_INVALID, "%s: cannot be read", path);
 	if (line > 0 && !err->message[0])
-		return fail(err, ERR_INVALID, "%s line %d: cannot be understood", path, line);
+		return fail(err, ERR_INVALID, "%s line %d: cannot be understood", path,
+			    line);
 	if (line > 0 || !config_check(cfg, err))
 		return fail_because(err, "%s", path);
 	sysinfo(&host);

@@ -1,7 +1,6 @@
 /* Engine API calls. */
 #include "engine.h"
 
-#include <curl/curl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +11,8 @@
 #include "log.h"
 #include "scope.h"
 
-#define QUICK_MS 20000	/* inspect, list, remove a stopped one */
-#define SLOW_MS 60000	/* create and start, with many at once */
+#define QUICK_MS 20000 /* inspect, list, remove a stopped one */
+#define SLOW_MS 60000  /* create and start, with many at once */
 
 static const struct config *config;
 static pthread_mutex_t version_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -93,12 +92,12 @@ static bool version_agree(struct error *err)
 
 static bool network_make(struct error *err)
 {
-	json_auto_t *body = json_pack("{s:s s:s s:b s:{s:s s:s} s:{s:s}}", "Name",
-				      config->network, "Driver", "bridge", "CheckDuplicate", 1,
-				      "Options", "com.docker.network.bridge.name",
-				      config->network,
-				      "com.docker.network.bridge.enable_icc", "false",
-				      "Labels", "pgberth.root", config->root);
+	json_auto_t *body =
+		json_pack("{s:s s:s s:b s:{s:s s:s} s:{s:s}}", "Name", config->network,
+			  "Driver", "bridge", "CheckDuplicate", 1, "Options",
+			  "com.docker.network.bridge.name", config->network,
+			  "com.docker.network.bridge.enable_icc", "false", "Labels",
+			  "pgberth.root", config->root);
 	json_auto_t *json = NULL;
 	int status;
 
@@ -188,7 +187,8 @@ bool engine_inspect(const char *storage_dir, struct container *ret, struct error
 	char path[160];
 	int status;
 
-	snprintf(path, sizeof(path), "/containers/" CONTAINER_PREFIX "%s/json", storage_dir);
+	snprintf(path, sizeof(path), "/containers/" CONTAINER_PREFIX "%s/json",
+		 storage_dir);
 	if (!engine_call("GET", QUICK_MS, NULL, &status, &json, err, path))
 		return false;
 	if (status == 404) {
@@ -214,7 +214,7 @@ static void container_from_list(struct container *ret, const json_t *json)
 	snprintf(ret->storage_dir, sizeof(ret->storage_dir), "%s",
 		 string_at(labels, "pgberth.storage_dir"));
 	ret->is_running = strcmp(string_at(json, "State"), "running") == 0;
-	json_array_foreach((json_t *)ports, i, port)
+	json_array_foreach ((json_t *)ports, i, port)
 		if (json_integer_value(json_object_get(port, "PublicPort")))
 			ret->port = (int)json_integer_value(
 				json_object_get(port, "PublicPort"));
@@ -223,17 +223,14 @@ static void container_from_list(struct container *ret, const json_t *json)
 /* {"label": ["pgberth.root=…"]}, percent-encoded for a query. Caller frees. */
 static char *filters_encoded(const char *more_key, const char *more_value)
 {
-	json_auto_t *filters = json_pack("{s:[s+]}", "label", "pgberth.root=", config->root);
+	json_auto_t *filters =
+		json_pack("{s:[s+]}", "label", "pgberth.root=", config->root);
 	AUTO_FREE char *text = NULL;
-	char *escaped, *copy;
 
 	if (filters && more_key)
 		json_object_set_new(filters, more_key, json_pack("[s]", more_value));
 	text = filters ? json_dumps(filters, JSON_COMPACT) : NULL;
-	escaped = text ? curl_easy_escape(NULL, text, 0) : NULL;
-	copy = escaped ? strdup(escaped) : NULL;
-	curl_free(escaped);
-	return copy;
+	return text ? engine_http_escape(text) : NULL;
 }
 
 bool engine_list(struct container **ret, size_t *ret_count, struct error *err)
@@ -323,9 +320,9 @@ bool engine_start(const char *id, struct error *err)
 		return false;
 	if (status == 204 || status == 304)
 		return true;
-	if (status == 404 && strstr(message_of(json), "network") &&
-	    network_ensure(err))
-		return engine_refused(err, "start the container, try again", status, json);
+	if (status == 404 && strstr(message_of(json), "network") && network_ensure(err))
+		return engine_refused(err, "start the container, try again", status,
+				      json);
 	return start_refused(status, json, err);
 }
 
@@ -335,9 +332,10 @@ bool engine_stop(const char *id, struct error *err)
 	char path[160];
 	int status;
 
-	snprintf(path, sizeof(path), "/containers/%s/stop?t=%d", id, config->stop_timeout_s);
-	if (!engine_call("POST", (config->stop_timeout_s + 30) * 1000L, NULL, &status, &json,
-			 err, path))
+	snprintf(path, sizeof(path), "/containers/%s/stop?t=%d", id,
+		 config->stop_timeout_s);
+	if (!engine_call("POST", (config->stop_timeout_s + 30) * 1000L, NULL, &status,
+			 &json, err, path))
 		return false;
 	if (status == 204 || status == 304 || status == 404)
 		return true;
@@ -422,7 +420,8 @@ bool engine_logs(const char *id, int tail, struct buf *log, struct error *err)
 	if (reply.status != 200)
 		return fail(err, ERR_ENGINE, "the engine cannot show the log (status %d)",
 			    reply.status);
-	return frames_unpack(&reply.body, log) || fail(err, ERR_INTERNAL, "out of memory");
+	return frames_unpack(&reply.body, log) ||
+	       fail(err, ERR_INTERNAL, "out of memory");
 }
 
 char *engine_events_path(void)
@@ -440,8 +439,8 @@ void engine_event_name(const char *line, size_t length, char ret_name[NAME_SIZE]
 {
 	json_auto_t *event = json_loadb(line, length, 0, NULL);
 	const json_t *actor = json_object_get(event, "Actor");
-	const char *name = string_at(json_object_get(actor, "Attributes"),
-				     "pgberth.storage_dir");
+	const char *name =
+		string_at(json_object_get(actor, "Attributes"), "pgberth.storage_dir");
 
 	ret_name[0] = '\0';
 	if (name_is_valid(name))

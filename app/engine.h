@@ -38,8 +38,8 @@ struct container {
 struct container_spec {
 	const struct record *record;
 	const char *image_id;
-	const char *pg_dir;	/* host path mounted on /pg */
-	const char *conf_dir;	/* host path mounted read-only on /etc/pgberth */
+	const char *pg_dir;	 /* host path mounted on /pg */
+	const char *conf_dir;	 /* host path mounted read-only on /etc/pgberth */
 	const char *const *argv; /* the command, NULL-ended */
 	/* For single-user repair: no network, no port, no restart, and a file mounted on
 	 * /etc/passwd, since that mode wants a name for its uid. NULL: not isolated. */

@@ -1,6 +1,7 @@
 /* libcurl over a unix socket, one easy handle a thread. */
 #include "engine_http.h"
 
+#include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -113,4 +114,13 @@ bool engine_http(const char *method, const char *path, const json_t *body,
 void engine_reply_done(struct engine_reply *reply)
 {
 	buf_done(&reply->body);
+}
+
+char *engine_http_escape(const char *value)
+{
+	char *escaped = curl_easy_escape(NULL, value, 0);
+	char *copy = escaped ? strdup(escaped) : NULL;
+
+	curl_free(escaped);
+	return copy;
 }

@@ -2,7 +2,6 @@
 #ifndef PGBERTH_ENGINE_HTTP_H
 #define PGBERTH_ENGINE_HTTP_H
 
-#include <curl/curl.h>
 #include <jansson.h>
 #include <stdbool.h>
 
@@ -10,8 +9,8 @@
 #include "error.h"
 
 struct engine_reply {
-	int status;	 /* HTTP's */
-	struct buf body; /* at most 16 MiB */
+	int status;	      /* HTTP's */
+	struct buf body;      /* at most 16 MiB */
 	char api_version[16]; /* the header Api-Version; "" without */
 };
 
@@ -32,6 +31,9 @@ void engine_reply_done(struct engine_reply *reply);
 
 /* Frees the calling thread's handle; at the end of a thread that used engine_http(). */
 void engine_http_thread_done(void);
+
+/* A query's value, percent-encoded. Caller frees; NULL without memory. */
+char *engine_http_escape(const char *value);
 
 /* The engine's socket, for the event stream. */
 const char *engine_http_socket(void);

@@ -18,8 +18,8 @@ bool engine_spec_init(const struct config *cfg, struct error *err)
 
 	config = cfg;
 	if (!text)
-		return fail(err, ERR_INVALID, "seccomp_profile %s: %s", cfg->seccomp_profile,
-			    problem.text);
+		return fail(err, ERR_INVALID, "seccomp_profile %s: %s",
+			    cfg->seccomp_profile, problem.text);
 	if (!buf_printf(&option, "seccomp=%s", text))
 		return fail(err, ERR_INTERNAL, "out of memory");
 	seccomp_option = take(&option.data);
@@ -41,9 +41,9 @@ json_t *engine_spec_limits(const struct record *record)
 
 static json_t *mount_of(const char *source, const char *target, bool read_only)
 {
-	return json_pack("{s:s s:s s:s s:b s:{s:s s:b}}", "Type", "bind", "Source", source,
-			 "Target", target, "ReadOnly", read_only, "BindOptions", "Propagation",
-			 "rprivate", "NonRecursive", 1);
+	return json_pack("{s:s s:s s:s s:b s:{s:s s:b}}", "Type", "bind", "Source",
+			 source, "Target", target, "ReadOnly", read_only, "BindOptions",
+			 "Propagation", "rprivate", "NonRecursive", 1);
 }
 
 static json_t *mounts(const struct container_spec *spec)
@@ -52,8 +52,8 @@ static json_t *mounts(const struct container_spec *spec)
 				 mount_of(spec->conf_dir, "/etc/pgberth", true));
 
 	if (spec->isolated_passwd)
-		json_array_append_new(list,
-				      mount_of(spec->isolated_passwd, "/etc/passwd", true));
+		json_array_append_new(
+			list, mount_of(spec->isolated_passwd, "/etc/passwd", true));
 	return list;
 }
 
@@ -92,22 +92,24 @@ static json_t *host_config(const struct container_spec *spec)
 		" s:[{s:s s:i s:i} {s:s s:i s:i}] s:{s:s s:{s:s s:s}}}",
 		"Mounts", mounts(spec), "Init", 1, "PidsLimit", 512, "ShmSize",
 		shm_size(record), "OomScoreAdj", 500, "CapDrop", "ALL", "Privileged", 0,
-		"ReadonlyRootfs", 1, "SecurityOpt", "no-new-privileges", seccomp_option, "Tmpfs",
-		"/tmp", "rw,noexec,nosuid,nodev,size=64m,mode=1777", "IpcMode", "private",
-		"CgroupnsMode", "private", "Ulimits", "Name", "nofile", "Soft", 4096, "Hard",
-		4096, "Name", "core", "Soft", 0, "Hard", 0, "LogConfig", "Type", "json-file",
-		"Config", "max-size", "1m", "max-file", "2");
+		"ReadonlyRootfs", 1, "SecurityOpt", "no-new-privileges", seccomp_option,
+		"Tmpfs", "/tmp", "rw,noexec,nosuid,nodev,size=64m,mode=1777", "IpcMode",
+		"private", "CgroupnsMode", "private", "Ulimits", "Name", "nofile", "Soft",
+		4096, "Hard", 4096, "Name", "core", "Soft", 0, "Hard", 0, "LogConfig",
+		"Type", "json-file", "Config", "max-size", "1m", "max-file", "2");
 
 	if (!host || !more || json_object_update(host, more) != 0) {
 		json_decref(host);
 		return NULL;
 	}
-	json_object_set_new(host, "NetworkMode",
-			    json_string(spec->isolated_passwd ? "none" : config->network));
+	json_object_set_new(
+		host, "NetworkMode",
+		json_string(spec->isolated_passwd ? "none" : config->network));
 	if (spec->isolated_passwd)
 		return host;
 	json_object_set_new(host, "PortBindings", port_bindings(record->port));
-	json_object_set_new(host, "RestartPolicy", json_pack("{s:s}", "Name", "unless-stopped"));
+	json_object_set_new(host, "RestartPolicy",
+			    json_pack("{s:s}", "Name", "unless-stopped"));
 	return host;
 }
 
@@ -125,11 +127,12 @@ json_t *engine_spec_to_json(const struct container_spec *spec)
 	char user[32];
 
 	snprintf(user, sizeof(user), "%d:%d", spec->record->uid, spec->record->uid);
-	return json_pack("{s:s s:s s:s s:o s:[] s:[s s s] s:s s:i s:{s:{}} s:{s:[s]} s:o s:o}",
-			 "Image", spec->image_id, "User", user, "Hostname", "pg", "Entrypoint",
-			 argv_to_json(spec->argv), "Cmd", "Env", "LANG=C.UTF-8", "TZ=UTC",
-			 "PATH=/usr/local/bin:/usr/bin:/bin", "StopSignal", "SIGINT",
-			 "StopTimeout", config->stop_timeout_s, "ExposedPorts", "5432/tcp",
-			 "Healthcheck", "Test", "NONE", "Labels", labels(spec->record),
-			 "HostConfig", host_config(spec));
+	return json_pack(
+		"{s:s s:s s:s s:o s:[] s:[s s s] s:s s:i s:{s:{}} s:{s:[s]} s:o s:o}",
+		"Image", spec->image_id, "User", user, "Hostname", "pg", "Entrypoint",
+		argv_to_json(spec->argv), "Cmd", "Env", "LANG=C.UTF-8", "TZ=UTC",
+		"PATH=/usr/local/bin:/usr/bin:/bin", "StopSignal", "SIGINT",
+		"StopTimeout", config->stop_timeout_s, "ExposedPorts", "5432/tcp",
+		"Healthcheck", "Test", "NONE", "Labels", labels(spec->record),
+		"HostConfig", host_config(spec));
 }

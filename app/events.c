@@ -48,7 +48,8 @@ static size_t on_bytes(char *data, size_t size, size_t count, void *user)
 	if (!buf_append(pending, data, size * count))
 		return 0;
 	line = pending->data;
-	while ((end = memchr(line, '\n', (size_t)(pending->data + pending->length - line)))) {
+	while ((end = memchr(line, '\n',
+			     (size_t)(pending->data + pending->length - line)))) {
 		line_read(line, (size_t)(end - line));
 		line = end + 1;
 	}

@@ -58,8 +58,8 @@ static bool write_all(int fd, const char *data, size_t length)
 	return true;
 }
 
-static bool file_write(int dir, const char *name, const char *data, size_t length, int uid,
-		       int gid, mode_t mode)
+static bool file_write(int dir, const char *name, const char *data, size_t length,
+		       int uid, int gid, mode_t mode)
 {
 	AUTO_CLOSE int fd = -1;
 
@@ -95,8 +95,8 @@ bool files_read(int dir, const char *name, size_t max, struct buf *ret, struct e
 	if (fd < 0 || fstat(fd, &status) != 0)
 		return fail_errno(err, "cannot read %s", name);
 	if (!S_ISREG(status.st_mode) || (size_t)status.st_size > max)
-		return fail(err, ERR_FOREIGN_DATA, "%s is not a file of at most %zu bytes",
-			    name, max);
+		return fail(err, ERR_FOREIGN_DATA,
+			    "%s is not a file of at most %zu bytes", name, max);
 	while ((got = read(fd, chunk, sizeof(chunk))) > 0 && ret->length <= max)
 		if (!buf_append(ret, chunk, (size_t)got))
 			return fail(err, ERR_INTERNAL, "out of memory");
@@ -129,8 +129,8 @@ static const struct dirent *entry_next(DIR *stream)
 	do {
 		errno = 0;
 		entry = readdir(stream);
-	} while (entry && (strcmp(entry->d_name, ".") == 0 ||
-			   strcmp(entry->d_name, "..") == 0));
+	} while (entry &&
+		 (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
 	return entry;
 }
 
@@ -179,9 +179,9 @@ bool files_copy_tree(int from, int to, int uid, struct error *err)
 	if (!stream)
 		return fail_errno(err, "cannot list the template");
 	while ((entry = entry_next(stream))) {
-		bool ok = entry->d_type == DT_DIR ?
-				  copy_dir(from, to, entry->d_name, uid, err) :
-				  copy_file(from, to, entry->d_name, uid, err);
+		bool ok = entry->d_type == DT_DIR
+				  ? copy_dir(from, to, entry->d_name, uid, err)
+				  : copy_file(from, to, entry->d_name, uid, err);
 
 		if (!ok)
 			return false;
@@ -200,7 +200,8 @@ bool files_sync_tree(int dir, struct error *err)
 		AUTO_CLOSE int fd = files_open(dir, entry->d_name, O_RDONLY, 0);
 
 		if (fd < 0)
-			return fail_errno(err, "cannot open %s to sync it", entry->d_name);
+			return fail_errno(err, "cannot open %s to sync it",
+					  entry->d_name);
 		if (entry->d_type == DT_DIR && !files_sync_tree(fd, err))
 			return false;
 		if (entry->d_type != DT_DIR && fsync(fd) != 0)

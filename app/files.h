@@ -24,7 +24,8 @@ bool files_replace(int dir, const char *name, const char *data, size_t length, i
 		   int gid, mode_t mode, struct error *err);
 
 /* Appends a whole regular file of at most max bytes. */
-bool files_read(int dir, const char *name, size_t max, struct buf *ret, struct error *err);
+bool files_read(int dir, const char *name, size_t max, struct buf *ret,
+		struct error *err);
 
 /* Copies the tree at from (a directory) into to (an empty one); all becomes uid's, files
  * 0600, directories 0700. Only regular files and directories are expected. */

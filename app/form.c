@@ -27,8 +27,9 @@ static bool percent_decode(struct buf *decoded, const char *text, size_t length,
 			int low = i + 2 < length ? hex_digit(text[i + 2]) : -1;
 
 			if (high < 0 || low < 0)
-				return fail(err, ERR_UNREADABLE,
-					    "a %% must be followed by two hexadecimal digits");
+				return fail(
+					err, ERR_UNREADABLE,
+					"a %% must be followed by two hexadecimal digits");
 			byte = (char)(high << 4 | low);
 			i += 2;
 		}
@@ -63,7 +64,8 @@ static bool pair_add(json_t *form, const struct buf *key, const struct buf *valu
 		return fail(err, ERR_UNREADABLE, "a field name holds a NUL");
 	target = form_target(form, &name, labels);
 	if (!target || (labels && target == form && strcmp(name, "labels") == 0))
-		return fail_field(err, "labels", "in a form, give each label as labels.key=value");
+		return fail_field(err, "labels",
+				  "in a form, give each label as labels.key=value");
 	if (json_object_get(target, name))
 		return fail_field(err, buf_text(key), "is given twice");
 	text = json_stringn(buf_text(value), value->length);

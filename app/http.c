@@ -2,8 +2,8 @@
 #include "http.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "scope.h"
@@ -23,7 +23,8 @@ static bool length_parse(size_t *ret_length, const char *text, struct error *err
 		return fail(err, ERR_UNREADABLE, "Content-Length is not a number");
 	length = strtoull(text, NULL, 10); /* empty, as nginx sends for no body: 0 */
 	if (length > BODY_MAX)
-		return fail(err, ERR_TOO_LARGE, "the body is larger than %d bytes", BODY_MAX);
+		return fail(err, ERR_TOO_LARGE, "the body is larger than %d bytes",
+			    BODY_MAX);
 	*ret_length = (size_t)length;
 	return true;
 }
@@ -37,7 +38,8 @@ static bool body_read(struct buf *body, FCGX_Request *fcgi, struct error *err)
 		return false;
 	while (body->length < length) {
 		size_t want = length - body->length;
-		int got = FCGX_GetStr(chunk, want < sizeof(chunk) ? (int)want : 4096, fcgi->in);
+		int got = FCGX_GetStr(chunk, want < sizeof(chunk) ? (int)want : 4096,
+				      fcgi->in);
 
 		if (got <= 0)
 			return fail(err, ERR_UNREADABLE, "the body ends too early");
@@ -96,9 +98,10 @@ void response_send(const struct response *res, FCGX_Request *fcgi)
 		body = json ? json : "{\"status\":\"ERROR\"}";
 		length = strlen(body);
 	}
-	ok = buf_printf(&head, "Status: %d\r\nContent-Type: %s\r\nContent-Length: %zu\r\n",
-			json || res->is_text ? res->status : 500,
-			res->is_text ? "text/plain; charset=utf-8" : "application/json", length);
+	ok = buf_printf(
+		&head, "Status: %d\r\nContent-Type: %s\r\nContent-Length: %zu\r\n",
+		json || res->is_text ? res->status : 500,
+		res->is_text ? "text/plain; charset=utf-8" : "application/json", length);
 	if (res->allow[0])
 		ok = ok && buf_printf(&head, "Allow: %s\r\n", res->allow);
 	if (res->retry_after)
@@ -130,9 +133,9 @@ static json_t *field_to_json(const char *field)
 void response_fail(struct response *res, const struct request *req,
 		   const struct error *err)
 {
-	json_t *error = json_pack("{s:s, s:s, s:o*}", "code", error_slug(err->code),
-				  "message", err->message, "field",
-				  field_to_json(err->field));
+	json_t *error =
+		json_pack("{s:s, s:s, s:o*}", "code", error_slug(err->code), "message",
+			  err->message, "field", field_to_json(err->field));
 
 	json_decref(res->json);
 	res->is_text = false;

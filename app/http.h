@@ -30,7 +30,7 @@ struct request {
 
 struct response {
 	int status;
-	json_t *json;	/* owned; the answer unless text is set */
+	json_t *json;	 /* owned; the answer unless text is set */
 	struct buf text; /* text/plain instead */
 	bool is_text;
 	char allow[64];

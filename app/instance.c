@@ -77,8 +77,8 @@ static bool port_refused(const struct port_claim *claim, struct error *err)
 	char cause[200];
 
 	snprintf(cause, sizeof(cause), "%.199s", err->message);
-	return fail_at(err, ERR_PORT_IN_USE, "port", "port %d cannot be had: %s", claim->port,
-		       cause);
+	return fail_at(err, ERR_PORT_IN_USE, "port", "port %d cannot be had: %s",
+		       claim->port, cause);
 }
 
 static bool try_port(struct bringing *bringing, struct error *err)
@@ -91,7 +91,8 @@ static bool try_port(struct bringing *bringing, struct error *err)
 		return false;
 	bringing->is_touched = true;
 	bringing->work.start.record = record;
-	if (!show(view, STARTING, err) || (!bringing->is_ready && !store_save(record, err)) ||
+	if (!show(view, STARTING, err) ||
+	    (!bringing->is_ready && !store_save(record, err)) ||
 	    !reconcile(&bringing->work, err))
 		return false;
 	memcpy(view->container_id, bringing->work.start.container_id,
@@ -140,7 +141,8 @@ static bool record_new(struct record *ret, const struct spec *spec, struct error
 {
 	*ret = (struct record){
 		.wanted = WANTED_RUNNING,
-		.version = spec->given & GIVEN_VERSION ? spec->version : config->version[0],
+		.version =
+			spec->given & GIVEN_VERSION ? spec->version : config->version[0],
 		.memory_mb = 512 < config->host_memory_mb ? 512 : config->host_memory_mb,
 		.cpus = 1,
 		.labels = json_object(),
@@ -222,7 +224,8 @@ static bool create_new(struct view *view, const struct spec *spec, struct error 
 }
 
 /* Back to what it was; a server that ran is brought up again as it was. */
-static void bring_back_undo(struct view *view, struct view *before, const struct error *why)
+static void bring_back_undo(struct view *view, struct view *before,
+			    const struct error *why)
 {
 	struct work work = { .start.record = &before->record };
 	bool ran = before->state == RUNNING;
@@ -245,7 +248,8 @@ static void bring_back_undo(struct view *view, struct view *before, const struct
 }
 
 /* An instance that exists comes up with what the record now says. */
-static bool bring_back(struct bringing *bringing, const struct view *was, struct error *err)
+static bool bring_back(struct bringing *bringing, const struct view *was,
+		       struct error *err)
 {
 	struct view *view = bringing->view;
 	struct record *record = &view->record;
@@ -266,7 +270,8 @@ static bool bring_back(struct bringing *bringing, const struct view *was, struct
 	return false;
 }
 
-static const char *field_that_differs(const struct record *record, const struct spec *spec)
+static const char *field_that_differs(const struct record *record,
+				      const struct spec *spec)
 {
 	if ((spec->given & GIVEN_VERSION) && spec->version != record->version)
 		return "version";
@@ -349,8 +354,8 @@ bool instance_create(const struct spec *spec, struct view *ret, struct error *er
 
 	if (!lock)
 		return false;
-	ok = index_get(spec->storage_dir, &view) ? create_again(&view, spec, err) :
-						   create_new(&view, spec, err);
+	ok = index_get(spec->storage_dir, &view) ? create_again(&view, spec, err)
+						 : create_new(&view, spec, err);
 	return ok && give(ret, &view);
 }
 
@@ -411,7 +416,8 @@ static bool bring_down(struct view *view, enum wanted wanted, struct error *err)
 	record->reason[0] = '\0';
 	if (wanted == WANTED_STORED)
 		record->port = 0;
-	if (store_save(record, err) && show(view, STOPPING, err) && reconcile(&work, err)) {
+	if (store_save(record, err) && show(view, STOPPING, err) &&
+	    reconcile(&work, err)) {
 		memcpy(view->container_id, work.start.container_id,
 		       sizeof(view->container_id));
 		if (wanted == WANTED_STORED)
@@ -457,9 +463,10 @@ static bool change_port_at_rest(struct view *view, int had, struct error *err)
 	struct port_claim claim;
 
 	if (view->state == STORED)
-		return fail_at(err, ERR_NOT_RUNNING, "port",
-			       "%s is stored and has no port; give one when it is started",
-			       record->storage_dir);
+		return fail_at(
+			err, ERR_NOT_RUNNING, "port",
+			"%s is stored and has no port; give one when it is started",
+			record->storage_dir);
 	if (!port_claim_get(&claim, record, had, err))
 		return false;
 	if (!store_save(record, err)) {
@@ -526,10 +533,11 @@ bool instance_set_password(const char *name, const char *password, struct view *
 	if (!lock || !runs_now(&view, &runs, err))
 		return false;
 	if (!runs)
-		return fail(err, ERR_NOT_RUNNING, "%s does not run; start it first", name);
+		return fail(err, ERR_NOT_RUNNING, "%s does not run; start it first",
+			    name);
 	start.verifier = verifier;
-	return pg_verifier(password, verifier, err) && postmaster_set_password(&start, err) &&
-	       give(ret, &view);
+	return pg_verifier(password, verifier, err) &&
+	       postmaster_set_password(&start, err) && give(ret, &view);
 }
 
 bool instance_logs(const char *name, int tail, struct buf *log, struct error *err)
@@ -554,7 +562,8 @@ static bool look_failed(struct view *view, const struct error *err)
 {
 	struct error ignored;
 
-	snprintf(view->record.reason, sizeof(view->record.reason), "%.199s", err->message);
+	snprintf(view->record.reason, sizeof(view->record.reason), "%.199s",
+		 err->message);
 	log_warn("not as it should be name=%s error=\"%s\"", view->record.storage_dir,
 		 err->message);
 	show(view, FAILED, &ignored);

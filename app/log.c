@@ -92,12 +92,12 @@ static void log_line(const char *level, const char *fmt, va_list ap)
 		return; /* nowhere left to say so */
 }
 
-#define LOG_AT(level)                       \
-	do {                                \
-		va_list ap;                 \
-		va_start(ap, fmt);          \
-		log_line(level, fmt, ap);   \
-		va_end(ap);                 \
+#define LOG_AT(level)                                                                    \
+	do {                                                                             \
+		va_list ap;                                                              \
+		va_start(ap, fmt);                                                       \
+		log_line(level, fmt, ap);                                                \
+		va_end(ap);                                                              \
 	} while (0)
 
 void log_info(const char *fmt, ...)

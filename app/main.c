@@ -41,7 +41,8 @@ static const char *config_path = "/etc/pgberth/pgberth.conf";
 /* A crash leaves addresses, never memory: no core, and a backtrace in the log. */
 static void on_crash(int number)
 {
-	static const char title[] = "crash: pgberthd received a fatal signal, backtrace:\n";
+	static const char title[] =
+		"crash: pgberthd received a fatal signal, backtrace:\n";
 	void *frames[FRAMES_MAX];
 
 	if (write(log_fd(), title, sizeof(title) - 1) > 0)
@@ -81,9 +82,10 @@ static bool access_check(const struct config *cfg, struct error *err)
 {
 	if (config_listens_on_loopback_only(cfg))
 		return true;
-	return fail(err, ERR_INVALID,
-		    "listen = %s is not loopback, and no token is configured; refusing to start",
-		    cfg->listen);
+	return fail(
+		err, ERR_INVALID,
+		"listen = %s is not loopback, and no token is configured; refusing to start",
+		cfg->listen);
 }
 
 static bool parts_init(struct config *cfg, struct error *err)
@@ -126,7 +128,8 @@ static void ready_tell(void)
 	if (fd < 0)
 		return;
 	if (sendto(fd, "READY=1", 7, MSG_NOSIGNAL, (struct sockaddr *)&address,
-		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path))) < 0)
+		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path))) <
+	    0)
 		log_warn("cannot tell that pgberthd is ready");
 	close(fd);
 }

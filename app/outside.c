@@ -20,9 +20,8 @@ void outside_init(const struct config *cfg)
  */
 bool outside_stopped(const struct container *container)
 {
-	return !container->is_ours ||
-	       (!container->is_running && !container->is_paused && !container->is_restarting &&
-		!container->error[0]);
+	return !container->is_ours || (!container->is_running && !container->is_paused &&
+				       !container->is_restarting && !container->error[0]);
 }
 
 bool outside_notice(struct view *view, struct error *err)
@@ -41,11 +40,13 @@ bool outside_notice(struct view *view, struct error *err)
 	record->wanted = WANTED_STOPPED;
 	record->outside_since_ms = now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 	snprintf(record->reason, sizeof(record->reason),
-		 container.is_ours ? "its container was stopped outside pgberth (exit code %d)" :
-				     "its container was removed outside pgberth",
+		 container.is_ours
+			 ? "its container was stopped outside pgberth (exit code %d)"
+			 : "its container was removed outside pgberth",
 		 container.exit_code);
 	view->state = STOPPED;
-	log_info("outside hands name=%s reason=\"%s\"", record->storage_dir, record->reason);
+	log_info("outside hands name=%s reason=\"%s\"", record->storage_dir,
+		 record->reason);
 	if (!store_save(record, err))
 		return false;
 	index_put(view);

@@ -48,8 +48,8 @@ bool pg_verifier(const char *password, char ret[VERIFIER_SIZE], struct error *er
 	const char *const values[] = { "none at all", NULL };
 	PGconn *conn = PQconnectStartParams(names, values, 0);
 	char *verifier = conn ? PQencryptPasswordConn(conn, password, config->admin_user,
-						      "scram-sha-256") :
-				NULL;
+						      "scram-sha-256")
+			      : NULL;
 	bool ok = verifier && strlen(verifier) < VERIFIER_SIZE;
 
 	if (ok)
@@ -108,7 +108,8 @@ static enum pg_outcome conn_outcome(const PGconn *conn, struct error *err)
 	for (size_t i = 0; i < COUNT_OF(meanings) && outcome == PG_FAILED; i++)
 		if (strstr(text, meanings[i].text))
 			outcome = meanings[i].outcome;
-	one_line(line, sizeof(line), strstr(text, "FATAL:") ? strstr(text, "FATAL:") : text);
+	one_line(line, sizeof(line),
+		 strstr(text, "FATAL:") ? strstr(text, "FATAL:") : text);
 	fail(err, ERR_SERVER, "the server does not let pgberth in: %s", line);
 	return outcome;
 }
@@ -137,7 +138,8 @@ static enum pg_outcome conn_finish(PGconn *conn, long long deadline_ms, struct e
 	while (status != PGRES_POLLING_OK) {
 		if (status == PGRES_POLLING_FAILED)
 			return conn_outcome(conn, err);
-		if (!wait_for_socket(conn, status == PGRES_POLLING_READING ? POLLIN : POLLOUT,
+		if (!wait_for_socket(conn,
+				     status == PGRES_POLLING_READING ? POLLIN : POLLOUT,
 				     deadline_ms))
 			return too_slow(err);
 		status = PQconnectPoll(conn);
@@ -166,24 +168,33 @@ static enum pg_outcome peer_check(const PGconn *conn, int uid, struct error *err
  * Client options beat what the tenant set for role or database. From 17 on, a login
  * event trigger could lock pgberth out.
  */
-#define OPTIONS                                                                        \
-	"-c search_path=pg_catalog -c role=none -c default_transaction_read_only=off " \
-	"-c statement_timeout=0 -c lock_timeout=0 -c idle_session_timeout=0 "          \
-	"-c log_statement=none -c log_min_duration_statement=-1 "                      \
-	"-c log_min_error_statement=panic -c session_preload_libraries= "              \
+#define OPTIONS                                                                          \
+	"-c search_path=pg_catalog -c role=none -c default_transaction_read_only=off "   \
+	"-c statement_timeout=0 -c lock_timeout=0 -c idle_session_timeout=0 "            \
+	"-c log_statement=none -c log_min_duration_statement=-1 "                        \
+	"-c log_min_error_statement=panic -c session_preload_libraries= "                \
 	"-c local_preload_libraries= -c synchronous_commit=local"
 
 enum pg_outcome pg_open(struct pg_session **ret, const struct pg_door *door,
 			long long deadline_ms, struct error *err)
 {
-	const char *options = door->version >= 17 ? OPTIONS " -c event_triggers=off" : OPTIONS;
+	const char *options =
+		door->version >= 17 ? OPTIONS " -c event_triggers=off" : OPTIONS;
 	char host[64];
-	const char *const names[] = { "host",	 "port",       "user",		  "dbname",
-				      "sslmode", "gssencmode", "application_name", "options",
-				      "passfile", NULL };
-	const char *const values[] = { host,	  "5432",    door->user, door->database,
-				       "disable", "disable", "pgberth",	 options,
-				       "/nonexistent/passfile", NULL };
+	const char *const names[] = { "host",
+				      "port",
+				      "user",
+				      "dbname",
+				      "sslmode",
+				      "gssencmode",
+				      "application_name",
+				      "options",
+				      "passfile",
+				      NULL };
+	const char *const values[] = {
+		host,	   "5432",    door->user, door->database,	   "disable",
+		"disable", "pgberth", options,	  "/nonexistent/passfile", NULL
+	};
 	struct pg_session *session = calloc(1, sizeof(*session));
 	enum pg_outcome outcome;
 
@@ -233,7 +244,8 @@ static enum pg_outcome result_read(const PGresult *result, char *ret_value, size
 
 	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
 		one_line(line, sizeof(line), PQresultErrorMessage(result));
-		fail(err, ERR_SERVER, "the server refuses a statement of pgberth: %s", line);
+		fail(err, ERR_SERVER, "the server refuses a statement of pgberth: %s",
+		     line);
 		return PG_FAILED;
 	}
 	if (ret_value)
@@ -272,11 +284,13 @@ char *pg_identifier(struct pg_session *session, const char *name)
 static PGconn *login_start(int port, const char *password)
 {
 	char port_text[16];
-	const char *const names[] = { "hostaddr",	 "port",	"user",
-				      "password",	 "dbname",	"sslmode",
-				      "channel_binding", "gssencmode",	"application_name",
-				      "passfile",	 "sslrootcert", "sslcert",
-				      "sslkey",		 "sslcrl",	NULL };
+	const char *const names[] = {
+		"hostaddr",	   "port",	  "user",
+		"password",	   "dbname",	  "sslmode",
+		"channel_binding", "gssencmode",  "application_name",
+		"passfile",	   "sslrootcert", "sslcert",
+		"sslkey",	   "sslcrl",	  NULL
+	};
 	/* Files that are not there: libpq would look into root's home for its defaults. */
 	const char *const values[] = { config->publish_address,
 				       port_text,
@@ -302,7 +316,8 @@ static enum pg_outcome name_check(struct pg_session *session, const char *cluste
 				  struct error *err)
 {
 	char name[64];
-	enum pg_outcome outcome = pg_run(session, "SHOW cluster_name", name, sizeof(name), err);
+	enum pg_outcome outcome =
+		pg_run(session, "SHOW cluster_name", name, sizeof(name), err);
 
 	if (outcome == PG_OK && strcmp(name, cluster_name) != 0) {
 		fail(err, ERR_SERVER, "another server answers at the port");
@@ -333,5 +348,6 @@ enum pg_outcome pg_login(int port, const char *password, const char *cluster_nam
 
 enum pg_outcome pg_asks_for_scram(int port, long long deadline_ms, struct error *err)
 {
-	return pg_probe(config->publish_address, port, config->admin_user, deadline_ms, err);
+	return pg_probe(config->publish_address, port, config->admin_user, deadline_ms,
+			err);
 }

@@ -20,7 +20,7 @@ enum pg_outcome {
 	PG_OK,
 	PG_NOT_YET, /* nobody listens, or it is starting up: try again */
 	PG_REFUSED, /* it answered, and does not let this user in (SQLSTATE 28…, 3D…) */
-	PG_FAILED,  /* anything else; err says what */
+	PG_FAILED, /* anything else; err says what */
 };
 
 /* Main thread, before any other: forgets PG* variables, which libpq would obey. */

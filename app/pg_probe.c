@@ -28,12 +28,14 @@ static bool socket_wait(int fd, short events, long long deadline_ms)
 static enum pg_outcome probe_connect(int fd, const char *address, int port,
 				     long long deadline_ms, struct error *err)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)port) };
 	int problem = 0;
 	socklen_t size = sizeof(problem);
 
 	inet_pton(AF_INET, address, &to.sin_addr);
-	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0 && errno != EINPROGRESS) {
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0 &&
+	    errno != EINPROGRESS) {
 		fail_errno(err, "cannot connect to port %d", port);
 		return PG_NOT_YET;
 	}
@@ -86,7 +88,8 @@ static bool probe_hear(int fd, unsigned char answer[9], long long deadline_ms)
 enum pg_outcome pg_probe(const char *address, int port, const char *user,
 			 long long deadline_ms, struct error *err)
 {
-	AUTO_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	AUTO_CLOSE int fd =
+		socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	unsigned char answer[9];
 	enum pg_outcome outcome;
 
@@ -98,7 +101,8 @@ enum pg_outcome pg_probe(const char *address, int port, const char *user,
 	if (outcome != PG_OK)
 		return outcome;
 	if (!probe_say_hello(fd, user) || !probe_hear(fd, answer, deadline_ms)) {
-		fail(err, ERR_SERVER, "nothing speaks PostgreSQL's protocol at port %d", port);
+		fail(err, ERR_SERVER, "nothing speaks PostgreSQL's protocol at port %d",
+		     port);
 		return PG_NOT_YET;
 	}
 	if (answer[0] == 'R' && answer[8] == AUTHENTICATION_SASL && !answer[7] &&

@@ -51,7 +51,8 @@ static bool claim_given(struct port_claim *claim, const char *name, struct error
 
 	if (ports_claim(claim->port, name, holder))
 		return claim_check(claim, name, err);
-	if (!holder_yields(holder, claim->port) || !ports_transfer(claim->port, holder, name))
+	if (!holder_yields(holder, claim->port) ||
+	    !ports_transfer(claim->port, holder, name))
 		return fail_at(err, ERR_PORT_IN_USE, "port", "port %d is held by %s",
 			       claim->port, holder);
 	memcpy(claim->displaced, holder, sizeof(holder));
@@ -86,8 +87,8 @@ static bool claim_any(struct port_claim *claim, const char *name, struct error *
 	claim->port = oldest.port;
 	if (claim->port && claim_given(claim, name, err))
 		return true;
-	return fail(err, ERR_NO_FREE_PORT, "no port from %d to %d is free", config->port_min,
-		    config->port_max);
+	return fail(err, ERR_NO_FREE_PORT, "no port from %d to %d is free",
+		    config->port_min, config->port_max);
 }
 
 bool port_claim_get(struct port_claim *ret, struct record *record, int had,
@@ -101,8 +102,8 @@ bool port_claim_get(struct port_claim *ret, struct record *record, int had,
 		return true;
 	}
 	claim.is_new = true;
-	ok = record->port ? claim_given(&claim, record->storage_dir, err) :
-			    claim_any(&claim, record->storage_dir, err);
+	ok = record->port ? claim_given(&claim, record->storage_dir, err)
+			  : claim_any(&claim, record->storage_dir, err);
 	if (!ok)
 		return false;
 	record->port = claim.port;
@@ -119,13 +120,16 @@ void port_claim_keep(const struct port_claim *claim, const char *name)
 	if (!claim->displaced[0])
 		return;
 	lock = lock_get(claim->displaced, HOLDER_WAIT_MS, &err);
-	if (!lock || !index_get(claim->displaced, &view) || view.record.port != claim->port)
+	if (!lock || !index_get(claim->displaced, &view) ||
+	    view.record.port != claim->port)
 		return;
 	view.record.port = 0;
 	snprintf(view.record.reason, sizeof(view.record.reason),
-		 "stopped outside pgberth; its port %d was then given to %s", claim->port, name);
+		 "stopped outside pgberth; its port %d was then given to %s", claim->port,
+		 name);
 	if (!store_save(&view.record, &err))
-		log_error("record not saved name=%s error=\"%s\"", claim->displaced, err.message);
+		log_error("record not saved name=%s error=\"%s\"", claim->displaced,
+			  err.message);
 	index_put(&view);
 }
 

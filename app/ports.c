@@ -81,7 +81,8 @@ bool ports_claim_any(const char *name, int *ret_port)
 	if (getrandom(&start, sizeof(start), 0) < 0)
 		start = 0;
 	for (int i = 0; i < count; i++) {
-		int port = config->port_min + (int)((start + (uint32_t)i) % (uint32_t)count);
+		int port =
+			config->port_min + (int)((start + (uint32_t)i) % (uint32_t)count);
 
 		if (!ports_claim(port, name, holder))
 			continue;
@@ -108,7 +109,8 @@ static bool bind_works(int family, const struct sockaddr *address, socklen_t siz
 /* ::1 too: a client that says localhost would reach whoever listens there. */
 bool ports_is_bindable(int port)
 {
-	struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	struct sockaddr_in four = { .sin_family = AF_INET,
+				    .sin_port = htons((uint16_t)port) };
 	struct sockaddr_in6 six = { .sin6_family = AF_INET6,
 				    .sin6_port = htons((uint16_t)port),
 				    .sin6_addr = IN6ADDR_LOOPBACK_INIT };

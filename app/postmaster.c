@@ -15,9 +15,9 @@
 #include "store.h"
 
 #define POLL_MS 3
-#define LOOK_EVERY_MS 400     /* at the container, while its server does not answer */
+#define LOOK_EVERY_MS 400 /* at the container, while its server does not answer */
 #define PROOF_TIMEOUT_MS 15000
-#define RESTARTS_MAX 3	      /* of a server that does not come up, by the engine */
+#define RESTARTS_MAX 3 /* of a server that does not come up, by the engine */
 #define REPAIR_TIMEOUT_MS 120000
 
 static const struct config *config;
@@ -52,7 +52,8 @@ static bool container_make(struct start *start, const struct template *template,
 	AUTO_FREE char *conf_dir = store_path(record->storage_dir, "conf");
 	const char *argv[CONF_ARGV_MAX];
 	AUTO_BUF words = { 0 };
-	struct container_spec spec = { record, template->image_id, pg_dir, conf_dir, argv, NULL };
+	struct container_spec spec = { record, template->image_id, pg_dir, conf_dir, argv,
+				       NULL };
 
 	if (!pg_dir || !conf_dir || !conf_argv(argv, &words, record))
 		return fail(err, ERR_INTERNAL, "out of memory");
@@ -89,9 +90,11 @@ static void last_word(const struct start *start, char *ret, size_t size)
 	engine_logs(start->container_id, 20, &log, &ignored);
 	store_log_tail(start->record, 20, &log, &ignored);
 	for (size_t i = 0; i < COUNT_OF(troubles) && !found; i++)
-		for (const char *at = buf_text(&log); (at = strstr(at, troubles[i])); at++)
+		for (const char *at = buf_text(&log); (at = strstr(at, troubles[i]));
+		     at++)
 			found = at;
-	snprintf(ret, size, "%.*s", found ? (int)strcspn(found, "\n") : 0, found ? found : "");
+	snprintf(ret, size, "%.*s", found ? (int)strcspn(found, "\n") : 0,
+		 found ? found : "");
 }
 
 static bool server_is_down(const struct start *start, const struct container *container,
@@ -113,7 +116,8 @@ static bool container_lives(const struct start *start, struct error *err)
 	if (!engine_inspect(start->record->storage_dir, &container, err))
 		return false;
 	if (!container.exists)
-		return fail(err, ERR_SERVER, "the container was removed while it started");
+		return fail(err, ERR_SERVER,
+			    "the container was removed while it started");
 	if ((!container.is_running && !container.is_restarting) ||
 	    container.restarts >= RESTARTS_MAX)
 		return server_is_down(start, &container, err);
@@ -146,7 +150,8 @@ static enum pg_outcome socket_wait(const struct start *start, struct error *err)
 		}
 		sleep_ms(POLL_MS);
 	}
-	fail(err, ERR_SERVER, "the server did not answer within %d s", config->start_timeout_s);
+	fail(err, ERR_SERVER, "the server did not answer within %d s",
+	     config->start_timeout_s);
 	return PG_FAILED;
 }
 
@@ -167,7 +172,8 @@ static bool hba_open(const struct record *record, struct error *err)
 
 	if (!hba_set(record, HBA_OPEN, &changed, err))
 		return false;
-	return !changed || role_reload(record, deadline_in_ms(PROOF_TIMEOUT_MS), err) == PG_OK;
+	return !changed ||
+	       role_reload(record, deadline_in_ms(PROOF_TIMEOUT_MS), err) == PG_OK;
 }
 
 /* A reload takes a moment: until then the old hba answers. */
@@ -179,8 +185,10 @@ static enum pg_outcome login_prove(const struct start *start, struct error *err)
 	for (;;) {
 		outcome = pg_login(start->record->port, start->password,
 				   start->record->storage_dir, deadline, err);
-		if (outcome == PG_OK || outcome == PG_FAILED || deadline_passed(deadline) ||
-		    (outcome == PG_REFUSED && !strstr(err->message, "no pg_hba.conf entry")))
+		if (outcome == PG_OK || outcome == PG_FAILED ||
+		    deadline_passed(deadline) ||
+		    (outcome == PG_REFUSED &&
+		     !strstr(err->message, "no pg_hba.conf entry")))
 			return outcome;
 		sleep_ms(POLL_MS);
 	}
@@ -244,8 +252,8 @@ static bool repair_run(struct start *start, const struct container_spec *spec,
 	     engine_wait(start->container_id, REPAIR_TIMEOUT_MS, &exit_code, err);
 	if (ok && exit_code != 0) {
 		last_word(start, word, sizeof(word));
-		ok = fail(err, ERR_SERVER, "single-user mode cannot repair the admin role: %s",
-			  word);
+		ok = fail(err, ERR_SERVER,
+			  "single-user mode cannot repair the admin role: %s", word);
 	}
 	if (!engine_remove(start->container_id, &ignored))
 		log_warn("left behind container=%s error=\"%s\"", start->container_id,
@@ -263,10 +271,11 @@ static bool repair_write(const struct record *record, const char *verifier,
 	if (!role_repair_sql(&sql, verifier) || !conf_passwd(&passwd, record))
 		return fail(err, ERR_INTERNAL, "out of memory");
 	return store_conf_write(record,
-				&(struct conf_file){ CONF_REPAIR_NAME, buf_text(&sql) }, err) &&
-	       store_conf_write(record,
-				&(struct conf_file){ CONF_PASSWD_NAME, buf_text(&passwd) },
-				err);
+				&(struct conf_file){ CONF_REPAIR_NAME, buf_text(&sql) },
+				err) &&
+	       store_conf_write(
+		       record, &(struct conf_file){ CONF_PASSWD_NAME, buf_text(&passwd) },
+		       err);
 }
 
 /* The role is put right by single-user mode, in a container without network. */
@@ -276,7 +285,8 @@ static bool role_repair(struct start *start, const struct template *template,
 	const struct record *record = start->record;
 	AUTO_FREE char *pg_dir = store_path(record->storage_dir, "pg");
 	AUTO_FREE char *conf_dir = store_path(record->storage_dir, "conf");
-	AUTO_FREE char *passwd = store_path(record->storage_dir, "conf/" CONF_PASSWD_NAME);
+	AUTO_FREE char *passwd =
+		store_path(record->storage_dir, "conf/" CONF_PASSWD_NAME);
 	const char *argv[CONF_ARGV_MAX];
 	AUTO_BUF words = { 0 };
 	struct container_spec spec = { record, template->image_id, pg_dir, conf_dir, argv,
@@ -323,7 +333,8 @@ static bool role_settle_or_repair(struct start *start, const struct template *te
 	outcome = role_settle(start->record, start->verifier, deadline, err);
 	if (outcome == PG_OK)
 		return true;
-	if (!engine_stop(start->container_id, err) || !engine_remove(start->container_id, err))
+	if (!engine_stop(start->container_id, err) ||
+	    !engine_remove(start->container_id, err))
 		return false;
 	start->container_id[0] = '\0';
 	if (!role_repair(start, template, err))
@@ -345,8 +356,8 @@ static bool conf_prepare(const struct start *start, struct error *err)
 	if (!store_conf_equals(start->record, &file) &&
 	    !store_conf_write(start->record, &file, err))
 		return false;
-	return hba_set(start->record, start->verifier ? HBA_SOCKET_ONLY : HBA_OPEN, &changed,
-		       err);
+	return hba_set(start->record, start->verifier ? HBA_SOCKET_ONLY : HBA_OPEN,
+		       &changed, err);
 }
 
 bool postmaster_start(struct start *start, struct error *err)
@@ -365,7 +376,8 @@ bool postmaster_start(struct start *start, struct error *err)
 		snprintf(record->libc, sizeof(record->libc), "%s", template.libc);
 	outcome = server_up(start, &template, err);
 	if ((outcome != PG_OK && outcome != PG_REFUSED) ||
-	    !role_settle_or_repair(start, &template, err) || !prove_or_reset(start, err)) {
+	    !role_settle_or_repair(start, &template, err) ||
+	    !prove_or_reset(start, err)) {
 		container_drop(start);
 		return false;
 	}

@@ -12,7 +12,7 @@
 
 struct start {
 	struct record *record; /* image_id and libc are filled in */
-	bool is_new;   /* never ran: its configuration is as it was made */
+	bool is_new;	       /* never ran: its configuration is as it was made */
 	bool is_empty; /* its data directory is still to be made; cleared when it is */
 	/* Both or neither: the role gets the verifier, and the password must log in. */
 	const char *verifier;

@@ -35,8 +35,8 @@ static bool reconcile_in_place(struct work *work, const struct container *contai
 static bool reconcile_running(struct work *work, const struct container *container,
 			      struct error *err)
 {
-	bool fits = container->is_running && container->port == work->start.record->port &&
-		    !work->replace;
+	bool fits = container->is_running &&
+		    container->port == work->start.record->port && !work->replace;
 
 	if (fits)
 		return reconcile_in_place(work, container, err);
@@ -75,10 +75,11 @@ bool reconcile(struct work *work, struct error *err)
 	if (!engine_inspect(record->storage_dir, &container, err))
 		return false;
 	if (container.exists && !container.is_ours && record->wanted == WANTED_RUNNING)
-		return fail_at(err, ERR_FOREIGN_DATA, "storage_dir",
-			       "a container named pgberth-%s that is not of this pgberth stands "
-			       "in the way; it is left as it is",
-			       record->storage_dir);
+		return fail_at(
+			err, ERR_FOREIGN_DATA, "storage_dir",
+			"a container named pgberth-%s that is not of this pgberth stands "
+			"in the way; it is left as it is",
+			record->storage_dir);
 	if (!container.is_ours)
 		container = (struct container){ 0 };
 	return steps[record->wanted](work, &container, err);

@@ -35,7 +35,8 @@ bool name_is_valid(const char *name)
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 	size_t length = strlen(name);
 
-	return length >= 1 && length <= NAME_MAX_LENGTH && strchr(alphanumeric, name[0]) &&
+	return length >= 1 && length <= NAME_MAX_LENGTH &&
+	       strchr(alphanumeric, name[0]) &&
 	       strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 			    "0123456789_.-") == length;
 }
@@ -81,19 +82,20 @@ bool record_from_json(struct record *ret_record, const json_t *json, struct erro
 	json_error_t problem;
 	int format, acknowledged;
 
-	if (json_unpack_ex((json_t *)json, &problem, 0,
-			   "{s:i s:s s:s s:b s:i s:i s:i s:i s:F s:o s:s s:s s:s s:s s:I}",
-			   "format", &format, "storage_dir", &name, "wanted", &wanted,
-			   "acknowledged", &acknowledged, "port", &record.port, "version",
-			   &record.version, "uid", &record.uid, "memory_mb",
-			   &record.memory_mb, "cpus", &record.cpus, "labels",
-			   &record.labels, "created_at", &created_at, "image_id", &image_id,
-			   "libc", &libc, "reason", &reason, "outside_since_ms",
-			   &outside_since_ms) != 0)
+	if (json_unpack_ex(
+		    (json_t *)json, &problem, 0,
+		    "{s:i s:s s:s s:b s:i s:i s:i s:i s:F s:o s:s s:s s:s s:s s:I}",
+		    "format", &format, "storage_dir", &name, "wanted", &wanted,
+		    "acknowledged", &acknowledged, "port", &record.port, "version",
+		    &record.version, "uid", &record.uid, "memory_mb", &record.memory_mb,
+		    "cpus", &record.cpus, "labels", &record.labels, "created_at",
+		    &created_at, "image_id", &image_id, "libc", &libc, "reason", &reason,
+		    "outside_since_ms", &outside_since_ms) != 0)
 		return fail(err, ERR_FOREIGN_DATA, "record cannot be understood: %s",
 			    problem.text);
 	if (format != RECORD_FORMAT)
-		return fail(err, ERR_FOREIGN_DATA, "record has the unknown format %d", format);
+		return fail(err, ERR_FOREIGN_DATA, "record has the unknown format %d",
+			    format);
 	if (!name_is_valid(name) || !wanted_from_name(&record.wanted, wanted) ||
 	    !json_is_object(record.labels) || record.uid <= 0)
 		return fail(err, ERR_FOREIGN_DATA, "record has a member out of range");

@@ -19,15 +19,15 @@ struct record {
 	char storage_dir[NAME_SIZE];
 	enum wanted wanted;
 	bool acknowledged; /* its create was answered with 200 (or is about to be) */
-	int port;          /* 0: none */
-	int version;       /* PostgreSQL's major */
-	int uid;           /* of the tenant, on the host and in the container; = gid */
+	int port;	   /* 0: none */
+	int version;	   /* PostgreSQL's major */
+	int uid;	   /* of the tenant, on the host and in the container; = gid */
 	int memory_mb;
 	double cpus;
 	json_t *labels; /* an object that is replaced, never changed; owned */
 	char created_at[32];
 	char image_id[80]; /* that it last started from; informs only */
-	char libc[16];     /* that its collations were made with */
+	char libc[16];	   /* that its collations were made with */
 	char reason[200];  /* why it is not what one would expect; "" */
 	/* When somebody stopped it through the engine, in ms since 1970; 0: nobody did.
 	 * Such a one yields its port to a create that names it. */

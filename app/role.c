@@ -8,8 +8,8 @@
 #include "store.h"
 
 /* No quotes can be in admin_user (config.c) nor in a verifier (base64, '$', ':'). */
-#define ATTRIBUTES                                                               \
-	"LOGIN SUPERUSER CREATEDB CREATEROLE REPLICATION BYPASSRLS INHERIT "     \
+#define ATTRIBUTES                                                                       \
+	"LOGIN SUPERUSER CREATEDB CREATEROLE REPLICATION BYPASSRLS INHERIT "             \
 	"CONNECTION LIMIT -1 VALID UNTIL 'infinity' PASSWORD '%s'"
 
 static const struct config *config;
@@ -86,12 +86,13 @@ static enum pg_outcome role_put(struct pg_session *session, const char *verifier
 	char found[8];
 
 	outcome = run_f(session, found, sizeof(found), err,
-			"SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = '%s'%s", admin, "");
+			"SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = '%s'%s", admin,
+			"");
 	if (outcome != PG_OK)
 		return outcome;
 	return run_f(session, NULL, 0, err,
-		     *found ? "ALTER ROLE \"%s\" WITH " ATTRIBUTES :
-			      "CREATE ROLE \"%s\" WITH " ATTRIBUTES,
+		     *found ? "ALTER ROLE \"%s\" WITH " ATTRIBUTES
+			    : "CREATE ROLE \"%s\" WITH " ATTRIBUTES,
 		     admin, verifier);
 }
 
@@ -107,9 +108,10 @@ static enum pg_outcome database_put(struct pg_session *session, struct error *er
 	if (outcome != PG_OK || strcmp(open, "t") == 0)
 		return outcome;
 	if (!*open)
-		return pg_run(session, "CREATE DATABASE postgres TEMPLATE template0", NULL, 0,
-			      err);
-	return pg_run(session, "ALTER DATABASE postgres ALLOW_CONNECTIONS true", NULL, 0, err);
+		return pg_run(session, "CREATE DATABASE postgres TEMPLATE template0",
+			      NULL, 0, err);
+	return pg_run(session, "ALTER DATABASE postgres ALLOW_CONNECTIONS true", NULL, 0,
+		      err);
 }
 
 enum pg_outcome role_settle(const struct record *record, const char *verifier,
@@ -133,7 +135,8 @@ bool role_repair_sql(struct buf *ret, const char *verifier)
 
 	/* A line is a statement; one that fails (the role or database is there) is passed. */
 	return buf_printf(ret, "CREATE ROLE \"%s\"\n", admin) &&
-	       buf_printf(ret, "ALTER ROLE \"%s\" WITH " ATTRIBUTES "\n", admin, verifier) &&
+	       buf_printf(ret, "ALTER ROLE \"%s\" WITH " ATTRIBUTES "\n", admin,
+			  verifier) &&
 	       buf_printf(ret, "CREATE DATABASE postgres TEMPLATE template0\n"
 			       "ALTER DATABASE postgres ALLOW_CONNECTIONS true\n");
 }
@@ -144,11 +147,12 @@ static enum pg_outcome triggers_disable(struct pg_session *session, struct error
 	char sql[512];
 	enum pg_outcome outcome;
 
-	outcome = pg_run(session,
-			 "SELECT string_agg(format('ALTER EVENT TRIGGER %I DISABLE', evtname), "
-			 "'; ') FROM pg_catalog.pg_event_trigger "
-			 "WHERE evtevent = 'login' AND evtenabled <> 'D'",
-			 sql, sizeof(sql), err);
+	outcome = pg_run(
+		session,
+		"SELECT string_agg(format('ALTER EVENT TRIGGER %I DISABLE', evtname), "
+		"'; ') FROM pg_catalog.pg_event_trigger "
+		"WHERE evtevent = 'login' AND evtenabled <> 'D'",
+		sql, sizeof(sql), err);
 	if (outcome != PG_OK || !*sql)
 		return outcome;
 	return pg_run(session, sql, NULL, 0, err);
@@ -169,7 +173,8 @@ enum pg_outcome role_reset(const struct record *record, long long deadline_ms,
 	if (outcome != PG_OK)
 		return outcome;
 	for (size_t i = 0; i < COUNT_OF(statements) && outcome == PG_OK; i++)
-		outcome = run_f(session, NULL, 0, err, statements[i], config->admin_user, "");
+		outcome = run_f(session, NULL, 0, err, statements[i], config->admin_user,
+				"");
 	if (outcome == PG_OK && record->version >= 17)
 		outcome = triggers_disable(session, err);
 	pg_close(session);

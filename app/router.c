@@ -50,7 +50,8 @@ static bool path_matches(const char *pattern, const char *path, char *ret_storag
 		if (*want == '{') {
 			if (have_length >= NAME_SIZE)
 				return false;
-			snprintf(ret_storage_dir, NAME_SIZE, "%.*s", (int)have_length, have);
+			snprintf(ret_storage_dir, NAME_SIZE, "%.*s", (int)have_length,
+				 have);
 			if (!name_is_valid(ret_storage_dir))
 				return false;
 		} else if (want_length != have_length ||
@@ -92,7 +93,8 @@ const struct route *route_find(const struct request *req, char *ret_storage_dir,
 		allow_add(ret_allow, allow_size, routes[i].method);
 	}
 	if (ret_allow[0])
-		fail(err, ERR_METHOD, "this method is not allowed here, but %s", ret_allow);
+		fail(err, ERR_METHOD, "this method is not allowed here, but %s",
+		     ret_allow);
 	else
 		fail(err, ERR_NOT_FOUND, "there is nothing at this path");
 	return NULL;
@@ -103,8 +105,7 @@ static bool query_check(const struct route *route, const json_t *query, struct e
 	const char *name;
 	json_t *value;
 
-	json_object_foreach((json_t *)query, name, value)
-	{
+	json_object_foreach ((json_t *)query, name, value) {
 		char spaced[80];
 
 		snprintf(spaced, sizeof(spaced), " %.70s ", name);

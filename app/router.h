@@ -20,9 +20,10 @@ struct route {
 	const char *method;
 	const char *path; /* segments; {storage_dir} stands for a name */
 	bool (*handler)(struct call *call, struct error *err);
-	const struct field *fields; /* that the body may hold; NULL: the call has no body */
+	const struct field
+		*fields; /* that the body may hold; NULL: the call has no body */
 	bool body_required;
-	bool changes;	     /* counts against the budget of changing calls */
+	bool changes;	    /* counts against the budget of changing calls */
 	const char *params; /* names of query parameters, each between two spaces */
 };
 

@@ -26,11 +26,11 @@ static inline void scope_close(int *fd)
 #define AUTO_CLOSE __attribute__((cleanup(scope_close)))
 
 /* Hands over what *pointer holds and leaves NULL behind. */
-#define take(pointer)                            \
-	({                                       \
-		__typeof__(*(pointer)) taken_ = *(pointer); \
-		*(pointer) = NULL;               \
-		taken_;                          \
+#define take(pointer)                                                                    \
+	({                                                                               \
+		__typeof__(*(pointer)) taken_ = *(pointer);                              \
+		*(pointer) = NULL;                                                       \
+		taken_;                                                                  \
 	})
 
 /* The same for a file descriptor, leaving -1 behind. */

@@ -75,8 +75,8 @@ static void request_serve(struct request *req, struct response *res)
 	bool ok;
 
 	route = auth_check(req, &err) ? route_find(req, call.storage_dir, res->allow,
-						   sizeof(res->allow), &err) :
-					NULL;
+						   sizeof(res->allow), &err)
+				      : NULL;
 	ok = route && route_serve(route, &call, &err);
 	if (ok || (route && err.code != ERR_METHOD))
 		res->allow[0] = '\0';
@@ -93,10 +93,10 @@ static void request_log(const struct request *req, const struct response *res,
 	const char *code = json_string_value(json_object_get(error, "code"));
 	const char *message = json_string_value(json_object_get(error, "message"));
 
-	log_info("request method=%.16s path=%.200s status=%d ms=%lld%s%s%s%s%s", req->method,
-		 req->path, res->status, now_ms() - began_ms, code ? " code=" : "",
-		 code ? code : "", message ? " error=\"" : "", message ? message : "",
-		 message ? "\"" : "");
+	log_info("request method=%.16s path=%.200s status=%d ms=%lld%s%s%s%s%s",
+		 req->method, req->path, res->status, now_ms() - began_ms,
+		 code ? " code=" : "", code ? code : "", message ? " error=\"" : "",
+		 message ? message : "", message ? "\"" : "");
 }
 
 static void connection_serve(FCGX_Request *fcgi)
@@ -170,8 +170,8 @@ static void *worker_run(void *user)
 	FCGX_Request fcgi;
 
 	(void)user;
-	if (epoll >= 0 && FCGX_InitRequest(&fcgi, server.listen_fd,
-					   FCGI_FAIL_ACCEPT_ON_INTR) == 0) {
+	if (epoll >= 0 &&
+	    FCGX_InitRequest(&fcgi, server.listen_fd, FCGI_FAIL_ACCEPT_ON_INTR) == 0) {
 		worker_loop(&fcgi, epoll);
 		FCGX_Free(&fcgi, 1);
 	} else {
@@ -203,7 +203,8 @@ static bool socket_bind(const struct config *cfg, struct error *err)
 	int rc;
 
 	if (strlen(cfg->socket) >= sizeof(address.sun_path))
-		return fail(err, ERR_INVALID, "socket %s is too long a path", cfg->socket);
+		return fail(err, ERR_INVALID, "socket %s is too long a path",
+			    cfg->socket);
 	memcpy(address.sun_path, cfg->socket, strlen(cfg->socket));
 	server.listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	unlink(cfg->socket);

@@ -80,7 +80,8 @@ static void *spares_run(void *user)
 		while (!failed && !is_stopping() && (version = major_in_need()))
 			failed = !store_spare_make(version, &err);
 		if (failed)
-			log_warn("no spare made version=%d error=\"%s\"", version, err.message);
+			log_warn("no spare made version=%d error=\"%s\"", version,
+				 err.message);
 	}
 	return NULL;
 }

@@ -10,10 +10,13 @@
 #include "form.h"
 #include "scope.h"
 
-#define FIELD(name, kind, required, given, member) \
-	{ name, kind, required, given, offsetof(struct spec, member) }
+#define FIELD(name, kind, required, given, member)                                       \
+	{                                                                                \
+		name, kind, required, given, offsetof(struct spec, member)               \
+	}
 #define PORT FIELD("port", INTEGER, false, GIVEN_PORT, port)
-#define ADMIN_PASSWORD FIELD("admin_password", PASSWORD, true, GIVEN_PASSWORD, admin_password)
+#define ADMIN_PASSWORD                                                                   \
+	FIELD("admin_password", PASSWORD, true, GIVEN_PASSWORD, admin_password)
 #define MEMORY_MB FIELD("memory_mb", INTEGER, false, GIVEN_MEMORY, memory_mb)
 #define CPUS FIELD("cpus", NUMBER, false, GIVEN_CPUS, cpus)
 #define LABEL_SET FIELD("labels", LABELS, false, GIVEN_LABELS, labels)
@@ -28,7 +31,9 @@ const struct field create_fields[] = {
 	LABEL_SET,
 	{ .name = NULL },
 };
-const struct field change_fields[] = { PORT, MEMORY_MB, CPUS, LABEL_SET, { .name = NULL } };
+const struct field change_fields[] = {
+	PORT, MEMORY_MB, CPUS, LABEL_SET, { .name = NULL }
+};
 const struct field password_fields[] = { ADMIN_PASSWORD, { .name = NULL } };
 const struct field start_fields[] = { PORT, { .name = NULL } };
 const struct field no_fields[] = { { .name = NULL } };
@@ -86,7 +91,8 @@ static bool password_parse(const struct field *field, const json_t *value,
 	if (!password)
 		return fail_field(err, field->name, "must be a string");
 	if (length < 1 || length > PASSWORD_MAX)
-		return fail_field(err, field->name, "must be 1 to %d bytes long", PASSWORD_MAX);
+		return fail_field(err, field->name, "must be 1 to %d bytes long",
+				  PASSWORD_MAX);
 	if (memchr(password, '\0', length))
 		return fail_field(err, field->name, "must not hold a NUL");
 	memcpy(spec->admin_password, password, length + 1);
@@ -136,7 +142,8 @@ static bool number_read(const struct field *field, const json_t *value, bool for
 static bool version_check(const struct field *field, int version, struct error *err)
 {
 	if (!config_has_version(config, version))
-		return fail_field(err, field->name, "must be one of: %s", config->versions);
+		return fail_field(err, field->name, "must be one of: %s",
+				  config->versions);
 	return true;
 }
 
@@ -150,8 +157,8 @@ static bool number_parse(const struct field *field, const json_t *value, bool fo
 	if (!number_read(field, value, form, &number, err))
 		return false;
 	if (!(number >= range->min && number <= range->max))
-		return fail_field(err, field->name, "must be between %g and %g", range->min,
-				  range->max);
+		return fail_field(err, field->name, "must be between %g and %g",
+				  range->min, range->max);
 	if (field->kind == NUMBER) {
 		*(double *)member = number;
 		return true;
@@ -169,7 +176,8 @@ static bool label_check(const char *key, const json_t *value, struct error *err)
 		return fail_field(err, "labels",
 				  "a label's key must be 1 to 63 of a-z 0-9 . _ -");
 	if (strncmp(key, "pgberth", 7) == 0)
-		return fail_field(err, "labels", "a label's key must not begin with pgberth");
+		return fail_field(err, "labels",
+				  "a label's key must not begin with pgberth");
 	if (!json_is_string(value) || json_string_length(value) > 255 ||
 	    strlen(json_string_value(value)) != json_string_length(value))
 		return fail_field(err, "labels",
@@ -188,7 +196,7 @@ static bool labels_parse(const struct field *field, const json_t *value,
 		return fail_field(err, field->name, "must be an object of strings");
 	if (json_object_size(value) > 16)
 		return fail_field(err, field->name, "must hold at most 16 labels");
-	json_object_foreach((json_t *)value, key, label)
+	json_object_foreach ((json_t *)value, key, label)
 		if (!label_check(key, label, err))
 			return false;
 	spec->labels = json_deep_copy(value);
@@ -221,13 +229,13 @@ static const struct field *field_named(const struct field *fields, const char *n
 	return NULL;
 }
 
-static bool fields_check(struct spec *spec, const struct field *fields, const json_t *body,
-			 bool form, struct error *err)
+static bool fields_check(struct spec *spec, const struct field *fields,
+			 const json_t *body, bool form, struct error *err)
 {
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)body, key, value)
+	json_object_foreach ((json_t *)body, key, value)
 		if (!field_named(fields, key))
 			return fail_field(err, key, "is not a field of this call");
 	for (; fields->name; fields++) {
@@ -248,8 +256,9 @@ static bool json_refuse(const json_error_t *problem, const struct field *fields,
 			struct error *err)
 {
 	if (json_error_code(problem) != json_error_duplicate_key)
-		return fail(err, ERR_UNREADABLE, "the body is not JSON (line %d, column %d)",
-			    problem->line, problem->column);
+		return fail(err, ERR_UNREADABLE,
+			    "the body is not JSON (line %d, column %d)", problem->line,
+			    problem->column);
 	for (; fields->name; fields++) {
 		char quoted[80];
 
@@ -264,10 +273,9 @@ static bool json_parse(json_t **ret_json, const struct field *fields, const char
 		       size_t length, struct error *err)
 {
 	json_error_t problem;
-	json_auto_t *json = json_loadb(body, length,
-				       JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL |
-					       JSON_DECODE_ANY,
-				       &problem);
+	json_auto_t *json = json_loadb(
+		body, length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY,
+		&problem);
 
 	if (!json)
 		return json_refuse(&problem, fields, err);

@@ -96,7 +96,8 @@ static void staging_clear(const char *name, void *user)
 
 	(void)user;
 	if (!files_remove_tree(staging_dir, name, &err))
-		log_warn("left behind in staging name=%s error=\"%s\"", name, err.message);
+		log_warn("left behind in staging name=%s error=\"%s\"", name,
+			 err.message);
 }
 
 bool store_open(const struct config *cfg, struct error *err)
@@ -140,7 +141,8 @@ bool store_uid_take(int *ret_uid, struct error *err)
 	}
 	pthread_mutex_unlock(&uids.lock);
 	if (found < 0)
-		return fail(err, ERR_NO_SPACE, "all %d uids are taken; empty the trash", count);
+		return fail(err, ERR_NO_SPACE, "all %d uids are taken; empty the trash",
+			    count);
 	*ret_uid = config->uid_min + found;
 	return true;
 }
@@ -162,14 +164,16 @@ static int instance_open(const char *name, struct error *err)
 	return fd;
 }
 
-static bool record_read(int parent, const char *name, struct record *ret, struct error *err)
+static bool record_read(int parent, const char *name, struct record *ret,
+			struct error *err)
 {
 	AUTO_CLOSE int dir = files_open_dir(parent, name);
 	json_auto_t *json = NULL;
 	AUTO_BUF text = { 0 };
 
 	if (dir < 0)
-		return fail(err, ERR_FOREIGN_DATA, "%s is not a directory of pgberth", name);
+		return fail(err, ERR_FOREIGN_DATA, "%s is not a directory of pgberth",
+			    name);
 	if (!files_read(dir, RECORD_FILE, RECORD_MAX, &text, err))
 		return false;
 	json = json_loadb(buf_text(&text), text.length, JSON_REJECT_DUPLICATES, NULL);
@@ -246,7 +250,8 @@ bool store_template(int version, struct template *ret, struct error *err)
 	snprintf(path, sizeof(path), "templates/%d/manifest.json", version);
 	if (!files_read(root_dir, path, RECORD_MAX, &text, err))
 		return fail(err, ERR_IMAGE_MISSING,
-			    "no image of PostgreSQL %d is installed; run make up", version);
+			    "no image of PostgreSQL %d is installed; run make up",
+			    version);
 	json = json_loadb(buf_text(&text), text.length, 0, NULL);
 	if (json_unpack(json, "{s:s s:s s:s}", "image_id", &image_id, "template",
 			&directory, "libc", &libc) != 0 ||
@@ -310,13 +315,15 @@ static bool instance_lay(int dir, const struct record *record,
 static bool instance_place(const char *temporary, const char *name, struct error *err)
 {
 	if (renameat2(staging_dir, temporary, instances_dir, name, RENAME_NOREPLACE) == 0)
-		return fsync(instances_dir) == 0 || fail_errno(err, "cannot sync instances");
+		return fsync(instances_dir) == 0 ||
+		       fail_errno(err, "cannot sync instances");
 	if (errno != EEXIST)
 		return fail_errno(err, "cannot make the directory of %s", name);
-	return fail_at(err, ERR_FOREIGN_DATA, "storage_dir",
-		       "a directory %s is there already that this pgberth does not know; it "
-		       "is left as it is",
-		       name);
+	return fail_at(
+		err, ERR_FOREIGN_DATA, "storage_dir",
+		"a directory %s is there already that this pgberth does not know; it "
+		"is left as it is",
+		name);
 }
 
 bool store_take(const struct record *record, const struct conf_file *files,
@@ -350,7 +357,8 @@ static bool pg_lay(int pg, int version, int uid, const struct template *template
 	snprintf(path, sizeof(path), "templates/%d/%s", version, template->directory);
 	source = files_open_dir(root_dir, path);
 	if (source < 0)
-		return fail_errno(err, "cannot open the template %s/%s", config->root, path);
+		return fail_errno(err, "cannot open the template %s/%s", config->root,
+				  path);
 	if (!files_make_dir(pg, "data", uid, uid, 0700, err) ||
 	    !files_make_dir(pg, "run", uid, uid, 0700, err) ||
 	    !files_make_dir(pg, "log", uid, uid, 0700, err))
@@ -445,7 +453,8 @@ bool store_spare_take(int version, const struct template *template, struct spare
 	while (spare_pop(version, ret)) {
 		if (strcmp(ret->template, template->directory) == 0)
 			return true;
-		staging_clear(ret->name, NULL); /* of an image that is no longer installed */
+		staging_clear(ret->name,
+			      NULL); /* of an image that is no longer installed */
 		store_uid_release(ret->uid);
 	}
 	return false;
@@ -509,8 +518,8 @@ bool store_trash(const char *name, struct error *err)
 	gmtime_r(&now, &utc);
 	strftime(base + used, sizeof(base) - used, "%Y%m%dT%H%M%SZ", &utc);
 	temporary_name(entry, base);
-	if (renameat(instances_dir, name, trash_dir, entry) != 0 || fsync(trash_dir) != 0 ||
-	    fsync(instances_dir) != 0)
+	if (renameat(instances_dir, name, trash_dir, entry) != 0 ||
+	    fsync(trash_dir) != 0 || fsync(instances_dir) != 0)
 		return fail_errno(err, "cannot move %s to the trash", name);
 	return true;
 }
@@ -529,7 +538,8 @@ bool store_space(uint64_t *ret_free, uint64_t *ret_total, struct error *err)
 	struct statvfs space;
 
 	if (fstatvfs(root_dir, &space) != 0)
-		return fail_errno(err, "cannot look at the file system of %s", config->root);
+		return fail_errno(err, "cannot look at the file system of %s",
+				  config->root);
 	*ret_free = (uint64_t)space.f_bavail * space.f_frsize;
 	*ret_total = (uint64_t)space.f_blocks * space.f_frsize;
 	return true;

@@ -25,7 +25,8 @@
 #include "record.h"
 
 /* What the image role left for a major. */
-struct template {
+struct template
+{
 	char image_id[80];
 	char directory[64]; /* below templates/<major>/ */
 	char libc[16];

@@ -101,7 +101,8 @@ static size_t lines_of(const struct buf *text)
 }
 
 /* Appends the last max bytes of a file, from a line's beginning on. */
-static bool file_end_read(int dir, const struct log_file *file, size_t max, struct buf *ret)
+static bool file_end_read(int dir, const struct log_file *file, size_t max,
+			  struct buf *ret)
 {
 	AUTO_CLOSE int fd = files_open(dir, file->name, O_RDONLY | O_NONBLOCK, 0);
 	AUTO_FREE char *bytes = malloc(max);

@@ -56,7 +56,8 @@ static bool control_renew(int data, uint64_t sysid, struct error *err)
 		return fail_errno(err, "cannot read the template's pg_control");
 	at = crc_offset(control);
 	if (at == 0)
-		return fail(err, ERR_INTERNAL, "the template's pg_control has no valid CRC");
+		return fail(err, ERR_INTERNAL,
+			    "the template's pg_control has no valid CRC");
 	memcpy(control, &sysid, sizeof(sysid));
 	crc = crc32c(control, at);
 	memcpy(control + at, &crc, sizeof(crc));
@@ -69,7 +70,8 @@ static bool segment_renew(int wal, const char *name, uint64_t sysid, struct erro
 {
 	AUTO_CLOSE int fd = files_open(wal, name, O_WRONLY, 0);
 
-	if (fd < 0 || pwrite(fd, &sysid, sizeof(sysid), WAL_SYSID_OFFSET) != sizeof(sysid))
+	if (fd < 0 ||
+	    pwrite(fd, &sysid, sizeof(sysid), WAL_SYSID_OFFSET) != sizeof(sysid))
 		return fail_errno(err, "cannot write WAL segment %s", name);
 	return true;
 }
