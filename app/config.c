@@ -46,7 +46,7 @@ static const struct option {
 	OPTION("start_timeout", NUMBER, start_timeout_s, "240", 5, 3600),
 	OPTION("stop_timeout", NUMBER, stop_timeout_s, "120", 1, 3600),
 	OPTION("log_mb", NUMBER, log_mb, "100", 20, 100000),
-	OPTION("spares", NUMBER, spares, "4", 0, 50),
+	OPTION("spares", NUMBER, spares, "4", 0, 16),
 	OPTION("heal", SWITCH, heal, "off", 0, 0),
 #undef OPTION
 };

@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -590,8 +591,12 @@ static bool look_prove(struct view *view, const struct container *container)
 	memcpy(view->container_id, container->id, sizeof(container->id));
 	if (view->state == RUNNING)
 		return show(view, RUNNING, &err);
-	if (!postmaster_prove(&start, &err))
-		return look_failed(view, &err);
+	if (!postmaster_prove(&start, &err)) {
+		if (err.code != ERR_STARTING)
+			return look_failed(view, &err);
+		show(view, STARTING, &err);
+		return false;
+	}
 	view->record.wanted = WANTED_RUNNING;
 	view->record.outside_since_ms = 0;
 	view->record.reason[0] = '\0';
@@ -676,19 +681,64 @@ static void load_one(struct record *record, void *user)
 		[WANTED_STORED] = STORED,
 	};
 	struct view view = { .record = *record, .state = states[record->wanted] };
-	char holder[NAME_SIZE];
 	bool *ok = user;
 
 	if (!record->acknowledged)
 		view.state = STOPPING;
-	if (record->port && !ports_claim(record->port, record->storage_dir, holder)) {
-		log_warn("port lost name=%s port=%d holder=%s", record->storage_dir,
-			 record->port, holder);
-		snprintf(view.record.reason, sizeof(view.record.reason),
-			 "its port %d is held by %s", record->port, holder);
-		view.record.port = 0;
-	}
 	*ok = index_put(&view) && *ok;
+}
+
+static bool load_claim(struct view *view)
+{
+	struct record *record = &view->record;
+	char holder[NAME_SIZE];
+
+	if (!record->port || ports_claim(record->port, record->storage_dir, holder))
+		return true;
+	log_warn("port lost name=%s port=%d holder=%s", record->storage_dir, record->port,
+		 holder);
+	snprintf(record->reason, sizeof(record->reason), "its port %d is held by %s",
+		 record->port, holder);
+	record->port = 0;
+	return index_put(view);
+}
+
+struct names {
+	char (*list)[NAME_SIZE];
+	size_t count;
+};
+
+static bool name_add(const struct view *view, void *user)
+{
+	struct names *names = user;
+	void *list = realloc(names->list, (names->count + 1) * NAME_SIZE);
+
+	if (!list)
+		return false;
+	names->list = list;
+	memcpy(names->list[names->count++], view->record.storage_dir, NAME_SIZE);
+	return true;
+}
+
+/* Of two records with one port, the one whose server should run keeps it: the other was
+ * about to lose it when pgberthd ended. */
+static bool ports_load(void)
+{
+	struct names names = { 0 };
+	bool ok = true;
+
+	index_walk("", name_add, &names);
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < names.count; i++) {
+			AUTO_VIEW view = { 0 };
+
+			if (index_get(names.list[i], &view) &&
+			    (view.record.wanted == WANTED_RUNNING) == (pass == 0))
+				ok = load_claim(&view) && ok;
+		}
+	}
+	free(names.list);
+	return ok;
 }
 
 static void load_broken(const char *name, const struct error *err, void *user)
@@ -703,6 +753,7 @@ bool instance_load(struct error *err)
 
 	if (!store_load(load_one, load_broken, &ok, err))
 		return false;
+	ok = ports_load() && ok;
 	atomic_store(&is_loaded, ok);
 	return ok || fail(err, ERR_INTERNAL, "out of memory");
 }

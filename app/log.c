@@ -82,7 +82,7 @@ static void log_line(const char *level, const char *fmt, va_list ap)
 
 	used += length < limit - used ? length : limit - used - 1;
 	for (int i = 0; i < used; i++)
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+		if (line[i] < 0x20 || line[i] > 0x7e)
 			line[i] = '?';
 	if (log_request)
 		used += snprintf(line + used, sizeof(line) - (size_t)used, " id=%.64s",

@@ -1,6 +1,6 @@
 /*
  * One line an event, in logfmt: time, level, what, key=value. A line is written with
- * one write(2); control characters become '?', so no value can forge a line.
+ * one write(2); what is not printable ASCII becomes '?', so no value can forge a line.
  */
 #ifndef PGBERTH_LOG_H
 #define PGBERTH_LOG_H

@@ -53,6 +53,7 @@ static void on_crash(int number)
 
 static void crash_prepare(void)
 {
+#ifndef PGBERTH_SANITIZED /* whose runtime does it better, and looks into itself */
 	static const int fatal[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
 	struct rlimit none = { 0, 0 };
 	void *frame;
@@ -62,6 +63,9 @@ static void crash_prepare(void)
 	backtrace(&frame, 1); /* loads what the handler must not load */
 	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
 		signal(fatal[i], on_crash);
+#else
+	(void)on_crash;
+#endif
 }
 
 /* jansson holds bodies and so passwords: what it frees is wiped first. */

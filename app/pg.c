@@ -110,7 +110,8 @@ static enum pg_outcome conn_outcome(const PGconn *conn, struct error *err)
 			outcome = meanings[i].outcome;
 	one_line(line, sizeof(line),
 		 strstr(text, "FATAL:") ? strstr(text, "FATAL:") : text);
-	fail(err, ERR_SERVER, "the server does not let pgberth in: %s", line);
+	fail(err, outcome == PG_NOT_YET ? ERR_STARTING : ERR_SERVER,
+	     "the server does not let pgberth in: %s", line);
 	return outcome;
 }
 

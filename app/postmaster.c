@@ -343,13 +343,14 @@ static bool role_settle_or_repair(struct start *start, const struct template *te
 	return outcome == PG_OK || outcome == PG_REFUSED;
 }
 
-/* What must be on disk before the server of an existing directory starts. */
+/* What must be on disk, and what must not, before the server of an existing directory starts. */
 static bool conf_prepare(const struct start *start, struct error *err)
 {
 	AUTO_BUF text = { 0 };
 	struct conf_file file;
 	bool changed;
 
+	store_clear_stale(start->record);
 	if (!conf_server(&text, start->record))
 		return fail(err, ERR_INTERNAL, "out of memory");
 	file = (struct conf_file){ CONF_SERVER_NAME, buf_text(&text) };

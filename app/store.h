@@ -106,6 +106,13 @@ int store_open_run(const struct record *record, struct error *err);
  * since the file is the tenant's. */
 bool store_says_ready(const struct record *record);
 
+/*
+ * Removes what a killed server left: its pid and socket files. Their pids are of another
+ * PID namespace, so PostgreSQL might take one of its own processes for the other server.
+ * Only while no container of the instance runs: pgberth is the lock.
+ */
+void store_clear_stale(const struct record *record);
+
 /* Appends the last `tail` lines of the newest server log files, at most 1 MiB. */
 bool store_log_tail(const struct record *record, int tail, struct buf *log,
 		    struct error *err);

@@ -33,6 +33,20 @@ bool store_says_ready(const struct record *record)
 	       strstr(buf_text(&text), "\nready") != NULL;
 }
 
+void store_clear_stale(const struct record *record)
+{
+	struct error ignored;
+	AUTO_CLOSE int data = store_tenant_dir(record, "pg/data", &ignored);
+	AUTO_CLOSE int run = store_tenant_dir(record, "pg/run", &ignored);
+
+	if (data >= 0)
+		unlinkat(data, "postmaster.pid", 0);
+	if (run < 0)
+		return;
+	unlinkat(run, ".s.PGSQL.5432", 0);
+	unlinkat(run, ".s.PGSQL.5432.lock", 0);
+}
+
 struct log_file {
 	char name[64];
 	off_t size;

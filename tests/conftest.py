@@ -12,6 +12,7 @@ from berth import Api, Instance  # noqa: E402
 from daemon import Pgberthd, ServiceLog  # noqa: E402
 from engine import Engine  # noqa: E402
 from ports import Ports  # noqa: E402
+from search import Search  # noqa: E402
 from settings import Settings  # noqa: E402
 from traces import Reaper, Traces, discard  # noqa: E402
 from trail import TRAIL, Registry, new_name  # noqa: E402
@@ -122,6 +123,11 @@ def ports(api, settings):
 
 
 @pytest.fixture(scope="session")
+def search(engine, settings):
+    return Search(engine, settings)
+
+
+@pytest.fixture(scope="session")
 def traces(api, engine, settings):
     return Traces(api, engine, settings)
 
@@ -224,6 +230,18 @@ def stranger(engine):
 
 
 @pytest.fixture
+def send(api):
+    """A function giving the answer to a POST of these bytes, which must be a refusal."""
+
+    def send(body, media="application/json"):
+        response = api.call("POST", "/containers/", data=body, headers={"Content-Type": media})
+        assert response.status_code >= 400, response.text
+        return response
+
+    return send
+
+
+@pytest.fixture
 def docker_cleanup(request):
     """The seed's own: kills, by the engine alone, every container that the test has started."""
     client = docker.from_env()
@@ -245,3 +263,19 @@ def paged(make_instance):
     label = new_name()
     made = [make_instance(labels={"group": label, "odd": str(number % 2)}) for number in range(3)]
     return f"group={label}", {instance.name for instance in made}
+
+
+@pytest.fixture(params=["kill", "stop", "remove"])
+def yielded(request, instance, engine, new_instance):
+    """An instance ended behind pgberth's back, and the one that has its port now."""
+    container = engine.container(instance.name)
+    {"kill": container.kill, "stop": container.stop,
+     "remove": lambda: container.remove(force=True)}[request.param]()
+    other = new_instance()
+    other.create(port=instance.port)
+    return instance, other
+
+
+@pytest.fixture
+def host_config(shared, engine):
+    return engine.inspect(shared.name)["HostConfig"]

@@ -139,7 +139,7 @@ def test_purge_false_keeps_the_storage(instance, api):
 def test_purge_does_not_follow_what_the_tenant_linked_to(instance, api, tmp_path):
     canary = tmp_path / "canary"
     canary.write_text("alive")
-    instance.shell(f"ln -s {tmp_path} /pg/data/link && ln -s {canary} /pg/file-link && echo done")
+    instance.shell(f"ln -s {tmp_path} /pg/data/link && ln -s {canary} /pg/data/file-link && echo done")
 
     ok(api.delete(instance.name, purge=True))
 

@@ -4,12 +4,12 @@ import pathlib
 import re
 import secrets
 
-TEST_NAME = re.compile(r"t-[0-9a-f]{8}")
+TEST_NAME = re.compile(r"test-[0-9a-f]{8}")
 
 
 def new_name(suffix=""):
     """A storage_dir that the reaper knows as ours."""
-    return f"t-{secrets.token_hex(4)}{suffix}"
+    return f"test-{secrets.token_hex(4)}{suffix}"
 
 
 class Trail:

@@ -1,0 +1,44 @@
+"""dockerd accepts calls and never answers: reads do not notice, changes are refused in bounded time."""
+import pytest
+
+from berth import assert_error, ok
+from waiting import wait_for
+
+pytestmark = pytest.mark.serial
+
+
+def test_reads_do_not_wait_for_a_silent_engine(instance, api, engine):
+    with engine.frozen():
+        assert instance.view()["state"] == "running"
+        assert instance.name in api.listed()
+        assert instance.value("SELECT 1") == 1
+
+
+def test_health_says_that_the_engine_is_silent(api, engine):
+    with engine.frozen():
+        response = wait_for(
+            lambda: (response := api.call("GET", "/health")).status_code == 503 and response,
+            "health is 503", 120)
+
+    assert response.json()["status"] == "ERROR"
+    assert response.json()["engine"]["ok"] is False
+    wait_for(lambda: api.call("GET", "/health").status_code == 200, "health is back", 60)
+
+
+def test_create_is_503_with_retry_after_and_leaves_nothing(new_instance, api, engine, traces):
+    instance = new_instance()
+
+    with engine.frozen():
+        response = instance.post()
+
+    assert_error(response, 503, "engine_unavailable")
+    assert int(response.headers["Retry-After"]) > 0
+    wait_for(lambda: traces.of(instance.name) == [], "nothing is left", 60)
+
+
+def test_server_is_as_good_as_before_when_the_engine_speaks_again(instance, api, engine):
+    with engine.frozen():
+        assert_error(api.stop(instance.name), 503, "engine_unavailable")
+
+    ok(api.start(instance.name))
+    assert instance.value("SELECT 1") == 1

@@ -1,0 +1,188 @@
+"""A password goes nowhere: looked for everywhere, by a search that finds what is planted."""
+import base64
+import secrets
+import subprocess
+
+import pytest
+
+from berth import ok
+from daemon import HAS_SYSTEMD
+
+
+def new_canary():
+    """A text that is the same in JSON, a form, SQL and a shell."""
+    return f"canary{secrets.token_hex(16)}"
+
+
+def disguises(canary):
+    """What an encoder would make of it."""
+    return canary, base64.b64encode(canary.encode()).decode().rstrip("="), canary.encode().hex()
+
+
+def test_password_of_a_create_is_nowhere(new_instance, api, search):
+    instance = new_instance()
+    canary = instance.password = new_canary()
+
+    said = [instance.post().text, instance.post().text, api.get(instance.name).text,
+            api.list().text, api.logs(instance.name).text]
+
+    assert instance.value("SELECT 1") == 1
+    assert not any(canary in text for text in said)
+    assert search.places_of(*disguises(canary)) == []
+
+
+def test_password_of_a_create_by_form_is_nowhere(new_instance, api, search):
+    instance = new_instance()
+    instance.password = new_canary()
+
+    ok(api.create_by_form(instance.fields()))
+
+    assert search.places_of(*disguises(instance.password)) == []
+
+
+def test_passwords_of_refused_posts_are_nowhere(shared, send, search):
+    canary = new_canary()
+    name = f'"storage_dir": "{shared.name}"'
+
+    said = [
+        send(f'{{{name}, "admin_password": "{canary}"}}'),
+        send(f'{{{name}, "admin_password": "{canary}", "port": 80}}'),
+        send(f'{{{name}, "admin_password": "{canary}", "prot": 6123}}'),
+        send(f'{{{name}, "admin_password": "{canary}", "admin_password": "{canary}"}}'),
+        send(f'{{{name}, "admin_password": "{canary}"'),
+        send(f'{{{name}, "admin_password": {canary}}}'),
+        send(f'"{canary}"'),
+        send(f'["{canary}"]'),
+        send(f'{{"storage_dir": "{canary} ", "admin_password": "{canary}"}}'),
+        send(f'{{{name}, "admin_password": ["{canary}"]}}'),
+        send(f'{{{name}, "admin_password": "{canary}{"x" * 1024}"}}'),
+        send(f'{{{name}, "admin_password": "{canary}\\u0000"}}'),
+        send(f"storage_dir={shared.name}&admin_password={canary}&port=x", "application/x-www-form-urlencoded"),
+        send(f"storage_dir={shared.name}&admin_password={canary}%", "application/x-www-form-urlencoded"),
+        send(f"admin_password={canary}", "text/plain"),
+        send(f'{{"admin_password": "{canary}"}}'.ljust(20_000)),
+    ]
+
+    assert not any(canary in response.text for response in said)
+    assert search.places_of(*disguises(canary)) == []
+
+
+def test_password_of_a_put_is_nowhere(instance, api, search):
+    canary, refused = new_canary(), new_canary()
+
+    ok(api.put_password(instance.name, canary))
+    response = api.on("PUT", instance.name, "password", json={"admin_password": refused, "x": 1})
+
+    assert response.status_code == 422
+    assert instance.value("SELECT 1", password=canary) == 1
+    assert search.places_of(*disguises(canary), *disguises(refused)) == []
+
+
+@pytest.mark.parametrize("verbosity", ["log_statement = 'all'", "log_min_duration_statement = 0",
+                                       "log_min_messages = 'debug5'"])
+def test_password_is_nowhere_though_the_server_logs_all_it_can(instance, api, search, verbosity):
+    instance.sql(f"ALTER SYSTEM SET {verbosity}")
+    instance.sql("SELECT pg_reload_conf()")
+    put, post = new_canary(), new_canary()
+
+    ok(api.put_password(instance.name, put))
+    ok(api.stop(instance.name))
+    instance.create(admin_password=post)
+
+    assert instance.value("SELECT 1") == 1
+    assert search.places_of(*disguises(put), *disguises(post)) == []
+
+
+@pytest.mark.parametrize("admin_is_shut_out", [False, True])
+def test_password_of_a_come_back_is_nowhere(instance, api, search, admin_is_shut_out):
+    if admin_is_shut_out:
+        instance.sql("ALTER ROLE postgres NOLOGIN; ALTER ROLE pythonanywhere_helper NOLOGIN")
+    ok(api.stop(instance.name))
+    canary = new_canary()
+
+    instance.create(admin_password=canary)
+
+    assert search.places_of(*disguises(canary)) == []
+
+
+def test_password_of_a_purged_server_is_nowhere(new_instance, api, search):
+    instance = new_instance()
+    instance.password = new_canary()
+    instance.create()
+
+    ok(api.delete(instance.name, purge=True))
+
+    assert search.places_of(*disguises(instance.password)) == []
+
+
+def test_password_of_a_server_that_cannot_start_is_nowhere(instance, api, search):
+    instance.sql("ALTER SYSTEM SET shared_preload_libraries = 'nope'")
+    ok(api.stop(instance.name))
+    canary = new_canary()
+
+    assert canary not in instance.post(admin_password=canary).text
+
+    assert search.places_of(*disguises(canary)) == []
+
+
+def test_pgberthd_writes_no_cores(pgberthd):
+    assert pgberthd.process().limit("Max core file size") == "0"
+
+
+# ---- the search finds what is there ----------------------------------------------------------
+
+def test_search_finds_a_file_of_the_tenant(instance, search):
+    canary = new_canary()
+    instance.sql("CREATE TABLE planted AS SELECT %s AS line", canary)
+    instance.sql("CHECKPOINT")
+
+    assert any(str(instance.pgdata) in place for place in search.places_of(canary))
+
+
+def test_search_finds_a_label_and_a_record(make_instance, search):
+    canary = new_canary()
+    instance = make_instance(labels={"planted": canary})
+
+    assert str(instance.directory / "instance.json") in search.places_of(canary)
+
+
+def test_search_finds_what_the_engine_knows(search, stranger):
+    canary = new_canary()
+    container = stranger(f"pgberth-{canary}-stranger", environment={"PLANTED": canary})
+
+    assert f"container {container.name}" in search.places_of(canary)
+
+
+def test_search_finds_a_line_of_the_servers_log(instance, search):
+    canary = new_canary()
+    instance.sql(f"DO $$ BEGIN RAISE LOG '{canary}'; END $$")
+
+    assert any("/pg/log/" in place for place in search.places_of(canary))
+
+
+def test_search_finds_a_line_of_the_log_of_nginx(api, search):
+    canary = new_canary()
+    api.get(canary)
+
+    assert any("/var/log/nginx/" in place for place in search.places_of(canary))
+
+
+@pytest.mark.skipif(HAS_SYSTEMD, reason="the log is the journal")
+def test_search_finds_a_line_of_pgberthds_log(api, search):
+    canary = new_canary()
+    api.call("GET", "/health", headers={"X-Request-Id": canary})
+
+    assert any("/var/log/pgberth/" in place for place in search.places_of(canary))
+
+
+@pytest.mark.parametrize("kind", ["cmdline", "environ"])
+def test_search_finds_what_a_process_was_given(search, kind):
+    canary = new_canary()
+    words, environment = ([canary], {}) if kind == "cmdline" else ([], {"PLANTED": canary})
+    process = subprocess.Popen(["/bin/sh", "-c", "read line", *words], env=environment, stdin=subprocess.PIPE)
+
+    try:
+        assert f"/proc/{process.pid}/{kind}" in search.places_of(canary)
+    finally:
+        process.kill()
+        process.communicate()
