@@ -11,6 +11,7 @@
 #include "log.h"
 #include "scope.h"
 
+#define PING_MS 3000
 #define QUICK_MS 20000 /* inspect, list, remove a stopped one */
 #define SLOW_MS 60000  /* create and start, with many at once */
 
@@ -88,6 +89,16 @@ static bool version_agree(struct error *err)
 	snprintf(version_prefix, sizeof(version_prefix), "/v1.%d", minor);
 	pthread_mutex_unlock(&version_lock);
 	return true;
+}
+
+bool engine_ping(struct error *err)
+{
+	AUTO_REPLY reply = { 0 };
+
+	if (!engine_http("GET", "/_ping", NULL, PING_MS, &reply, err))
+		return false;
+	return reply.status == 200 ||
+	       fail(err, ERR_ENGINE, "the engine is not well (status %d)", reply.status);
 }
 
 static bool network_make(struct error *err)

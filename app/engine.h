@@ -52,6 +52,9 @@ bool engine_init(const struct config *cfg, struct error *err);
 /* Agrees on an API version with the engine and makes the tenants' network if missing. */
 bool engine_connect(struct error *err);
 
+/* Whether the engine answers at all, within a few seconds. */
+bool engine_ping(struct error *err);
+
 /* "/v1.41"-like prefix that was agreed on. */
 const char *engine_api_prefix(void);
 

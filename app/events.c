@@ -16,6 +16,7 @@
 #define LINE_MAX_BYTES (256 * 1024)
 #define POLL_MS 1000
 #define LOOK_AT_ALL_MS 60000
+#define PING_EVERY_MS 5000
 #define RETRY_MS 1000
 
 static struct {
@@ -75,10 +76,32 @@ static CURL *stream_handle(const char *url, struct buf *pending)
 	return handle;
 }
 
+static void up_set(bool is_up, const char *why)
+{
+	if (atomic_exchange(&stream.is_up, is_up) == is_up)
+		return;
+	if (is_up)
+		log_info("engine up api=%s", engine_api_prefix());
+	else
+		log_warn("engine away error=\"%s\"", why);
+}
+
+/* A silent engine keeps the stream open all the same. */
+static void ping(void)
+{
+	bool was_up = events_engine_is_up();
+	struct error err = { 0 };
+
+	up_set(engine_ping(&err), err.message);
+	if (!was_up && events_engine_is_up())
+		reconciler_poke_all();
+}
+
 /* Until the stream ends or pgberthd does. */
 static void stream_read(void)
 {
 	long long next_look = deadline_in_ms(LOOK_AT_ALL_MS);
+	long long next_ping = deadline_in_ms(PING_EVERY_MS);
 	int running = 1;
 
 	while (running && !atomic_load(&stream.is_stopping)) {
@@ -86,6 +109,10 @@ static void stream_read(void)
 			return;
 		if (running)
 			curl_multi_poll(stream.multi, NULL, 0, POLL_MS, NULL);
+		if (deadline_passed(next_ping)) {
+			ping();
+			next_ping = deadline_in_ms(PING_EVERY_MS);
+		}
 		if (deadline_passed(next_look)) {
 			reconciler_poke_all();
 			next_look = deadline_in_ms(LOOK_AT_ALL_MS);
@@ -111,16 +138,6 @@ static void stream_once(void)
 		curl_multi_remove_handle(stream.multi, handle);
 	}
 	curl_easy_cleanup(handle);
-}
-
-static void up_set(bool is_up, const char *why)
-{
-	if (atomic_exchange(&stream.is_up, is_up) == is_up)
-		return;
-	if (is_up)
-		log_info("engine up api=%s", engine_api_prefix());
-	else
-		log_warn("engine away error=\"%s\"", why);
 }
 
 static void *events_run(void *user)

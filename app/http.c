@@ -58,6 +58,7 @@ bool request_read(struct request *ret_req, FCGX_Request *fcgi, struct error *err
 		.path = param(fcgi, "DOCUMENT_URI"),
 		.query = param(fcgi, "QUERY_STRING"),
 		.content_type = param(fcgi, "CONTENT_TYPE"),
+		.content_encoding = param(fcgi, "HTTP_CONTENT_ENCODING"),
 		.remote_addr = param(fcgi, "REMOTE_ADDR"),
 		.host = param(fcgi, "HTTP_HOST"),
 		.origin = param(fcgi, "HTTP_ORIGIN"),

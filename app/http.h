@@ -21,6 +21,7 @@ struct request {
 	const char *path;   /* decoded and normalised by nginx */
 	const char *query;
 	const char *content_type;
+	const char *content_encoding;
 	const char *remote_addr;
 	const char *host;
 	const char *origin;

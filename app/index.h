@@ -16,6 +16,7 @@ enum state { STARTING, RUNNING, STOPPING, STOPPED, STORED, FAILED };
 struct view {
 	struct record record;
 	enum state state;
+	bool is_proven; /* by this process, since its container was made or started */
 	char container_id[CONTAINER_ID_SIZE]; /* "": it has none */
 };
 

@@ -15,6 +15,7 @@
 #include "port_claim.h"
 #include "ports.h"
 #include "reconcile.h"
+#include "scope.h"
 #include "spares.h"
 #include "store.h"
 
@@ -46,6 +47,7 @@ static struct lock *hold(const char *name, struct view *ret, struct error *err)
 static bool show(struct view *view, enum state state, struct error *err)
 {
 	view->state = state;
+	view->is_proven = state == RUNNING;
 	return index_put(view) || fail(err, ERR_INTERNAL, "out of memory");
 }
 
@@ -589,7 +591,7 @@ static bool look_prove(struct view *view, const struct container *container)
 	struct error err;
 
 	memcpy(view->container_id, container->id, sizeof(container->id));
-	if (view->state == RUNNING)
+	if (view->state == RUNNING && view->is_proven)
 		return show(view, RUNNING, &err);
 	if (!postmaster_prove(&start, &err)) {
 		if (err.code != ERR_STARTING)
@@ -747,6 +749,28 @@ static void load_broken(const char *name, const struct error *err, void *user)
 	log_error("not served, and left as it is: %s: %s", name, err->message);
 }
 
+/* What runs where it should is shown as running at once, and proven a moment later. */
+static void load_containers(void)
+{
+	AUTO_FREE struct container *list = NULL;
+	struct error err;
+	size_t count = 0;
+
+	if (!engine_list(&list, &count, &err))
+		return; /* it is looked at again when the engine is there */
+	for (size_t i = 0; i < count; i++) {
+		AUTO_VIEW view = { 0 };
+
+		if (!index_get(list[i].storage_dir, &view))
+			continue;
+		memcpy(view.container_id, list[i].id, sizeof(view.container_id));
+		if (view.state == STARTING && list[i].is_running &&
+		    list[i].port == view.record.port)
+			view.state = RUNNING;
+		index_put(&view);
+	}
+}
+
 bool instance_load(struct error *err)
 {
 	bool ok = true;
@@ -754,6 +778,7 @@ bool instance_load(struct error *err)
 	if (!store_load(load_one, load_broken, &ok, err))
 		return false;
 	ok = ports_load() && ok;
+	load_containers();
 	atomic_store(&is_loaded, ok);
 	return ok || fail(err, ERR_INTERNAL, "out of memory");
 }

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "api.h"
 #include "form.h"
@@ -125,6 +126,9 @@ bool route_run(const struct route *route, struct call *call, struct error *err)
 	if (!form_parse(&call->query, req->query, strlen(req->query), false, err) ||
 	    !query_check(route, call->query, err))
 		return false;
+	if (req->body.length > 0 && *req->content_encoding &&
+	    strcasecmp(req->content_encoding, "identity") != 0)
+		return fail(err, ERR_MEDIA_TYPE, "the body must not be compressed");
 	if ((req->body.length > 0 || route->body_required) &&
 	    !spec_parse(&call->spec, fields, req->content_type, buf_text(&req->body),
 			req->body.length, err))

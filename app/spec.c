@@ -249,24 +249,34 @@ static bool fields_check(struct spec *spec, const struct field *fields,
 }
 
 /*
- * jansson's text quotes the input near the fault, so it is never passed on. For a
- * duplicate key it quotes that key, and we name it if it is one of our own fields.
+ * jansson's text quotes the input near the fault, so it is never passed on. Of a
+ * duplicate key it quotes that key, as written; one of our own fields is named.
  */
+static const struct field *duplicate_field(const json_error_t *problem,
+					   const struct field *fields)
+{
+	const char *near = strstr(problem->text, "near '\"");
+	const char *end = near ? strrchr(near, '\'') : NULL;
+	json_auto_t *key = NULL;
+
+	if (!near || end < near + 7)
+		return NULL;
+	key = json_loadb(near + 6, (size_t)(end - near - 6), JSON_DECODE_ANY, NULL);
+	return json_is_string(key) ? field_named(fields, json_string_value(key)) : NULL;
+}
+
 static bool json_refuse(const json_error_t *problem, const struct field *fields,
 			struct error *err)
 {
+	const struct field *field;
+
 	if (json_error_code(problem) != json_error_duplicate_key)
 		return fail(err, ERR_UNREADABLE,
 			    "the body is not JSON (line %d, column %d)", problem->line,
 			    problem->column);
-	for (; fields->name; fields++) {
-		char quoted[80];
-
-		snprintf(quoted, sizeof(quoted), "near '\"%s\"'", fields->name);
-		if (strstr(problem->text, quoted))
-			return fail_field(err, fields->name, "is given twice");
-	}
-	return fail_field(err, "", "a key is given twice");
+	field = duplicate_field(problem, fields);
+	return fail_at(err, ERR_INVALID, field ? field->name : "",
+		       "a key is given twice");
 }
 
 static bool json_parse(json_t **ret_json, const struct field *fields, const char *body,
