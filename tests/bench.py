@@ -106,9 +106,9 @@ def report(times):
     print(f"\n{'':8} {'p50':>6} {'p95':>6}  ms")
     for way, values in times.items():
         print(f"{way:8} {statistics.median(values):6.0f} {sorted(values)[int(len(values) * 0.95) - 1]:6.0f}")
-    for way, text in (("seed", "the seed's way takes {:.2f} times as long as pgberth"),
-                      ("bare", "pgberth's own part on top of the bare engine: bare is {:.2f} of it")):
-        print(text.format(statistics.median(b / a for a, b in zip(times["pgberth"], times[way]))))
+    ratio = {way: statistics.median(b / a for a, b in zip(times["pgberth"], times[way])) for way in ("seed", "bare")}
+    print(f"the seed's way takes {ratio['seed']:.2f} times as long as pgberth")
+    print(f"pgberth takes {1 / ratio['bare']:.2f} times as long as the engine's bare create and start")
 
 
 def main():
