@@ -2,6 +2,7 @@
 #include "engine.h"
 
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,18 +44,23 @@ static json_t *reply_json(const struct engine_reply *reply)
 }
 
 /*
- * One call under the agreed API version. *ret_json gets what came (may be NULL), a
- * status of 400 or more is left to the caller.
+ * One call under the agreed API version, to a path made by printf. *ret_json gets what
+ * came (may be NULL), a status of 400 or more is left to the caller.
  */
-static bool engine_call(const char *method, long timeout_ms, const json_t *body,
-			int *ret_status, json_t **ret_json, struct error *err,
-			const char *path)
+__attribute__((format(printf, 7, 8))) static bool engine_call(
+	const char *method, long timeout_ms, const json_t *body, int *ret_status,
+	json_t **ret_json, struct error *err, const char *fmt, ...)
 {
 	AUTO_REPLY reply = { 0 };
-	char url[480];
+	char path[480];
+	size_t used;
+	va_list ap;
 
-	snprintf(url, sizeof(url), "%s%s", engine_api_prefix(), path);
-	if (!engine_http(method, url, body, timeout_ms, &reply, err))
+	used = (size_t)snprintf(path, sizeof(path), "%s", engine_api_prefix());
+	va_start(ap, fmt);
+	vsnprintf(path + used, sizeof(path) - used, fmt, ap);
+	va_end(ap);
+	if (!engine_http(method, path, body, timeout_ms, &reply, err))
 		return false;
 	*ret_status = reply.status;
 	*ret_json = reply_json(&reply);
@@ -64,8 +70,11 @@ static bool engine_call(const char *method, long timeout_ms, const json_t *body,
 static bool engine_refused(struct error *err, const char *what, int status,
 			   const json_t *json)
 {
-	return fail(err, ERR_ENGINE, "the engine cannot %s: %s (status %d)", what,
-		    message_of(json), status);
+	bool full = strstr(message_of(json), "no space left on device");
+
+	return fail(err, full ? ERR_NO_SPACE : ERR_ENGINE,
+		    "the engine cannot %s: %s (status %d)", what, message_of(json),
+		    status);
 }
 
 /* Newest API version that the tests have run against. */
@@ -123,11 +132,10 @@ static bool network_make(struct error *err)
 static bool network_ensure(struct error *err)
 {
 	json_auto_t *json = NULL;
-	char path[160];
 	int status;
 
-	snprintf(path, sizeof(path), "/networks/%s", config->network);
-	if (!engine_call("GET", QUICK_MS, NULL, &status, &json, err, path))
+	if (!engine_call("GET", QUICK_MS, NULL, &status, &json, err, "/networks/%s",
+			 config->network))
 		return false;
 	if (status == 200)
 		return true;
@@ -195,12 +203,10 @@ static void container_from_inspect(struct container *ret, const json_t *json)
 bool engine_inspect(const char *storage_dir, struct container *ret, struct error *err)
 {
 	json_auto_t *json = NULL;
-	char path[160];
 	int status;
 
-	snprintf(path, sizeof(path), "/containers/" CONTAINER_PREFIX "%s/json",
-		 storage_dir);
-	if (!engine_call("GET", QUICK_MS, NULL, &status, &json, err, path))
+	if (!engine_call("GET", QUICK_MS, NULL, &status, &json, err,
+			 "/containers/" CONTAINER_PREFIX "%s/json", storage_dir))
 		return false;
 	if (status == 404) {
 		*ret = (struct container){ .exists = false };
@@ -249,12 +255,10 @@ bool engine_list(struct container **ret, size_t *ret_count, struct error *err)
 	AUTO_FREE char *filters = filters_encoded(NULL, NULL);
 	AUTO_FREE struct container *list = NULL;
 	json_auto_t *json = NULL;
-	char path[400];
 	int status;
 
-	snprintf(path, sizeof(path), "/containers/json?all=1&filters=%s",
-		 filters ? filters : "");
-	if (!engine_call("GET", QUICK_MS, NULL, &status, &json, err, path))
+	if (!engine_call("GET", QUICK_MS, NULL, &status, &json, err,
+			 "/containers/json?all=1&filters=%s", filters ? filters : ""))
 		return false;
 	if (status != 200 || !json_is_array(json))
 		return engine_refused(err, "list containers", status, json);
@@ -288,14 +292,13 @@ bool engine_create(const struct container_spec *spec, char ret_id[CONTAINER_ID_S
 {
 	json_auto_t *body = engine_spec_to_json(spec);
 	json_auto_t *json = NULL;
-	char path[160];
 	int status;
 
 	if (!body)
 		return fail(err, ERR_INTERNAL, "out of memory");
-	snprintf(path, sizeof(path), "/containers/create?name=" CONTAINER_PREFIX "%s",
-		 spec->record->storage_dir);
-	if (!engine_call("POST", SLOW_MS, body, &status, &json, err, path))
+	if (!engine_call("POST", SLOW_MS, body, &status, &json, err,
+			 "/containers/create?name=" CONTAINER_PREFIX "%s",
+			 spec->record->storage_dir))
 		return false;
 	if (status != 201 || strlen(string_at(json, "Id")) != CONTAINER_ID_SIZE - 1)
 		return create_refused(spec, status, json, err);
@@ -323,11 +326,10 @@ static bool start_refused(int status, const json_t *json, struct error *err)
 bool engine_start(const char *id, struct error *err)
 {
 	json_auto_t *json = NULL;
-	char path[160];
 	int status;
 
-	snprintf(path, sizeof(path), "/containers/%s/start", id);
-	if (!engine_call("POST", SLOW_MS, NULL, &status, &json, err, path))
+	if (!engine_call("POST", SLOW_MS, NULL, &status, &json, err,
+			 "/containers/%s/start", id))
 		return false;
 	if (status == 204 || status == 304)
 		return true;
@@ -340,13 +342,11 @@ bool engine_start(const char *id, struct error *err)
 bool engine_stop(const char *id, struct error *err)
 {
 	json_auto_t *json = NULL;
-	char path[160];
 	int status;
 
-	snprintf(path, sizeof(path), "/containers/%s/stop?t=%d", id,
-		 config->stop_timeout_s);
 	if (!engine_call("POST", (config->stop_timeout_s + 30) * 1000L, NULL, &status,
-			 &json, err, path))
+			 &json, err, "/containers/%s/stop?t=%d", id,
+			 config->stop_timeout_s))
 		return false;
 	if (status == 204 || status == 304 || status == 404)
 		return true;
@@ -356,11 +356,10 @@ bool engine_stop(const char *id, struct error *err)
 bool engine_remove(const char *id, struct error *err)
 {
 	json_auto_t *json = NULL;
-	char path[160];
 	int status;
 
-	snprintf(path, sizeof(path), "/containers/%s?force=1&v=1", id);
-	if (!engine_call("DELETE", SLOW_MS, NULL, &status, &json, err, path))
+	if (!engine_call("DELETE", SLOW_MS, NULL, &status, &json, err,
+			 "/containers/%s?force=1&v=1", id))
 		return false;
 	/* 409: its removal is already in progress */
 	if (status == 204 || status == 404 || status == 409)
@@ -372,13 +371,12 @@ bool engine_update(const char *id, const struct record *record, struct error *er
 {
 	json_auto_t *body = engine_spec_limits(record);
 	json_auto_t *json = NULL;
-	char path[160];
 	int status;
 
 	if (!body)
 		return fail(err, ERR_INTERNAL, "out of memory");
-	snprintf(path, sizeof(path), "/containers/%s/update", id);
-	if (!engine_call("POST", QUICK_MS, body, &status, &json, err, path))
+	if (!engine_call("POST", QUICK_MS, body, &status, &json, err,
+			 "/containers/%s/update", id))
 		return false;
 	return status == 200 || engine_refused(err, "change the limits", status, json);
 }
@@ -386,11 +384,10 @@ bool engine_update(const char *id, const struct record *record, struct error *er
 bool engine_wait(const char *id, int timeout_ms, int *ret_exit_code, struct error *err)
 {
 	json_auto_t *json = NULL;
-	char path[160];
 	int status;
 
-	snprintf(path, sizeof(path), "/containers/%s/wait", id);
-	if (!engine_call("POST", timeout_ms, NULL, &status, &json, err, path))
+	if (!engine_call("POST", timeout_ms, NULL, &status, &json, err,
+			 "/containers/%s/wait", id))
 		return false;
 	if (status != 200)
 		return engine_refused(err, "wait for the container", status, json);

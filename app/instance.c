@@ -1,16 +1,14 @@
 /* The calls on an instance. */
 #include "instance.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "conf.h"
+#include "instance_parts.h"
 #include "locks.h"
 #include "log.h"
-#include "outside.h"
 #include "pg.h"
 #include "port_claim.h"
 #include "ports.h"
@@ -24,7 +22,6 @@
 #define LOGIN_TIMEOUT_MS 15000
 
 static const struct config *config;
-static atomic_bool is_loaded;
 
 void instance_init(const struct config *cfg)
 {
@@ -44,7 +41,7 @@ static struct lock *hold(const char *name, struct view *ret, struct error *err)
 	return lock;
 }
 
-static bool show(struct view *view, enum state state, struct error *err)
+bool instance_show(struct view *view, enum state state, struct error *err)
 {
 	view->state = state;
 	view->is_proven = state == RUNNING;
@@ -65,16 +62,6 @@ static void record_apply(struct record *record, const struct spec *spec)
 	}
 }
 
-/* What a try to bring a server up is about. */
-struct bringing {
-	struct view *view; /* its record says what should be; state and id are kept */
-	int had;	   /* port that it had a claim on before, 0: none */
-	struct work work;
-	struct port_claim claim;
-	bool is_ready;	 /* the claim is made and the record saved already */
-	bool is_touched; /* out: it went further than claiming a port */
-};
-
 static bool port_refused(const struct port_claim *claim, struct error *err)
 {
 	char cause[200];
@@ -94,14 +81,14 @@ static bool try_port(struct bringing *bringing, struct error *err)
 		return false;
 	bringing->is_touched = true;
 	bringing->work.start.record = record;
-	if (!show(view, STARTING, err) ||
+	if (!instance_show(view, STARTING, err) ||
 	    (!bringing->is_ready && !store_save(record, err)) ||
 	    !reconcile(&bringing->work, err))
 		return false;
 	memcpy(view->container_id, bringing->work.start.container_id,
 	       sizeof(view->container_id));
 	record->acknowledged = true;
-	return store_save(record, err) && show(view, RUNNING, err);
+	return store_save(record, err) && instance_show(view, RUNNING, err);
 }
 
 /*
@@ -156,16 +143,14 @@ static bool record_new(struct record *ret, const struct spec *spec, struct error
 	return ret->labels || fail(err, ERR_INTERNAL, "out of memory");
 }
 
-/* An instance that was never acknowledged goes, and all that was made for it. False when
- * something could not be removed: then it stays in the index, to be looked at again. */
-static bool create_undo(struct view *view)
+bool instance_create_undo(struct view *view)
 {
 	struct work work = { .start.record = &view->record };
 	struct error err;
 
 	view->record.wanted = WANTED_STORED;
 	view->record.acknowledged = false;
-	show(view, STOPPING, &err);
+	instance_show(view, STOPPING, &err);
 	if (!reconcile(&work, &err) || !store_discard(view->record.storage_dir, &err)) {
 		log_error("left behind name=%s error=\"%s\"", view->record.storage_dir,
 			  err.message);
@@ -222,7 +207,7 @@ static bool create_new(struct view *view, const struct spec *spec, struct error 
 	bringing.work.start.is_empty = !filled;
 	if (bring_up(&bringing, err))
 		return true;
-	create_undo(view);
+	instance_create_undo(view);
 	return false;
 }
 
@@ -246,13 +231,12 @@ static void bring_back_undo(struct view *view, struct view *before,
 	if (!store_save(&before->record, &err))
 		log_error("record not saved name=%s error=\"%s\"",
 			  before->record.storage_dir, err.message);
-	show(before, before->state, &err);
+	instance_show(before, before->state, &err);
 	view->state = before->state;
 }
 
-/* An instance that exists comes up with what the record now says. */
-static bool bring_back(struct bringing *bringing, const struct view *was,
-		       struct error *err)
+bool instance_bring_back(struct bringing *bringing, const struct view *was,
+			 struct error *err)
 {
 	struct view *view = bringing->view;
 	struct record *record = &view->record;
@@ -315,7 +299,7 @@ static bool create_same(struct view *view, const struct spec *spec, struct error
 	record->wanted = WANTED_RUNNING;
 	record->outside_since_ms = 0;
 	record->reason[0] = '\0';
-	return store_save(record, err) && show(view, RUNNING, err);
+	return store_save(record, err) && instance_show(view, RUNNING, err);
 }
 
 static bool create_again(struct view *view, const struct spec *spec, struct error *err)
@@ -338,7 +322,7 @@ static bool create_again(struct view *view, const struct spec *spec, struct erro
 	record_apply(&view->record, spec);
 	bringing.work.start.verifier = verifier;
 	bringing.work.start.password = spec->admin_password;
-	return bring_back(&bringing, &was, err);
+	return instance_bring_back(&bringing, &was, err);
 }
 
 /* Hands a view to the caller of this module. */
@@ -391,7 +375,7 @@ bool instance_start(const char *name, const struct spec *spec, struct view *ret,
 	if (runs && view.state == RUNNING)
 		return give(ret, &view);
 	record_apply(&view.record, spec);
-	return bring_back(&bringing, &was, err) && give(ret, &view);
+	return instance_bring_back(&bringing, &was, err) && give(ret, &view);
 }
 
 bool instance_restart(const char *name, struct view *ret, struct error *err)
@@ -402,7 +386,7 @@ bool instance_restart(const char *name, struct view *ret, struct error *err)
 	AUTO_VIEW was = view;
 
 	json_incref(was.record.labels);
-	return lock && bring_back(&bringing, &was, err) && give(ret, &view);
+	return lock && instance_bring_back(&bringing, &was, err) && give(ret, &view);
 }
 
 /* The record wants the server down, in one way or the other; makes it so or undoes. */
@@ -419,16 +403,17 @@ static bool bring_down(struct view *view, enum wanted wanted, struct error *err)
 	record->reason[0] = '\0';
 	if (wanted == WANTED_STORED)
 		record->port = 0;
-	if (store_save(record, err) && show(view, STOPPING, err) &&
+	if (store_save(record, err) && instance_show(view, STOPPING, err) &&
 	    reconcile(&work, err)) {
 		memcpy(view->container_id, work.start.container_id,
 		       sizeof(view->container_id));
 		if (wanted == WANTED_STORED)
 			ports_release(before.record.port, record->storage_dir);
-		return show(view, wanted == WANTED_STORED ? STORED : STOPPED, err);
+		return instance_show(view, wanted == WANTED_STORED ? STORED : STOPPED,
+				     err);
 	}
 	store_save(&before.record, &ignored);
-	show(&before, before.state, &ignored);
+	instance_show(&before, before.state, &ignored);
 	return false;
 }
 
@@ -478,7 +463,7 @@ static bool change_port_at_rest(struct view *view, int had, struct error *err)
 	}
 	port_claim_keep(&claim, record->storage_dir);
 	ports_release(had, record->storage_dir);
-	return show(view, view->state, err);
+	return instance_show(view, view->state, err);
 }
 
 /* Limits and labels: no restart. */
@@ -497,7 +482,7 @@ static bool change_in_place(struct view *view, const struct view *was, bool runs
 		store_save(&was->record, &ignored);
 		return false;
 	}
-	return show(view, view->state, err);
+	return instance_show(view, view->state, err);
 }
 
 bool instance_change(const char *name, const struct spec *spec, struct view *ret,
@@ -515,7 +500,7 @@ bool instance_change(const char *name, const struct spec *spec, struct view *ret
 	record_apply(&view.record, spec);
 	moves = view.record.port != was.record.port;
 	if (moves && runs)
-		ok = bring_back(&bringing, &was, err);
+		ok = instance_bring_back(&bringing, &was, err);
 	else if (moves)
 		ok = change_port_at_rest(&view, was.record.port, err);
 	else
@@ -559,231 +544,4 @@ bool instance_logs(const char *name, int tail, struct buf *log, struct error *er
 		engine_logs(view.container_id, tail - lines, log, &ignored);
 	return buf_append(log, buf_text(&own), own.length) ||
 	       fail(err, ERR_INTERNAL, "out of memory");
-}
-
-static bool look_failed(struct view *view, const struct error *err)
-{
-	struct error ignored;
-
-	snprintf(view->record.reason, sizeof(view->record.reason), "%.199s",
-		 err->message);
-	log_warn("not as it should be name=%s error=\"%s\"", view->record.storage_dir,
-		 err->message);
-	show(view, FAILED, &ignored);
-	return false;
-}
-
-static bool look_bring_back(struct view *view)
-{
-	struct bringing bringing = { .view = view };
-	AUTO_VIEW was = *view;
-	struct error err;
-
-	was.record = record_copy(&view->record);
-	log_info("bringing back name=%s", view->record.storage_dir);
-	return bring_back(&bringing, &was, &err) || look_failed(&was, &err);
-}
-
-/* Runs where it should; after a start of pgberthd, or a crash, it is proven again. */
-static bool look_prove(struct view *view, const struct container *container)
-{
-	struct start start = { .record = &view->record };
-	struct error err;
-
-	memcpy(view->container_id, container->id, sizeof(container->id));
-	if (view->state == RUNNING && view->is_proven)
-		return show(view, RUNNING, &err);
-	if (!postmaster_prove(&start, &err)) {
-		if (err.code != ERR_STARTING)
-			return look_failed(view, &err);
-		show(view, STARTING, &err);
-		return false;
-	}
-	view->record.wanted = WANTED_RUNNING;
-	view->record.outside_since_ms = 0;
-	view->record.reason[0] = '\0';
-	return store_save(&view->record, &err) && show(view, RUNNING, &err);
-}
-
-static bool look_wanted_running(struct view *view, const struct container *container)
-{
-	struct error err;
-
-	if (container->is_ours && container->is_running &&
-	    container->port == view->record.port)
-		return look_prove(view, container);
-	if (container->is_paused) {
-		fail(&err, ERR_SERVER, "its container is paused outside pgberth");
-		look_failed(view, &err);
-		return true;
-	}
-	if (container->is_restarting) {
-		show(view, STARTING, &err);
-		return false;
-	}
-	if (view->state == RUNNING && !config->heal && outside_stopped(container))
-		return outside_notice(view, &err);
-	return look_bring_back(view);
-}
-
-static bool look_wanted_stopped(struct view *view, const struct container *container)
-{
-	struct error err;
-
-	if (container->is_running && view->record.port &&
-	    container->port == view->record.port)
-		return look_prove(view, container); /* somebody started it by hand */
-	memcpy(view->container_id, container->id, sizeof(container->id));
-	if (container->is_running && !engine_stop(container->id, &err))
-		return look_failed(view, &err);
-	return show(view, view->state == FAILED ? FAILED : STOPPED, &err);
-}
-
-static bool look_wanted_stored(struct view *view, const struct container *container)
-{
-	struct error err;
-
-	view->container_id[0] = '\0';
-	if (container->exists && !engine_remove(container->id, &err))
-		return look_failed(view, &err);
-	return show(view, STORED, &err);
-}
-
-bool instance_look(const char *name)
-{
-	static bool (*const looks[])(struct view *, const struct container *) = {
-		[WANTED_RUNNING] = look_wanted_running,
-		[WANTED_STOPPED] = look_wanted_stopped,
-		[WANTED_STORED] = look_wanted_stored,
-	};
-	struct error err;
-	AUTO_LOCK *lock = lock_get(name, 0, &err);
-	AUTO_VIEW view = { 0 };
-	struct container container;
-
-	if (!lock)
-		return false;
-	if (!index_get(name, &view))
-		return true;
-	if (!view.record.acknowledged)
-		return create_undo(&view);
-	if (!engine_inspect(name, &container, &err))
-		return false;
-	if (!container.is_ours)
-		container = (struct container){ 0 };
-	store_log_prune(&view.record);
-	return looks[view.record.wanted](&view, &container);
-}
-
-static void load_one(struct record *record, void *user)
-{
-	static const enum state states[] = {
-		[WANTED_RUNNING] = STARTING,
-		[WANTED_STOPPED] = STOPPED,
-		[WANTED_STORED] = STORED,
-	};
-	struct view view = { .record = *record, .state = states[record->wanted] };
-	bool *ok = user;
-
-	if (!record->acknowledged)
-		view.state = STOPPING;
-	*ok = index_put(&view) && *ok;
-}
-
-static bool load_claim(struct view *view)
-{
-	struct record *record = &view->record;
-	char holder[NAME_SIZE];
-
-	if (!record->port || ports_claim(record->port, record->storage_dir, holder))
-		return true;
-	log_warn("port lost name=%s port=%d holder=%s", record->storage_dir, record->port,
-		 holder);
-	snprintf(record->reason, sizeof(record->reason), "its port %d is held by %s",
-		 record->port, holder);
-	record->port = 0;
-	return index_put(view);
-}
-
-struct names {
-	char (*list)[NAME_SIZE];
-	size_t count;
-};
-
-static bool name_add(const struct view *view, void *user)
-{
-	struct names *names = user;
-	void *list = realloc(names->list, (names->count + 1) * NAME_SIZE);
-
-	if (!list)
-		return false;
-	names->list = list;
-	memcpy(names->list[names->count++], view->record.storage_dir, NAME_SIZE);
-	return true;
-}
-
-/* Of two records with one port, the one whose server should run keeps it: the other was
- * about to lose it when pgberthd ended. */
-static bool ports_load(void)
-{
-	struct names names = { 0 };
-	bool ok = true;
-
-	index_walk("", name_add, &names);
-	for (int pass = 0; pass < 2; pass++) {
-		for (size_t i = 0; i < names.count; i++) {
-			AUTO_VIEW view = { 0 };
-
-			if (index_get(names.list[i], &view) &&
-			    (view.record.wanted == WANTED_RUNNING) == (pass == 0))
-				ok = load_claim(&view) && ok;
-		}
-	}
-	free(names.list);
-	return ok;
-}
-
-static void load_broken(const char *name, const struct error *err, void *user)
-{
-	(void)user;
-	log_error("not served, and left as it is: %s: %s", name, err->message);
-}
-
-/* What runs where it should is shown as running at once, and proven a moment later. */
-static void load_containers(void)
-{
-	AUTO_FREE struct container *list = NULL;
-	struct error err;
-	size_t count = 0;
-
-	if (!engine_list(&list, &count, &err))
-		return; /* it is looked at again when the engine is there */
-	for (size_t i = 0; i < count; i++) {
-		AUTO_VIEW view = { 0 };
-
-		if (!index_get(list[i].storage_dir, &view))
-			continue;
-		memcpy(view.container_id, list[i].id, sizeof(view.container_id));
-		if (view.state == STARTING && list[i].is_running &&
-		    list[i].port == view.record.port)
-			view.state = RUNNING;
-		index_put(&view);
-	}
-}
-
-bool instance_load(struct error *err)
-{
-	bool ok = true;
-
-	if (!store_load(load_one, load_broken, &ok, err))
-		return false;
-	ok = ports_load() && ok;
-	load_containers();
-	atomic_store(&is_loaded, ok);
-	return ok || fail(err, ERR_INTERNAL, "out of memory");
-}
-
-bool instance_is_loaded(void)
-{
-	return atomic_load(&is_loaded);
 }

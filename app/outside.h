@@ -18,7 +18,8 @@ void outside_init(const struct config *cfg);
  */
 bool outside_notice(struct view *view, struct error *err);
 
-/* True when the engine has given the container up by somebody's order, not by a crash. */
+/* True when the engine has given the container up by somebody's order, not by a crash,
+ * and that is to be respected: heal is off. */
 bool outside_stopped(const struct container *container);
 
 #endif

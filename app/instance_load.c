@@ -1,0 +1,128 @@
+/* All records, at start. */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine.h"
+#include "index.h"
+#include "instance.h"
+#include "log.h"
+#include "ports.h"
+#include "scope.h"
+#include "store.h"
+
+static atomic_bool is_loaded;
+
+static void load_one(struct record *record, void *user)
+{
+	static const enum state states[] = {
+		[WANTED_RUNNING] = STARTING,
+		[WANTED_STOPPED] = STOPPED,
+		[WANTED_STORED] = STORED,
+	};
+	struct view view = { .record = *record, .state = states[record->wanted] };
+	bool *ok = user;
+
+	if (!record->acknowledged)
+		view.state = STOPPING;
+	*ok = index_put(&view) && *ok;
+}
+
+static bool load_claim(struct view *view)
+{
+	struct record *record = &view->record;
+	char holder[NAME_SIZE];
+
+	if (!record->port || ports_claim(record->port, record->storage_dir, holder))
+		return true;
+	log_warn("port lost name=%s port=%d holder=%s", record->storage_dir, record->port,
+		 holder);
+	snprintf(record->reason, sizeof(record->reason), "its port %d is held by %s",
+		 record->port, holder);
+	record->port = 0;
+	return index_put(view);
+}
+
+struct names {
+	char (*list)[NAME_SIZE];
+	size_t count;
+};
+
+static bool name_add(const struct view *view, void *user)
+{
+	struct names *names = user;
+	void *list = realloc(names->list, (names->count + 1) * NAME_SIZE);
+
+	if (!list)
+		return false;
+	names->list = list;
+	memcpy(names->list[names->count++], view->record.storage_dir, NAME_SIZE);
+	return true;
+}
+
+/* Of two records with one port, the one whose server should run keeps it: the other was
+ * about to lose it when pgberthd ended. */
+static bool ports_load(void)
+{
+	struct names names = { 0 };
+	bool ok = true;
+
+	index_walk("", name_add, &names);
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < names.count; i++) {
+			AUTO_VIEW view = { 0 };
+
+			if (index_get(names.list[i], &view) &&
+			    (view.record.wanted == WANTED_RUNNING) == (pass == 0))
+				ok = load_claim(&view) && ok;
+		}
+	}
+	free(names.list);
+	return ok;
+}
+
+static void load_broken(const char *name, const struct error *err, void *user)
+{
+	(void)user;
+	log_error("not served, and left as it is: %s: %s", name, err->message);
+}
+
+/* What runs where it should is shown as running at once, and proven a moment later. */
+static void load_containers(void)
+{
+	AUTO_FREE struct container *list = NULL;
+	struct error err;
+	size_t count = 0;
+
+	if (!engine_list(&list, &count, &err))
+		return; /* it is looked at again when the engine is there */
+	for (size_t i = 0; i < count; i++) {
+		AUTO_VIEW view = { 0 };
+
+		if (!index_get(list[i].storage_dir, &view))
+			continue;
+		memcpy(view.container_id, list[i].id, sizeof(view.container_id));
+		if (view.state == STARTING && list[i].is_running &&
+		    list[i].port == view.record.port)
+			view.state = RUNNING;
+		index_put(&view);
+	}
+}
+
+bool instance_load(struct error *err)
+{
+	bool ok = true;
+
+	if (!store_load(load_one, load_broken, &ok, err))
+		return false;
+	ok = ports_load() && ok;
+	load_containers();
+	atomic_store(&is_loaded, ok);
+	return ok || fail(err, ERR_INTERNAL, "out of memory");
+}
+
+bool instance_is_loaded(void)
+{
+	return atomic_load(&is_loaded);
+}
