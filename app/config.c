@@ -83,16 +83,11 @@ static bool switch_set(bool *ret_on, const struct option *option, const char *va
 static bool text_set(char **ret_text, const struct option *option, const char *value,
 		     struct error *err)
 {
-	char *text;
-
 	if (!*value)
 		return fail(err, ERR_INVALID, "%s must not be empty", option->name);
-	text = strdup(value);
-	if (!text)
-		return fail(err, ERR_INTERNAL, "out of memory");
 	free(*ret_text);
-	*ret_text = text;
-	return true;
+	*ret_text = strdup(value);
+	return *ret_text || fail(err, ERR_INTERNAL, "out of memory");
 }
 
 static bool option_set(struct config *cfg, const struct option *option, const char *value,
