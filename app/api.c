@@ -307,9 +307,15 @@ bool container_password(struct call *call, struct error *err)
 bool container_logs(struct call *call, struct error *err)
 {
 	int tail = TAIL_DEFAULT;
+	bool follow = false;
 
 	if (!param_number(call, "tail", TAIL_MAX, &tail, err) ||
-	    !instance_logs(call->storage_dir, tail, &call->res->text, err))
+	    !param_switch(call, "follow", &follow, err))
+		return false;
+	if (follow)
+		return fail_field(err, "follow",
+				  "is not possible yet; ask again with tail");
+	if (!instance_logs(call->storage_dir, tail, &call->res->text, err))
 		return false;
 	call->res->status = 200;
 	call->res->is_text = true;

@@ -200,25 +200,6 @@ static void container_from_inspect(struct container *ret, const json_t *json)
 	ret->cpus = json_number_value(json_object_get(host, "NanoCpus")) / 1e9;
 }
 
-bool engine_inspect(const char *storage_dir, struct container *ret, struct error *err)
-{
-	json_auto_t *json = NULL;
-	int status;
-
-	if (!engine_call("GET", QUICK_MS, NULL, &status, &json, err,
-			 "/containers/" CONTAINER_PREFIX "%s/json", storage_dir))
-		return false;
-	if (status == 404) {
-		*ret = (struct container){ .exists = false };
-		return true;
-	}
-	if (status != 200 || !json_is_string(json_object_get(json, "Id")))
-		return engine_refused(err, "show the container", status, json);
-	container_from_inspect(ret, json);
-	ret->is_ours = ret->is_ours && strcmp(ret->storage_dir, storage_dir) == 0;
-	return true;
-}
-
 static void container_from_list(struct container *ret, const json_t *json)
 {
 	const json_t *labels = json_object_get(json, "Labels");
@@ -237,22 +218,26 @@ static void container_from_list(struct container *ret, const json_t *json)
 				json_object_get(port, "PublicPort"));
 }
 
-/* {"label": ["pgberth.root=…"]}, percent-encoded for a query. Caller frees. */
-static char *filters_encoded(const char *more_key, const char *more_value)
+/* {"label": ["pgberth.root=…"]}, percent-encoded for a query, with another label if
+ * storage_dir is not NULL. Caller frees. */
+static char *filters_encoded(const char *storage_dir)
 {
 	json_auto_t *filters =
 		json_pack("{s:[s+]}", "label", "pgberth.root=", config->root);
 	AUTO_FREE char *text = NULL;
 
-	if (filters && more_key)
-		json_object_set_new(filters, more_key, json_pack("[s]", more_value));
+	if (filters && storage_dir)
+		json_array_append_new(
+			json_object_get(filters, "label"),
+			json_sprintf("pgberth.storage_dir=%s", storage_dir));
 	text = filters ? json_dumps(filters, JSON_COMPACT) : NULL;
 	return text ? engine_http_escape(text) : NULL;
 }
 
-bool engine_list(struct container **ret, size_t *ret_count, struct error *err)
+static bool list_labelled(const char *storage_dir, struct container **ret,
+			  size_t *ret_count, struct error *err)
 {
-	AUTO_FREE char *filters = filters_encoded(NULL, NULL);
+	AUTO_FREE char *filters = filters_encoded(storage_dir);
 	AUTO_FREE struct container *list = NULL;
 	json_auto_t *json = NULL;
 	int status;
@@ -270,6 +255,48 @@ bool engine_list(struct container **ret, size_t *ret_count, struct error *err)
 	*ret_count = json_array_size(json);
 	*ret = take(&list);
 	return true;
+}
+
+static bool inspect_one(const char *id_or_name, struct container *ret, struct error *err)
+{
+	json_auto_t *json = NULL;
+	int status;
+
+	if (!engine_call("GET", QUICK_MS, NULL, &status, &json, err,
+			 "/containers/%s/json", id_or_name))
+		return false;
+	if (status == 404) {
+		*ret = (struct container){ .exists = false };
+		return true;
+	}
+	if (status != 200 || !json_is_string(json_object_get(json, "Id")))
+		return engine_refused(err, "show the container", status, json);
+	container_from_inspect(ret, json);
+	return true;
+}
+
+/* Somebody may have renamed it: its labels still tell, and one directory must never have
+ * two servers. */
+bool engine_inspect(const char *storage_dir, struct container *ret, struct error *err)
+{
+	char name[sizeof(CONTAINER_PREFIX) + NAME_SIZE];
+	AUTO_FREE struct container *list = NULL;
+	size_t count;
+
+	snprintf(name, sizeof(name), CONTAINER_PREFIX "%s", storage_dir);
+	if (!inspect_one(name, ret, err))
+		return false;
+	ret->is_ours = ret->is_ours && strcmp(ret->storage_dir, storage_dir) == 0;
+	if (ret->exists)
+		return true;
+	if (!list_labelled(storage_dir, &list, &count, err))
+		return false;
+	return count == 0 || inspect_one(list[0].id, ret, err);
+}
+
+bool engine_list(struct container **ret, size_t *ret_count, struct error *err)
+{
+	return list_labelled(NULL, ret, ret_count, err);
 }
 
 static bool create_refused(const struct container_spec *spec, int status,
@@ -434,7 +461,7 @@ bool engine_logs(const char *id, int tail, struct buf *log, struct error *err)
 
 char *engine_events_path(void)
 {
-	AUTO_FREE char *filters = filters_encoded("type", "container");
+	AUTO_FREE char *filters = filters_encoded(NULL);
 	AUTO_BUF path = { 0 };
 
 	if (!filters || !buf_printf(&path, "http://engine%s/events?filters=%s",

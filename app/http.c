@@ -126,7 +126,7 @@ void response_done(struct response *res)
 static json_t *field_to_json(const char *field)
 {
 	for (const char *at = field; *at; at++)
-		if (*at <= ' ' || *at >= 0x7f)
+		if (*at < ' ' || *at >= 0x7f)
 			return NULL;
 	return *field ? json_string(field) : NULL;
 }

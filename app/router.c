@@ -23,7 +23,7 @@ static const struct route routes[] = {
 	{ "POST", ONE "/stop", container_stop, no_fields, false, true, "" },
 	{ "POST", ONE "/restart", container_restart, no_fields, false, true, "" },
 	{ "PUT", ONE "/password", container_password, password_fields, true, true, "" },
-	{ "GET", ONE "/logs", container_logs, NULL, false, false, " tail " },
+	{ "GET", ONE "/logs", container_logs, NULL, false, false, " tail follow " },
 };
 
 /* Takes the next segment off *path; false when there is none left. */
