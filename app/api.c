@@ -42,16 +42,17 @@ static json_t *view_to_json(const struct view *view)
 {
 	const struct record *record = &view->record;
 
-	return json_pack(
-		"{s:s s:s s:s s:o s:s s:i s:s s:o s:s s:O s:{s:i s:o} s:o s:o}", "status",
-		"OK", "storage_dir", record->storage_dir, "state",
-		state_name(view->state), "port",
-		record->port ? json_integer(record->port) : json_null(), "address",
-		config->publish_address, "version", record->version, "admin_user",
-		config->admin_user, "dsn", dsn_to_json(record), "created_at",
-		record->created_at, "labels", record->labels, "limits", "memory_mb",
-		record->memory_mb, "cpus", cpus_to_json(record->cpus), "container_id",
-		text_or_null(view->container_id), "reason", text_or_null(record->reason));
+	return json_pack("{s:s s:s s:s s:o s:s s:i s:s s:o s:s s:o s:{s:i s:o} s:o s:o}",
+			 "status", "OK", "storage_dir", record->storage_dir, "state",
+			 state_name(view->state), "port",
+			 record->port ? json_integer(record->port) : json_null(),
+			 "address", config->publish_address, "version", record->version,
+			 "admin_user", config->admin_user, "dsn", dsn_to_json(record),
+			 "created_at", record->created_at, "labels",
+			 json_deep_copy(record->labels), "limits", "memory_mb",
+			 record->memory_mb, "cpus", cpus_to_json(record->cpus),
+			 "container_id", text_or_null(view->container_id), "reason",
+			 text_or_null(record->reason));
 }
 
 static bool answer(struct call *call, json_t *json, struct error *err)

@@ -38,7 +38,7 @@ void view_done(struct view *view)
 	record_done(&view->record);
 }
 
-static struct view view_copy(const struct view *view)
+struct view view_copy(const struct view *view)
 {
 	struct view copy = *view;
 

@@ -25,6 +25,8 @@ const char *state_name(enum state state);
 /* False when there is no such state. */
 bool state_from_name(enum state *ret_state, const char *name);
 
+/* A copy, to be ended with view_done(). */
+struct view view_copy(const struct view *view);
 void view_done(struct view *view);
 
 #define AUTO_VIEW __attribute__((cleanup(view_done))) struct view

@@ -240,9 +240,8 @@ bool instance_bring_back(struct bringing *bringing, const struct view *was,
 {
 	struct view *view = bringing->view;
 	struct record *record = &view->record;
-	AUTO_VIEW before = *was;
+	AUTO_VIEW before = view_copy(was);
 
-	before.record = record_copy(&was->record);
 	bringing->had = before.record.port;
 	record->wanted = WANTED_RUNNING;
 	record->outside_since_ms = 0;
@@ -307,9 +306,8 @@ static bool create_again(struct view *view, const struct spec *spec, struct erro
 	struct bringing bringing = { .view = view };
 	struct container container;
 	char verifier[VERIFIER_SIZE];
-	AUTO_VIEW was = *view;
+	AUTO_VIEW was = view_copy(view);
 
-	was.record = record_copy(&view->record);
 	if (!engine_inspect(view->record.storage_dir, &container, err))
 		return false;
 	if (container.is_ours && container.is_running &&
@@ -364,10 +362,9 @@ bool instance_start(const char *name, const struct spec *spec, struct view *ret,
 	AUTO_VIEW view = { 0 };
 	AUTO_LOCK *lock = hold(name, &view, err);
 	struct bringing bringing = { .view = &view };
-	AUTO_VIEW was = view;
+	AUTO_VIEW was = view_copy(&view);
 	bool runs;
 
-	json_incref(was.record.labels);
 	if (!lock || !runs_now(&view, &runs, err))
 		return false;
 	if (runs && (spec->given & GIVEN_PORT) && spec->port != view.record.port)
@@ -383,9 +380,8 @@ bool instance_restart(const char *name, struct view *ret, struct error *err)
 	AUTO_VIEW view = { 0 };
 	AUTO_LOCK *lock = hold(name, &view, err);
 	struct bringing bringing = { .view = &view, .work.replace = true };
-	AUTO_VIEW was = view;
+	AUTO_VIEW was = view_copy(&view);
 
-	json_incref(was.record.labels);
 	return lock && instance_bring_back(&bringing, &was, err) && give(ret, &view);
 }
 
@@ -394,10 +390,9 @@ static bool bring_down(struct view *view, enum wanted wanted, struct error *err)
 {
 	struct record *record = &view->record;
 	struct work work = { .start.record = record };
-	AUTO_VIEW before = *view;
+	AUTO_VIEW before = view_copy(view);
 	struct error ignored;
 
-	before.record = record_copy(record);
 	record->wanted = wanted;
 	record->outside_since_ms = 0;
 	record->reason[0] = '\0';
@@ -491,10 +486,9 @@ bool instance_change(const char *name, const struct spec *spec, struct view *ret
 	AUTO_VIEW view = { 0 };
 	AUTO_LOCK *lock = hold(name, &view, err);
 	struct bringing bringing = { .view = &view, .work.replace = true };
-	AUTO_VIEW was = view;
+	AUTO_VIEW was = view_copy(&view);
 	bool moves, runs, ok;
 
-	json_incref(was.record.labels);
 	if (!lock || !runs_now(&view, &runs, err))
 		return false;
 	record_apply(&view.record, spec);

@@ -25,10 +25,9 @@ static bool look_failed(struct view *view, const struct error *err)
 static bool look_bring_back(struct view *view)
 {
 	struct bringing bringing = { .view = view };
-	AUTO_VIEW was = *view;
+	AUTO_VIEW was = view_copy(view);
 	struct error err;
 
-	was.record = record_copy(&view->record);
 	log_info("bringing back name=%s", view->record.storage_dir);
 	return instance_bring_back(&bringing, &was, &err) || look_failed(&was, &err);
 }

@@ -203,7 +203,7 @@ static int options_read(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct config cfg;
+	static struct config cfg; /* its strings live as long as the process */
 	sigset_t signals;
 	struct error err;
 	int status = options_read(argc, argv);

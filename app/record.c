@@ -19,7 +19,7 @@ struct record record_copy(const struct record *record)
 {
 	struct record copy = *record;
 
-	json_incref(copy.labels);
+	copy.labels = json_deep_copy(record->labels);
 	return copy;
 }
 

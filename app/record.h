@@ -24,7 +24,7 @@ struct record {
 	int uid;	   /* of the tenant, on the host and in the container; = gid */
 	int memory_mb;
 	double cpus;
-	json_t *labels; /* an object that is replaced, never changed; owned */
+	json_t *labels; /* an object; owned, never shared with another record */
 	char created_at[32];
 	char image_id[80]; /* that it last started from; informs only */
 	char libc[16];	   /* that its collations were made with */
@@ -34,7 +34,7 @@ struct record {
 	long long outside_since_ms;
 };
 
-/* A copy that shares the labels; end each copy with record_done(). */
+/* A copy; end each with record_done(). Its labels are NULL without memory. */
 struct record record_copy(const struct record *record);
 void record_done(struct record *record);
 

@@ -8,14 +8,16 @@ pytest.register_assert_rewrite("berth", "waiting", "traces")
 
 import docker  # noqa: E402
 
-from berth import Api, Instance  # noqa: E402
+from berth import Api, Instance, ok  # noqa: E402
+from crowd import at_once  # noqa: E402
 from daemon import Pgberthd, ServiceLog  # noqa: E402
 from engine import Engine  # noqa: E402
-from ports import Ports  # noqa: E402
+from ports import SEED_PORT, Ports, is_free  # noqa: E402
 from search import Search  # noqa: E402
 from settings import Settings  # noqa: E402
 from traces import Reaper, Traces, discard  # noqa: E402
 from trail import TRAIL, Registry, new_name  # noqa: E402
+from waiting import wait_for  # noqa: E402
 
 LOCK = "/run/lock/pgberth-tests.lock"
 LOG = ServiceLog()
@@ -37,8 +39,7 @@ def pytest_sessionstart(session):
     except BlockingIOError:
         pytest.exit(f"another run of these tests holds {LOCK}", 3)
     session.config.reaper = Reaper(Api(), Engine(), Settings(), Registry())
-    if not Pgberthd(Api()).is_healthy():
-        pytest.exit("no healthy pgberth at https://localhost/api/health: `make up` first", 3)
+    wait_for(Pgberthd(Api()).is_healthy, "no healthy pgberth at https://localhost/api/health; `make up` first")
     session.config.reaper.reap()
 
 
@@ -122,7 +123,7 @@ def ports(api, settings):
     return Ports(api, settings)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def search(engine, settings):
     return Search(engine, settings)
 
@@ -152,7 +153,8 @@ class Makers:
         return instance
 
     def purge(self):
-        answers = [self.api.delete(instance.name, purge=True) for instance in self.made]
+        answers = at_once([lambda name=instance.name: self.api.delete(name, purge=True)
+                           for instance in self.made])
         for instance in self.made:
             for path in instance.trashed():
                 discard(path)
@@ -241,6 +243,13 @@ def send(api):
     return send
 
 
+@pytest.fixture(scope="session")
+def seed_port(api, ports):
+    """The seed's own port; another where a server of somebody else's has it."""
+    held = {view["port"] for view in api.listed().values()}
+    return SEED_PORT if SEED_PORT not in held and is_free(SEED_PORT) else ports.take()
+
+
 @pytest.fixture
 def docker_cleanup(request):
     """The seed's own: kills, by the engine alone, every container that the test has started."""
@@ -257,12 +266,16 @@ def docker_cleanup(request):
     return kill_new_containers
 
 
-@pytest.fixture
-def paged(make_instance):
-    """Three instances that share a label, and the label."""
+@pytest.fixture(scope="module")
+def group(api, settings, ports):
+    """Three instances of one label, by the state that each of them is in."""
+    makers = Makers(api, settings, ports)
     label = new_name()
-    made = [make_instance(labels={"group": label, "odd": str(number % 2)}) for number in range(3)]
-    return f"group={label}", {instance.name for instance in made}
+    running, stopped, stored = (makers.make(labels={"group": label}).name for _ in range(3))
+    ok(api.stop(stopped))
+    ok(api.delete(stored))
+    yield f"group={label}", {"running": running, "stopped": stopped, "stored": stored}
+    makers.purge()
 
 
 @pytest.fixture(params=["kill", "stop", "remove"])

@@ -6,6 +6,8 @@ import threading
 def at_once(calls):
     """Run the functions in threads that start together; their results, in order."""
     calls = list(calls)
+    if not calls:
+        return []
     barrier = threading.Barrier(len(calls))
 
     def run(call):

@@ -1,8 +1,11 @@
 """Looks for texts wherever pgberth, nginx, PostgreSQL, the engine and the kernel keep any."""
 import contextlib
 import json
+import os
 import pathlib
+import stat
 import subprocess
+import time
 
 import docker
 
@@ -13,20 +16,40 @@ CONFIGURATION = ("/etc/pgberth", "/run/pgberth")
 
 
 class Search:
+    """For texts that did not exist before it: only files changed since then are read."""
+
     def __init__(self, engine, settings):
         self.engine = engine
-        self.settings = settings
+        self.directories = [str(settings.root), *CONFIGURATION, *LOGS]
+        self.trash = settings.trash
+        self.since = time.time() - 1
 
     def places_of(self, *needles):
         """Every place that holds one of the texts."""
         return [*self._on_disk(needles), *self._in_processes(needles), *self._in_engine(needles),
                 *self._in_journal(needles)]
 
+    def _is_new(self, path):
+        return path.lstat().st_ctime >= self.since
+
+    def _changed_files(self):
+        for top in self.directories:
+            for directory, subdirectories, names in os.walk(top):
+                here = pathlib.Path(directory)
+                if here == self.trash:  # what has lain there for long need not be walked
+                    subdirectories[:] = [name for name in subdirectories if self._is_new(here / name)]
+                for path in (here / name for name in names):
+                    with contextlib.suppress(OSError):  # it has been removed
+                        if stat.S_ISREG(path.lstat().st_mode) and self._is_new(path):
+                            yield path
+
     def _on_disk(self, needles):
-        # The texts go by standard input: command lines are one of the places searched.
-        return subprocess.run(
-            ["grep", "-rlaF", "-f", "-", str(self.settings.root), *CONFIGURATION, *LOGS],
-            input="\n".join(needles), capture_output=True, text=True).stdout.splitlines()
+        wanted = [needle.encode() for needle in needles]
+        for path in self._changed_files():
+            with contextlib.suppress(OSError):
+                content = path.read_bytes()
+                if any(needle in content for needle in wanted):
+                    yield str(path)
 
     @staticmethod
     def _in_processes(needles):
@@ -44,10 +67,9 @@ class Search:
                 if any(needle in said for needle in needles):
                     yield f"container {container.name}"
 
-    @staticmethod
-    def _in_journal(needles):
+    def _in_journal(self, needles):
         if HAS_SYSTEMD:
-            said = subprocess.run(["journalctl", "-o", "cat", "--since", "-1h", "--no-pager"],
+            said = subprocess.run(["journalctl", "-o", "cat", "--since", f"@{self.since:.0f}", "--no-pager"],
                                   capture_output=True, text=True).stdout
             if any(needle in said for needle in needles):
                 yield "the journal"

@@ -18,7 +18,7 @@ def test_health_says_that_the_engine_is_silent(api, engine):
     with engine.frozen():
         response = wait_for(
             lambda: (response := api.call("GET", "/health")).status_code == 503 and response,
-            "health is 503", 120)
+            "health is 503", 60)
 
     assert response.json()["status"] == "ERROR"
     assert response.json()["engine"]["ok"] is False

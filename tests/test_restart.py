@@ -9,6 +9,7 @@ import requests
 
 from berth import assert_error, ok
 from crowd import at_once
+from trail import new_name
 from waiting import wait_for
 
 pytestmark = pytest.mark.serial
@@ -24,19 +25,21 @@ WAYS = {"killed": kill, "restarted": lambda pgberthd: pgberthd.restart()}
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_servers_made_before_are_as_they_were(make_instance, api, engine, pgberthd, way):
-    instances = [make_instance(labels={"made": "before"}) for _ in range(2)]
-    stopped, stored = make_instance(), make_instance()
+    label = new_name()
+    made = [make_instance(labels={"made": label}) for _ in range(4)]
+    running, (stopped, stored) = made[:2], made[2:]
     ok(api.stop(stopped.name))
     ok(api.delete(stored.name))
-    listed = api.listed()
-    identities = [engine.identity(instance.name) for instance in instances]
+    before = api.listed(label=f"made={label}")
+    identities = [engine.identity(instance.name) for instance in running]
 
     way(pgberthd)
 
-    assert api.listed() == listed
-    assert [engine.identity(instance.name) for instance in instances] == identities
-    for instance in instances:
-        assert instance.view() == {"status": "OK", **listed[instance.name]}
+    assert set(api.listed(label=f"made={label}")) == set(before)
+    wait_for(lambda: api.listed(label=f"made={label}") == before, "all is known as it was")
+    assert [engine.identity(instance.name) for instance in running] == identities
+    for instance in running:
+        assert instance.value("SELECT 1") == 1
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)

@@ -6,7 +6,6 @@ import psycopg2
 import pytest
 import requests
 
-from ports import SEED_PORT
 from trail import TRAIL, Registry
 
 pytestmark = pytest.mark.seed
@@ -44,24 +43,24 @@ def connect(port):
     )
 
 
-def test_create_starts_container_with_postgres_connectable(docker_cleanup):
-    response = post_to_api_create(port=SEED_PORT)
+def test_create_starts_container_with_postgres_connectable(docker_cleanup, seed_port):
+    response = post_to_api_create(port=seed_port)
 
     port = response.json()["port"]
     assert port > 1024
-    assert port == SEED_PORT
+    assert port == seed_port
 
     connect(port).close()
 
 
-def test_next_test_with_the_same_port_is_not_disturbed(docker_cleanup):
-    post_to_api_create(port=SEED_PORT)
+def test_next_test_with_the_same_port_is_not_disturbed(docker_cleanup, seed_port):
+    post_to_api_create(port=seed_port)
     docker_cleanup()
 
-    response = post_to_api_create(port=SEED_PORT)
+    response = post_to_api_create(port=seed_port)
 
-    assert response.json()["port"] == SEED_PORT
-    connect(SEED_PORT).close()
+    assert response.json()["port"] == seed_port
+    connect(seed_port).close()
 
 
 def test_random_port_is_connectable(docker_cleanup):
@@ -70,18 +69,18 @@ def test_random_port_is_connectable(docker_cleanup):
     connect(response.json()["port"]).close()
 
 
-def test_data_is_there_after_a_kill_and_the_next_post(docker_cleanup):
+def test_data_is_there_after_a_kill_and_the_next_post(docker_cleanup, seed_port):
     storage_dir = uuid.uuid4()
-    post_to_api_create(storage_dir, SEED_PORT)
-    connection = connect(SEED_PORT)
+    post_to_api_create(storage_dir, seed_port)
+    connection = connect(seed_port)
     with connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE kept AS SELECT 'before the kill' AS line")
     connection.close()
     docker_cleanup()
 
-    post_to_api_create(storage_dir, SEED_PORT)
+    post_to_api_create(storage_dir, seed_port)
 
-    connection = connect(SEED_PORT)
+    connection = connect(seed_port)
     with connection.cursor() as cursor:
         cursor.execute("SELECT line FROM kept")
         assert cursor.fetchall() == [("before the kill",)]
