@@ -12,7 +12,7 @@ PYTEST = $(PYTHON) -m pytest -q -p no:cacheprovider tests
 .PHONY: help build up down start stop restart status logs install test lint format asan tsan bench clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z ]*\):[^#]*## /\1\t/p' Makefile | expand -t 28
 
 build: ## compile pgberthd
 	@$(MAKE) --no-print-directory -j2 -C app
