@@ -25,7 +25,7 @@ down: ## stop pgberthd and nginx; the servers of tenants go on
 	-$(SERVICE) stop pgberthd
 	-if [ -d /run/systemd/system ]; then systemctl stop nginx; else /etc/init.d/nginx stop; fi
 
-start stop restart status: ## of pgberthd serial
+start stop restart status: ## of pgberthd alone
 	@$(SERVICE) $@ pgberthd
 
 logs: ## follow pgberthd's log
