@@ -13,7 +13,7 @@
 #include "scope.h"
 
 #define PING_MS 3000
-#define QUICK_MS 20000 /* inspect, list, remove a stopped one */
+#define QUICK_MS 12000 /* inspect, list, remove a stopped one */
 #define SLOW_MS 60000  /* create and start, with many at once */
 
 static const struct config *config;

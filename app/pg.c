@@ -76,43 +76,45 @@ static void one_line(char *ret, size_t size, const char *text)
 }
 
 /*
- * libpq 15 does not show the SQLSTATE of a refused connection, but its text begins with
- * the server's severity; what the cases below say has been the same since 8.x.
+ * libpq 15 does not show the SQLSTATE of a refused connection. What the server says begins
+ * with its severity (in English: lc_messages is ours), the rest libpq says itself.
  */
-static const struct {
+struct meaning {
 	const char *text;
 	enum pg_outcome outcome;
-} meanings[] = {
-	{ "the database system is starting up", PG_NOT_YET },
-	{ "the database system is not yet accepting connections", PG_NOT_YET },
-	{ "the database system is in recovery mode", PG_NOT_YET },
-	{ "the database system is shutting down", PG_NOT_YET },
+};
+
+static const struct meaning server_meanings[] = {
+	{ "the database system is", PG_NOT_YET }, /* starting up, shutting down, … */
+	{ "no pg_hba.conf entry", PG_REFUSED },
+	{ "authentication failed", PG_REFUSED },
+	{ "is not permitted to log in", PG_REFUSED },
+	{ "does not exist", PG_REFUSED },
+	{ "is not currently accepting connections", PG_REFUSED },
+	{ NULL, PG_FAILED },
+};
+
+static const struct meaning libpq_meanings[] = {
 	{ "Connection refused", PG_NOT_YET },
 	{ "No such file or directory", PG_NOT_YET },
 	{ "server closed the connection unexpectedly", PG_NOT_YET },
 	{ "Connection reset by peer", PG_NOT_YET },
-	{ "no pg_hba.conf entry", PG_REFUSED },
-	{ "password authentication failed", PG_REFUSED },
-	{ "is not permitted to log in", PG_REFUSED },
-	{ "authentication failed", PG_REFUSED },
-	{ "does not exist", PG_REFUSED },
-	{ "is not currently accepting connections", PG_REFUSED },
+	{ NULL, PG_FAILED },
 };
 
 static enum pg_outcome conn_outcome(const PGconn *conn, struct error *err)
 {
 	const char *text = PQerrorMessage(conn);
-	enum pg_outcome outcome = PG_FAILED;
+	const char *said = strstr(text, "FATAL:");
+	const struct meaning *meaning = said ? server_meanings : libpq_meanings;
 	char line[200];
 
-	for (size_t i = 0; i < COUNT_OF(meanings) && outcome == PG_FAILED; i++)
-		if (strstr(text, meanings[i].text))
-			outcome = meanings[i].outcome;
-	one_line(line, sizeof(line),
-		 strstr(text, "FATAL:") ? strstr(text, "FATAL:") : text);
-	fail(err, outcome == PG_NOT_YET ? ERR_STARTING : ERR_SERVER,
+	while (meaning->text && !strstr(said ? said : text, meaning->text))
+		meaning++;
+	one_line(line, sizeof(line), said ? said : text);
+	fail(err, meaning->outcome == PG_NOT_YET ? ERR_STARTING : ERR_SERVER,
 	     "the server does not let pgberth in: %s", line);
-	return outcome;
+	return meaning->outcome;
 }
 
 static bool wait_for_socket(const PGconn *conn, short events, long long deadline_ms)

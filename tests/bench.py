@@ -22,6 +22,7 @@ import urllib3
 URL = "https://localhost/api/containers/"
 IMAGE = "pgberth-postgres:15"
 ADMIN = "pythonanywhere_helper"
+TRASH = pathlib.Path("/var/lib/pgberth/trash")
 PORTS = {"seed": 5990, "bare": 5991}
 INITIALISE = """
 set -e
@@ -98,7 +99,8 @@ def one_round(number, times):
         for container in leftovers:
             container.remove(force=True)
         requests.delete(f"{URL}{name}/?purge=true", verify=False)
-        shutil.rmtree(storage)
+        for path in [storage, *TRASH.glob(name + ".*")]:
+            shutil.rmtree(path)
     print(f"round {number:2}: " + "  ".join(f"{way} {values[-1]:5.0f} ms" for way, values in times.items()), flush=True)
 
 
