@@ -51,7 +51,7 @@ else
 endif
 
 lint: ## format, fences, static analysis, Ansible and Python
-	@command -v clang-tidy-14 ansible-lint >/dev/null || { $(PLAY) dev.yml -e dev_lint=true </dev/null; }
+	@which clang-format-14 clang-tidy-14 cppcheck yamllint ansible-lint shellcheck >/dev/null || { $(PLAY) dev.yml -e dev_lint=true </dev/null; }
 	clang-format-14 --dry-run -Werror app/*.[ch]
 	./tests/fences
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 --suppress=ctuuninitvar --suppress=memleak -D_GNU_SOURCE app
