@@ -20,6 +20,8 @@ void outside_init(const struct config *cfg)
  */
 bool outside_stopped(const struct container *container)
 {
+	if (config->heal)
+		return false;
 	return !container->is_ours || (!container->is_running && !container->is_paused &&
 				       !container->is_restarting && !container->error[0]);
 }
