@@ -41,7 +41,9 @@ def test_tail_limits_the_lines_to_the_last(shared, api):
 def test_logs_of_a_server_that_runs_no_more(instance, api, end):
     ok(getattr(api, end)(instance.name))
 
-    assert "database system is shut down" in api.logs(instance.name).text
+    # The very last line may be missing: the container's init ends with the postmaster, and may take
+    # the collector along before it has written it.
+    assert "received fast shutdown request" in api.logs(instance.name).text
 
 
 def test_logs_of_unknown_is_404(api):
