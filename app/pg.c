@@ -275,15 +275,6 @@ enum pg_outcome pg_run(struct pg_session *session, const char *sql, char *ret_va
 	return outcome;
 }
 
-char *pg_identifier(struct pg_session *session, const char *name)
-{
-	char *quoted = PQescapeIdentifier(session->conn, name, strlen(name));
-	char *copy = quoted ? strdup(quoted) : NULL;
-
-	PQfreemem(quoted);
-	return copy;
-}
-
 static PGconn *login_start(int port, const char *password)
 {
 	char port_text[16];

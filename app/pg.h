@@ -49,9 +49,6 @@ void pg_close(struct pg_session *session);
 enum pg_outcome pg_run(struct pg_session *session, const char *sql, char *ret_value,
 		       size_t size, struct error *err);
 
-/* Quoted for SQL; NULL without memory. Caller frees. */
-char *pg_identifier(struct pg_session *session, const char *name);
-
 /*
  * Logs in as the admin user through the published port, with TLS and channel binding,
  * and checks that the server there names itself cluster_name.
