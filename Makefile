@@ -9,7 +9,7 @@ BUILT = app/build/release/pgberthd
 PYTEST = $(PYTHON) -m pytest -q -p no:cacheprovider tests
 
 .DEFAULT_GOAL = help
-.PHONY: help build up down start stop restart status logs install test lint format asan tsan bench clean
+.PHONY: help build up down start stop restart status logs install test lint format asan tsan bench soak clean faults tools
 
 help: ## show this list
 	@sed -n 's/^\([a-z ]*\):[^#]*## /\1\t/p' Makefile | expand -t 28
@@ -39,7 +39,11 @@ install: build
 tools:
 	@$(PYTHON) -c 'import docker, psycopg2, pytest, requests, xdist' 2>/dev/null || { $(PLAY) dev.yml </dev/null; }
 
-test: install tools ## run the tests against what runs here (T=name: only those)
+# With the fault hook, for the tests that kill it at every step; nothing installs it.
+faults:
+	@$(MAKE) --no-print-directory -j2 -C app FAULTS=1
+
+test: install faults tools ## run the tests against what runs here (T=name: only those)
 ifdef T
 	$(PYTEST) -k '$(T)'
 else
@@ -67,6 +71,7 @@ format: ## bring the C code into shape
 asan tsan: ## run the tests on a build with sanitizers, then put the plain one back
 	$(MAKE) --no-print-directory -j2 -C app SAN=$(if $(filter asan,$@),address,thread)
 	install -m 755 app/build/$@/pgberthd $(DAEMON) && $(SERVICE) restart pgberthd
+	export PGBERTHD_UNDER_TEST=$(CURDIR)/app/build/$@/pgberthd; \
 	began=$$(wc -l <$(LOG)); status=0; \
 	$(PYTEST) -m 'seed' || status=1; \
 	$(PYTEST) -m 'not seed and not serial' -n 4 || status=1; \

@@ -4,13 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "events.h"
+#include "api_parts.h"
 #include "index.h"
 #include "instance.h"
 #include "scope.h"
-#include "store.h"
-#include "version.h"
 
 #define LIST_MAX 1000
 #define TAIL_DEFAULT 100
@@ -23,8 +22,7 @@ void api_init(const struct config *cfg)
 	config = cfg;
 }
 
-/* New reference; null for nothing. */
-static json_t *text_or_null(const char *text)
+json_t *text_or_null(const char *text)
 {
 	return *text ? json_string(text) : json_null();
 }
@@ -37,25 +35,44 @@ static json_t *dsn_to_json(const struct record *record)
 			    config->admin_user, config->publish_address, record->port);
 }
 
+json_t *time_or_null(long long seconds)
+{
+	time_t when = (time_t)seconds;
+	char text[32];
+	struct tm utc;
+
+	if (!seconds)
+		return json_null();
+	gmtime_r(&when, &utc);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
+	return json_string(text);
+}
+
+static json_t *number_or_null(int number)
+{
+	return number ? json_integer(number) : json_null();
+}
+
 /* New reference; NULL without memory. */
 static json_t *view_to_json(const struct view *view)
 {
 	const struct record *record = &view->record;
 
-	return json_pack("{s:s s:s s:s s:o s:s s:i s:s s:o s:s s:o s:{s:i s:o} s:o s:o}",
-			 "status", "OK", "storage_dir", record->storage_dir, "state",
-			 state_name(view->state), "port",
-			 record->port ? json_integer(record->port) : json_null(),
-			 "address", config->publish_address, "version", record->version,
-			 "admin_user", config->admin_user, "dsn", dsn_to_json(record),
-			 "created_at", record->created_at, "labels",
-			 json_deep_copy(record->labels), "limits", "memory_mb",
-			 record->memory_mb, "cpus", cpus_to_json(record->cpus),
-			 "container_id", text_or_null(view->container_id), "reason",
-			 text_or_null(record->reason));
+	return json_pack(
+		"{s:s s:s s:s s:o s:s s:o s:s s:o s:o s:o s:{s:i s:o} s:o s:o s:o s:b}",
+		"status", "OK", "storage_dir", record->storage_dir, "state",
+		state_name(view->state), "port", number_or_null(record->port), "address",
+		config->publish_address, "version", number_or_null(record->version),
+		"admin_user", config->admin_user, "dsn", dsn_to_json(record),
+		"created_at", text_or_null(record->created_at), "labels",
+		json_deep_copy(record->labels), "limits", "memory_mb", record->memory_mb,
+		"cpus", cpus_to_json(record->cpus), "container_id",
+		text_or_null(view->container_id), "reason", text_or_null(record->reason),
+		"expires_at", time_or_null(record->expires_at), "expire_purge",
+		record->expire_purge);
 }
 
-static bool answer(struct call *call, json_t *json, struct error *err)
+bool answer(struct call *call, json_t *json, struct error *err)
 {
 	if (!json)
 		return fail(err, ERR_INTERNAL, "out of memory");
@@ -64,7 +81,7 @@ static bool answer(struct call *call, json_t *json, struct error *err)
 	return true;
 }
 
-static bool answer_view(struct call *call, const struct view *view, struct error *err)
+bool answer_view(struct call *call, const struct view *view, struct error *err)
 {
 	return answer(call, view_to_json(view), err);
 }
@@ -104,49 +121,6 @@ static bool param_switch(const struct call *call, const char *name, bool *on,
 	return true;
 }
 
-static json_t *part(bool ok, const char *key, json_t *value)
-{
-	json_t *json = json_pack("{s:b}", "ok", ok);
-
-	json_object_set_new(json, key, value);
-	return json;
-}
-
-static json_t *storage_to_json(bool *ret_ok)
-{
-	uint64_t free_bytes = 0, total_bytes = 0;
-	struct error err;
-	json_t *json;
-
-	*ret_ok = store_space(&free_bytes, &total_bytes, &err);
-	json = part(*ret_ok, "free_bytes", json_integer((json_int_t)free_bytes));
-	json_object_set_new(json, "total_bytes", json_integer((json_int_t)total_bytes));
-	return json;
-}
-
-bool health_get(struct call *call, struct error *err)
-{
-	bool engine_ok = events_engine_is_up();
-	bool process_ok = instance_is_loaded();
-	bool storage_ok;
-	json_t *storage = storage_to_json(&storage_ok);
-	json_t *json = json_pack(
-		"{s:s s:s s:o s:o s:o}", "status", "OK", "version", PGBERTH_VERSION,
-		"process", part(process_ok, "pid", json_integer(getpid())), "engine",
-		part(engine_ok, "api",
-		     text_or_null(engine_ok ? engine_api_prefix() + 2 : "")),
-		"storage", storage);
-
-	if (!answer(call, json, err))
-		return false;
-	if (engine_ok && process_ok && storage_ok)
-		return true;
-	json_object_set_new(call->res->json, "status", json_string("ERROR"));
-	call->res->status = 503;
-	call->res->retry_after = 5;
-	return true;
-}
-
 struct listing {
 	json_t *containers;
 	bool by_state;
@@ -154,6 +128,7 @@ struct listing {
 	const char *label; /* key=value, NULL: any */
 	size_t limit;
 	bool more;
+	bool failed; /* out of memory */
 };
 
 static bool label_fits(const json_t *labels, const char *label)
@@ -180,8 +155,8 @@ static bool list_add(const struct view *view, void *user)
 	}
 	json = view_to_json(view);
 	json_object_del(json, "status"); /* the list has one */
-	json_array_append_new(listing->containers, json);
-	return true;
+	listing->failed = json_array_append_new(listing->containers, json) != 0;
+	return !listing->failed;
 }
 
 static bool listing_parse(const struct call *call, struct listing *listing,
@@ -216,6 +191,10 @@ bool containers_list(struct call *call, struct error *err)
 		return fail_field(err, "after", "must be a name as in next");
 	listing.containers = json_array();
 	index_walk(after ? after : "", list_add, &listing);
+	if (listing.failed) {
+		json_decref(listing.containers);
+		return fail(err, ERR_INTERNAL, "out of memory");
+	}
 	last = json_array_get(listing.containers,
 			      json_array_size(listing.containers) - 1);
 	next = json_object_get(last, "storage_dir");

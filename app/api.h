@@ -19,6 +19,11 @@ bool container_restart(struct call *call, struct error *err);
 bool container_password(struct call *call, struct error *err);
 bool container_logs(struct call *call, struct error *err);
 
+bool purge_stopped(struct call *call, struct error *err);
+bool trash_list(struct call *call, struct error *err);
+bool trash_remove(struct call *call, struct error *err);
+bool trash_restore(struct call *call, struct error *err);
+
 /* Main thread, before the workers. */
 struct config;
 void api_init(const struct config *cfg);

@@ -47,6 +47,8 @@ static const struct option {
 	OPTION("stop_timeout", NUMBER, stop_timeout_s, "120", 1, 3600),
 	OPTION("log_mb", NUMBER, log_mb, "100", 20, 100000),
 	OPTION("spares", NUMBER, spares, "4", 0, 16),
+	OPTION("trash_days", NUMBER, trash_days, "7", 0, 36500),
+	OPTION("free_percent", NUMBER, free_percent, "10", 0, 100),
 	OPTION("heal", SWITCH, heal, "off", 0, 0),
 #undef OPTION
 };

@@ -25,7 +25,9 @@ struct config {
 	int workers, changes;
 	int start_timeout_s, stop_timeout_s;
 	int log_mb;
-	int spares; /* data directories of each major made beforehand */
+	int spares;	  /* data directories of each major made beforehand */
+	int trash_days;	  /* that what was purged can still be restored */
+	int free_percent; /* of disk and inodes, below which nothing new is made */
 	bool heal;
 
 	int version[VERSIONS_MAX]; /* configured majors, the default first, 0 ends */

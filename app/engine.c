@@ -37,6 +37,11 @@ static const char *message_of(const json_t *json)
 	return message ? message : "no reason given";
 }
 
+static bool no_sense(struct error *err, const char *what)
+{
+	return fail(err, ERR_ENGINE, "the engine's answer makes no sense: %s", what);
+}
+
 /* The reply's JSON, NULL when there is none; new reference. */
 static json_t *reply_json(const struct engine_reply *reply)
 {
@@ -75,6 +80,12 @@ static bool engine_refused(struct error *err, const char *what, int status,
 	return fail(err, full ? ERR_NO_SPACE : ERR_ENGINE,
 		    "the engine cannot %s: %s (status %d)", what, message_of(json),
 		    status);
+}
+
+/* The engine's own word for it: a proxy's 404, say, proves nothing. */
+static bool is_absent(int status, const json_t *json)
+{
+	return status == 404 && strstr(message_of(json), "No such container");
 }
 
 /* Newest API version that the tests have run against. */
@@ -175,6 +186,20 @@ static int port_of(const json_t *ports)
 	return atoi(string_at(first, "HostPort"));
 }
 
+/* Half an answer must not make a running server look stopped. */
+static bool inspect_is_whole(const json_t *json)
+{
+	const json_t *state = json_object_get(json, "State");
+
+	return strlen(string_at(json, "Id")) == CONTAINER_ID_SIZE - 1 &&
+	       json_is_boolean(json_object_get(state, "Running")) &&
+	       json_is_boolean(json_object_get(state, "Paused")) &&
+	       json_is_boolean(json_object_get(state, "Restarting")) &&
+	       json_is_object(json_object_get(json, "Config")) &&
+	       json_is_object(json_object_get(json, "HostConfig")) &&
+	       json_is_object(json_object_get(json, "NetworkSettings"));
+}
+
 static void container_from_inspect(struct container *ret, const json_t *json)
 {
 	const json_t *state = json_object_get(json, "State");
@@ -200,14 +225,17 @@ static void container_from_inspect(struct container *ret, const json_t *json)
 	ret->cpus = json_number_value(json_object_get(host, "NanoCpus")) / 1e9;
 }
 
-static void container_from_list(struct container *ret, const json_t *json)
+static bool container_from_list(struct container *ret, const json_t *json)
 {
 	const json_t *labels = json_object_get(json, "Labels");
 	const json_t *ports = json_object_get(json, "Ports");
 	const json_t *port;
 	size_t i;
 
-	*ret = (struct container){ .exists = true, .is_ours = labels_are_ours(labels) };
+	if (strlen(string_at(json, "Id")) != CONTAINER_ID_SIZE - 1 ||
+	    !json_is_string(json_object_get(json, "State")) || !labels_are_ours(labels))
+		return false;
+	*ret = (struct container){ .exists = true, .is_ours = true };
 	snprintf(ret->id, sizeof(ret->id), "%s", string_at(json, "Id"));
 	snprintf(ret->storage_dir, sizeof(ret->storage_dir), "%s",
 		 string_at(labels, "pgberth.storage_dir"));
@@ -216,6 +244,7 @@ static void container_from_list(struct container *ret, const json_t *json)
 		if (json_integer_value(json_object_get(port, "PublicPort")))
 			ret->port = (int)json_integer_value(
 				json_object_get(port, "PublicPort"));
+	return true;
 }
 
 /* {"label": ["pgberth.root=…"]}, percent-encoded for a query, with another label if
@@ -251,7 +280,8 @@ static bool list_labelled(const char *storage_dir, struct container **ret,
 	if (!list)
 		return fail(err, ERR_INTERNAL, "out of memory");
 	for (size_t i = 0; i < json_array_size(json); i++)
-		container_from_list(&list[i], json_array_get(json, i));
+		if (!container_from_list(&list[i], json_array_get(json, i)))
+			return no_sense(err, "the list of containers");
 	*ret_count = json_array_size(json);
 	*ret = take(&list);
 	return true;
@@ -265,33 +295,55 @@ static bool inspect_one(const char *id_or_name, struct container *ret, struct er
 	if (!engine_call("GET", QUICK_MS, NULL, &status, &json, err,
 			 "/containers/%s/json", id_or_name))
 		return false;
-	if (status == 404) {
+	if (is_absent(status, json)) {
 		*ret = (struct container){ .exists = false };
 		return true;
 	}
-	if (status != 200 || !json_is_string(json_object_get(json, "Id")))
+	if (status != 200)
 		return engine_refused(err, "show the container", status, json);
+	if (!inspect_is_whole(json))
+		return no_sense(err, "what it says of a container");
 	container_from_inspect(ret, json);
 	return true;
 }
 
-/* Somebody may have renamed it: its labels still tell, and one directory must never have
- * two servers. */
+/* The one to deal with: whichever runs, since a directory must never have two servers. */
+static const struct container *list_choose(const struct container *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i].is_running)
+			return &list[i];
+	return &list[0];
+}
+
+/* By labels first: somebody may have renamed it. */
 bool engine_inspect(const char *storage_dir, struct container *ret, struct error *err)
 {
 	char name[sizeof(CONTAINER_PREFIX) + NAME_SIZE];
 	AUTO_FREE struct container *list = NULL;
 	size_t count;
 
-	snprintf(name, sizeof(name), CONTAINER_PREFIX "%s", storage_dir);
-	if (!inspect_one(name, ret, err))
-		return false;
-	ret->is_ours = ret->is_ours && strcmp(ret->storage_dir, storage_dir) == 0;
-	if (ret->exists)
-		return true;
 	if (!list_labelled(storage_dir, &list, &count, err))
 		return false;
-	return count == 0 || inspect_one(list[0].id, ret, err);
+	snprintf(name, sizeof(name), CONTAINER_PREFIX "%s", storage_dir);
+	if (!inspect_one(count > 0 ? list_choose(list, count)->id : name, ret, err))
+		return false;
+	ret->is_ours = ret->is_ours && strcmp(ret->storage_dir, storage_dir) == 0;
+	ret->others = count > 1 ? (int)count - 1 : 0;
+	return true;
+}
+
+bool engine_remove_others(const char *storage_dir, const char *id, struct error *err)
+{
+	AUTO_FREE struct container *list = NULL;
+	size_t count;
+
+	if (!list_labelled(storage_dir, &list, &count, err))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(list[i].id, id) != 0 && !engine_remove(list[i].id, err))
+			return false;
+	return true;
 }
 
 bool engine_list(struct container **ret, size_t *ret_count, struct error *err)
@@ -375,7 +427,7 @@ bool engine_stop(const char *id, struct error *err)
 			 &json, err, "/containers/%s/stop?t=%d", id,
 			 config->stop_timeout_s))
 		return false;
-	if (status == 204 || status == 304 || status == 404)
+	if (status == 204 || status == 304 || is_absent(status, json))
 		return true;
 	return engine_refused(err, "stop the container", status, json);
 }
@@ -388,8 +440,8 @@ bool engine_remove(const char *id, struct error *err)
 	if (!engine_call("DELETE", SLOW_MS, NULL, &status, &json, err,
 			 "/containers/%s?force=1&v=1", id))
 		return false;
-	/* 409: its removal is already in progress */
-	if (status == 204 || status == 404 || status == 409)
+	if (status == 204 || is_absent(status, json) ||
+	    (status == 409 && strstr(message_of(json), "already in progress")))
 		return true;
 	return engine_refused(err, "remove the container", status, json);
 }
@@ -450,8 +502,6 @@ bool engine_logs(const char *id, int tail, struct buf *log, struct error *err)
 		 engine_api_prefix(), id, tail);
 	if (!engine_http("GET", path, NULL, QUICK_MS, &reply, err))
 		return false;
-	if (reply.status == 404)
-		return true;
 	if (reply.status != 200)
 		return fail(err, ERR_ENGINE, "the engine cannot show the log (status %d)",
 			    reply.status);
@@ -470,13 +520,15 @@ char *engine_events_path(void)
 	return strdup(path.data);
 }
 
-void engine_event_name(const char *line, size_t length, char ret_name[NAME_SIZE])
+void engine_event_read(const char *line, size_t length, char ret_name[NAME_SIZE],
+		       bool *ret_out_of_memory)
 {
 	json_auto_t *event = json_loadb(line, length, 0, NULL);
 	const json_t *actor = json_object_get(event, "Actor");
 	const char *name =
 		string_at(json_object_get(actor, "Attributes"), "pgberth.storage_dir");
 
+	*ret_out_of_memory = strcmp(string_at(event, "Action"), "oom") == 0;
 	ret_name[0] = '\0';
 	if (name_is_valid(name))
 		snprintf(ret_name, NAME_SIZE, "%s", name);

@@ -27,6 +27,7 @@ struct container {
 	bool is_restarting;
 	bool oom_killed;
 	int exit_code;
+	int others;	 /* further containers that carry the same labels */
 	int restarts;	 /* by its restart policy, since it was made */
 	char error[256]; /* why the engine could not start it; "" */
 	int port;	 /* on the host that it publishes, 0: none */
@@ -61,6 +62,9 @@ const char *engine_api_prefix(void);
 /* The container of an instance; exists = false is an answer, not an error. */
 bool engine_inspect(const char *storage_dir, struct container *ret, struct error *err);
 
+/* Removes those of an instance's containers that are not this one. */
+bool engine_remove_others(const char *storage_dir, const char *id, struct error *err);
+
 /* All of this pgberth's containers, running or not, in *ret (array of *ret_count, to be
  * freed). Of each: storage_dir, id, is_running, port. */
 bool engine_list(struct container **ret, size_t *ret_count, struct error *err);
@@ -92,7 +96,9 @@ bool engine_logs(const char *id, int tail, struct buf *log, struct error *err);
 /* The event stream's path, for containers of this pgberth. Caller frees; NULL: memory. */
 char *engine_events_path(void);
 
-/* The instance that a line of the event stream is about, "" when it is about none. */
-void engine_event_name(const char *line, size_t length, char ret_name[NAME_SIZE]);
+/* The instance that a line of the event stream is about, "" when it is about none; and
+ * whether it says that a process was killed for want of memory. */
+void engine_event_read(const char *line, size_t length, char ret_name[NAME_SIZE],
+		       bool *ret_out_of_memory);
 
 #endif

@@ -2,6 +2,7 @@
 #include "engine_http.h"
 
 #include <curl/curl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -13,6 +14,8 @@
 
 static const char *socket_of_engine;
 static _Thread_local CURL *handle;
+static _Thread_local bool is_scout;
+static atomic_bool is_given_up;
 
 bool engine_http_init(const char *socket_path, struct error *err)
 {
@@ -52,6 +55,24 @@ static size_t on_header(char *data, size_t size, size_t count, void *user)
 	return size * count;
 }
 
+void engine_http_scout(void)
+{
+	is_scout = true;
+}
+
+void engine_http_give_up(bool given_up)
+{
+	atomic_store(&is_given_up, given_up);
+}
+
+/* libcurl asks about once a second; other than 0 ends the call. */
+static int on_progress(void *user, curl_off_t down_total, curl_off_t down,
+		       curl_off_t up_total, curl_off_t up)
+{
+	(void)user, (void)down_total, (void)down, (void)up_total, (void)up;
+	return !is_scout && atomic_load(&is_given_up);
+}
+
 static bool handle_ready(struct error *err)
 {
 	if (!handle)
@@ -80,6 +101,8 @@ static void handle_set(const char *method, const char *url, const char *body,
 	curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(handle, CURLOPT_HEADERDATA, reply);
 	curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, problem);
+	curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
 	if (strcmp(method, "POST") == 0)
 		curl_easy_setopt(handle, CURLOPT_POSTFIELDS, body ? body : "");
 }
@@ -95,6 +118,8 @@ bool engine_http(const char *method, const char *path, const json_t *body,
 	long status = 0;
 
 	*ret_reply = (struct engine_reply){ .body.max = REPLY_MAX };
+	if (!is_scout && atomic_load(&is_given_up))
+		return fail(err, ERR_ENGINE, "the container engine is silent");
 	if (!handle_ready(err) || (body && !text))
 		return fail(err, ERR_INTERNAL, "out of memory");
 	snprintf(url, sizeof(url), "http://engine%s", path);
@@ -104,6 +129,8 @@ bool engine_http(const char *method, const char *path, const json_t *body,
 	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, NULL);
 	curl_slist_free_all(headers);
+	if (code == CURLE_ABORTED_BY_CALLBACK)
+		return fail(err, ERR_ENGINE, "the container engine is silent");
 	if (code != CURLE_OK)
 		return fail(err, ERR_ENGINE, "the container engine does not answer: %s",
 			    problem[0] ? problem : curl_easy_strerror(code));

@@ -38,4 +38,11 @@ char *engine_http_escape(const char *value);
 /* The engine's socket, for the event stream. */
 const char *engine_http_socket(void);
 
+/*
+ * Whether the engine has been found silent. Then every call, under way or new, fails at
+ * once, but for those of the calling thread of engine_http_scout(), which finds out.
+ */
+void engine_http_give_up(bool given_up);
+void engine_http_scout(void);
+
 #endif

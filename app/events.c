@@ -15,15 +15,17 @@
 
 #define LINE_MAX_BYTES (256 * 1024)
 #define POLL_MS 1000
-#define LOOK_AT_ALL_MS 60000
+#define LOOK_AT_ALL_MS 30000
 #define PING_EVERY_MS 5000
 #define RETRY_MS 1000
+#define SILENCES_MAX 2 /* in a row; a busy engine may miss one ping */
 
 static struct {
 	pthread_t thread;
 	CURLM *multi;
 	atomic_bool is_stopping;
 	atomic_bool is_up;
+	int silences; /* pings without an answer, of the events thread alone */
 } stream;
 
 bool events_engine_is_up(void)
@@ -34,10 +36,11 @@ bool events_engine_is_up(void)
 static void line_read(const char *line, size_t length)
 {
 	char name[NAME_SIZE];
+	bool out_of_memory;
 
-	engine_event_name(line, length, name);
+	engine_event_read(line, length, name, &out_of_memory);
 	if (*name)
-		reconciler_poke(name);
+		reconciler_poke(name, out_of_memory);
 }
 
 /* Lines are split anywhere; a line too long to be one of the engine's ends the stream. */
@@ -92,7 +95,9 @@ static void ping(void)
 	bool was_up = events_engine_is_up();
 	struct error err = { 0 };
 
-	up_set(engine_ping(&err), err.message);
+	stream.silences = engine_ping(&err) ? 0 : stream.silences + 1;
+	up_set(stream.silences == 0, err.message);
+	engine_http_give_up(stream.silences >= SILENCES_MAX);
 	if (!was_up && events_engine_is_up())
 		reconciler_poke_all();
 }
@@ -145,14 +150,18 @@ static void *events_run(void *user)
 	struct error err = { .message = "the event stream ended" };
 
 	(void)user;
+	engine_http_scout();
 	while (!atomic_load(&stream.is_stopping)) {
 		if (engine_connect(&err)) {
+			stream.silences = 0;
+			engine_http_give_up(false);
 			up_set(true, "");
 			stream_once();
 			fail(&err, ERR_ENGINE, "the event stream ended");
 		}
 		if (atomic_load(&stream.is_stopping))
 			break;
+		engine_http_give_up(true);
 		up_set(false, err.message);
 		curl_multi_poll(stream.multi, NULL, 0, RETRY_MS, NULL);
 	}

@@ -12,9 +12,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "fault.h"
+#include "files_walk.h"
 #include "scope.h"
-
-#define DEPTH_MAX 64
 
 int files_open(int dir, const char *path, int flags, mode_t mode)
 {
@@ -74,15 +74,17 @@ bool files_replace(int dir, const char *name, const char *data, size_t length, i
 		   int gid, mode_t mode, struct error *err)
 {
 	char temporary[80];
+	bool ok;
 
 	snprintf(temporary, sizeof(temporary), "%s.tmp", name);
-	if (!file_write(dir, temporary, data, length, uid, gid, mode) ||
-	    renameat(dir, temporary, dir, name) != 0 || fsync(dir) != 0) {
-		fail_errno(err, "cannot write %s", name);
-		unlinkat(dir, temporary, 0);
-		return false;
-	}
-	return true;
+	ok = file_write(dir, temporary, data, length, uid, gid, mode);
+
+	fault_point("file.written");
+	if (ok && renameat(dir, temporary, dir, name) == 0 && fsync(dir) == 0)
+		return true;
+	fail_errno(err, "cannot write %s", name);
+	unlinkat(dir, temporary, 0);
+	return false;
 }
 
 bool files_read(int dir, const char *name, size_t max, struct buf *ret, struct error *err)
@@ -103,8 +105,7 @@ bool files_read(int dir, const char *name, size_t max, struct buf *ret, struct e
 	return got == 0 || fail_errno(err, "cannot read %s", name);
 }
 
-/* Directory stream of a directory, with a descriptor of its own; NULL with errno. */
-static DIR *dir_stream(int dir)
+DIR *files_stream(int dir)
 {
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
@@ -114,15 +115,7 @@ static DIR *dir_stream(int dir)
 	return stream;
 }
 
-static void stream_done(DIR **stream)
-{
-	if (*stream)
-		closedir(*stream);
-}
-
-#define AUTO_DIR __attribute__((cleanup(stream_done))) DIR
-
-static const struct dirent *entry_next(DIR *stream)
+const struct dirent *files_next(DIR *stream)
 {
 	const struct dirent *entry;
 
@@ -173,12 +166,12 @@ static bool copy_dir(int from, int to, const char *name, int uid, struct error *
 
 bool files_copy_tree(int from, int to, int uid, struct error *err)
 {
-	AUTO_DIR *stream = dir_stream(from);
+	AUTO_DIR *stream = files_stream(from);
 	const struct dirent *entry;
 
 	if (!stream)
 		return fail_errno(err, "cannot list the template");
-	while ((entry = entry_next(stream))) {
+	while ((entry = files_next(stream))) {
 		bool ok = entry->d_type == DT_DIR
 				  ? copy_dir(from, to, entry->d_name, uid, err)
 				  : copy_file(from, to, entry->d_name, uid, err);
@@ -191,12 +184,12 @@ bool files_copy_tree(int from, int to, int uid, struct error *err)
 
 bool files_sync_tree(int dir, struct error *err)
 {
-	AUTO_DIR *stream = dir_stream(dir);
+	AUTO_DIR *stream = files_stream(dir);
 	const struct dirent *entry;
 
 	if (!stream)
 		return fail_errno(err, "cannot list a directory to sync it");
-	while ((entry = entry_next(stream))) {
+	while ((entry = files_next(stream))) {
 		AUTO_CLOSE int fd = files_open(dir, entry->d_name, O_RDONLY, 0);
 
 		if (fd < 0)
@@ -208,50 +201,4 @@ bool files_sync_tree(int dir, struct error *err)
 			return fail_errno(err, "cannot sync %s", entry->d_name);
 	}
 	return fsync(dir) == 0 || fail_errno(err, "cannot sync a directory");
-}
-
-static bool remove_below(int dir, const char *name, dev_t device, int depth,
-			 struct error *err);
-
-static bool remove_entries(int dir, dev_t device, int depth, struct error *err)
-{
-	AUTO_DIR *stream = dir_stream(dir);
-	const struct dirent *entry;
-
-	if (!stream)
-		return fail_errno(err, "cannot list a directory to remove it");
-	while ((entry = entry_next(stream)))
-		if (!remove_below(dir, entry->d_name, device, depth, err))
-			return false;
-	return true;
-}
-
-static bool remove_below(int dir, const char *name, dev_t device, int depth,
-			 struct error *err)
-{
-	AUTO_CLOSE int fd = -1;
-	struct stat status;
-
-	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
-		return true;
-	if (errno != EISDIR && errno != EPERM)
-		return fail_errno(err, "cannot remove %s", name);
-	fd = files_open_dir(dir, name);
-	if (fd < 0 || fstat(fd, &status) != 0)
-		return fail_errno(err, "cannot open %s to remove it", name);
-	if (status.st_dev != device || depth > DEPTH_MAX)
-		return fail(err, ERR_INTERNAL, "%s is a mount or nested too deep", name);
-	if (!remove_entries(fd, device, depth + 1, err))
-		return false;
-	return unlinkat(dir, name, AT_REMOVEDIR) == 0 ||
-	       fail_errno(err, "cannot remove directory %s", name);
-}
-
-bool files_remove_tree(int dir, const char *name, struct error *err)
-{
-	struct stat status;
-
-	if (fstat(dir, &status) != 0)
-		return fail_errno(err, "cannot look at a directory");
-	return remove_below(dir, name, status.st_dev, 0, err);
 }

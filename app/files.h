@@ -6,6 +6,7 @@
 #define PGBERTH_FILES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "buf.h"
@@ -34,7 +35,11 @@ bool files_copy_tree(int from, int to, int uid, struct error *err);
 /* fsyncs every file and directory of the tree. */
 bool files_sync_tree(int dir, struct error *err);
 
-/* Removes dir/name and all below it, staying on its device. Missing is fine. */
+/* Removes dir/name and all below it, however deep, staying on its device. Missing is
+ * fine. dir is nobody's but ours: what is nested deep is moved up there on the way. */
 bool files_remove_tree(int dir, const char *name, struct error *err);
+
+/* Bytes on disk of the tree; stops counting when *files_left, which goes down, is 0. */
+uint64_t files_size(int dir, int *files_left);
 
 #endif

@@ -104,6 +104,10 @@ static bool table_insert(size_t place, const struct view *view)
 	if (!copy)
 		return false;
 	*copy = view_copy(view);
+	if (!copy->record.labels) {
+		free(copy);
+		return false;
+	}
 	memmove(&table.views[place + 1], &table.views[place],
 		(table.count - place) * sizeof(*table.views));
 	table.views[place] = copy;
@@ -122,8 +126,11 @@ bool index_put(const struct view *view)
 	if (is_at(place, name)) {
 		struct view copy = view_copy(view);
 
-		view_done(table.views[place]);
-		*table.views[place] = copy;
+		ok = copy.record.labels != NULL;
+		if (ok) {
+			view_done(table.views[place]);
+			*table.views[place] = copy;
+		}
 	} else {
 		ok = table_insert(place, view);
 	}

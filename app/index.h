@@ -17,6 +17,11 @@ struct view {
 	struct record record;
 	enum state state;
 	bool is_proven; /* by this process, since its container was made or started */
+	bool is_known;	/* restarts has been seen */
+	int restarts;	/* of its container by the engine, when it was proven */
+	int failures;	/* tries in a row that could not bring it up */
+	long long retry_at_ms; /* monotonic; before, it is not tried again */
+	bool is_foreign; /* a directory that is no instance of ours; reason says why */
 	char container_id[CONTAINER_ID_SIZE]; /* "": it has none */
 };
 
@@ -25,13 +30,14 @@ const char *state_name(enum state state);
 /* False when there is no such state. */
 bool state_from_name(enum state *ret_state, const char *name);
 
-/* A copy, to be ended with view_done(). */
+/* A copy, to be ended with view_done(); its labels are NULL without memory. */
 struct view view_copy(const struct view *view);
 void view_done(struct view *view);
 
 #define AUTO_VIEW __attribute__((cleanup(view_done))) struct view
 
-/* A copy in *ret, to be ended with view_done(). */
+/* A copy in *ret, to be ended with view_done(). Without memory for it, *ret has no
+ * labels, and nothing that needs them succeeds. */
 bool index_get(const char *name, struct view *ret);
 
 /* Adds or replaces by copying; false without memory (then nothing has changed). */

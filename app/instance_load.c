@@ -1,12 +1,12 @@
 /* All records, at start. */
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine.h"
 #include "index.h"
 #include "instance.h"
+#include "instance_parts.h"
 #include "log.h"
 #include "ports.h"
 #include "scope.h"
@@ -44,28 +44,16 @@ static bool load_claim(struct view *view)
 	return index_put(view);
 }
 
-struct names {
-	char (*list)[NAME_SIZE];
-	size_t count;
-};
-
 static bool name_add(const struct view *view, void *user)
 {
-	struct names *names = user;
-	void *list = realloc(names->list, (names->count + 1) * NAME_SIZE);
-
-	if (!list)
-		return false;
-	names->list = list;
-	memcpy(names->list[names->count++], view->record.storage_dir, NAME_SIZE);
-	return true;
+	return names_add(user, view->record.storage_dir);
 }
 
 /* Of two records with one port, the one whose server should run keeps it: the other was
  * about to lose it when pgberthd ended. */
 static bool ports_load(void)
 {
-	struct names names = { 0 };
+	AUTO_NAMES names = { 0 };
 	bool ok = true;
 
 	index_walk("", name_add, &names);
@@ -78,13 +66,14 @@ static bool ports_load(void)
 				ok = load_claim(&view) && ok;
 		}
 	}
-	free(names.list);
 	return ok;
 }
 
 static void load_broken(const char *name, const struct error *err, void *user)
 {
-	(void)user;
+	bool *ok = user;
+
+	*ok = instance_show_foreign(name, err->message) && *ok;
 	log_error("not served, and left as it is: %s: %s", name, err->message);
 }
 

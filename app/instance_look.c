@@ -1,25 +1,46 @@
 /* Looking at an instance: does the engine have it as its record says? */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "deadline.h"
 #include "engine.h"
 #include "instance.h"
 #include "instance_parts.h"
 #include "locks.h"
 #include "log.h"
 #include "outside.h"
+#include "scope.h"
 #include "store.h"
+
+#define CRASHES_MAX 5 /* of a server that is never proven between them */
+#define RETRY_FIRST_MS 1000
+#define RETRY_MAX_MS 60000
 
 static bool look_failed(struct view *view, const struct error *err)
 {
+	int pause_ms = RETRY_MAX_MS;
 	struct error ignored;
 
+	if (err->code == ERR_ENGINE)
+		return false; /* that says nothing about this server */
+	if (view->failures < 6)
+		pause_ms = RETRY_FIRST_MS << view->failures;
+	view->failures++;
+	view->retry_at_ms = deadline_in_ms(pause_ms);
 	snprintf(view->record.reason, sizeof(view->record.reason), "%.199s",
 		 err->message);
-	log_warn("not as it should be name=%s error=\"%s\"", view->record.storage_dir,
-		 err->message);
+	log_warn("not as it should be name=%s again_in_ms=%d error=\"%s\"",
+		 view->record.storage_dir, pause_ms, err->message);
 	instance_show(view, FAILED, &ignored);
 	return false;
+}
+
+/* Each failure makes events of its own, which must not hasten the next try. */
+static bool look_is_early(const struct view *view)
+{
+	return view->state == FAILED && view->failures &&
+	       !deadline_passed(view->retry_at_ms);
 }
 
 static bool look_bring_back(struct view *view)
@@ -28,28 +49,73 @@ static bool look_bring_back(struct view *view)
 	AUTO_VIEW was = view_copy(view);
 	struct error err;
 
+	if (look_is_early(view))
+		return false;
 	log_info("bringing back name=%s", view->record.storage_dir);
 	return instance_bring_back(&bringing, &was, &err) || look_failed(&was, &err);
+}
+
+static void now_text(char *ret, size_t size)
+{
+	time_t now = time(NULL);
+	struct tm utc;
+
+	gmtime_r(&now, &utc);
+	strftime(ret, size, "%Y-%m-%dT%H:%M:%SZ", &utc);
+}
+
+/* It ended by itself and the engine started it again: its owner wants to know why. */
+static void look_tell_crash(struct view *view, const struct container *container)
+{
+	char trouble[TROUBLE_SIZE], when[32];
+
+	postmaster_trouble(trouble, container, &view->record);
+	now_text(when, sizeof(when));
+	snprintf(view->record.reason, sizeof(view->record.reason),
+		 "it went down by itself and was restarted (%s): %.100s", when, trouble);
+	log_warn("crash name=%s restarts=%d reason=\"%s\"", view->record.storage_dir,
+		 container->restarts, trouble);
+}
+
+/* Never proven, and down again and again: the engine's restarts are of no use. */
+static bool look_crash_loop(struct view *view, const struct container *container)
+{
+	char trouble[TROUBLE_SIZE];
+	struct error err;
+
+	postmaster_trouble(trouble, container, &view->record);
+	if (!engine_remove(container->id, &err))
+		return look_failed(view, &err);
+	view->container_id[0] = '\0';
+	fail(&err, ERR_SERVER, "it goes down again and again: %s", trouble);
+	return look_failed(view, &err);
 }
 
 /* Runs where it should; after a start of pgberthd, or a crash, it is proven again. */
 static bool look_prove(struct view *view, const struct container *container)
 {
 	struct start start = { .record = &view->record };
+	bool crashed = view->is_known && container->restarts != view->restarts;
 	struct error err;
 
 	memcpy(view->container_id, container->id, sizeof(container->id));
-	if (view->state == RUNNING && view->is_proven)
+	if (view->state == RUNNING && view->is_proven && !crashed)
 		return instance_show(view, RUNNING, &err);
+	if (look_is_early(view))
+		return false;
 	if (!postmaster_prove(&start, &err)) {
 		if (err.code != ERR_STARTING)
 			return look_failed(view, &err);
 		instance_show(view, STARTING, &err);
 		return false;
 	}
-	view->record.wanted = WANTED_RUNNING;
+	record_want(&view->record, WANTED_RUNNING);
 	view->record.outside_since_ms = 0;
 	view->record.reason[0] = '\0';
+	if (crashed)
+		look_tell_crash(view, container);
+	view->restarts = container->restarts;
+	view->is_known = true;
 	return store_save(&view->record, &err) && instance_show(view, RUNNING, &err);
 }
 
@@ -66,6 +132,8 @@ static bool look_wanted_running(struct view *view, const struct container *conta
 		return instance_show(view, STOPPED, &err);
 	}
 	if (container->is_restarting) {
+		if (container->restarts - view->restarts >= CRASHES_MAX)
+			return look_crash_loop(view, container);
 		instance_show(view, STARTING, &err);
 		return false;
 	}
@@ -97,7 +165,34 @@ static bool look_wanted_stored(struct view *view, const struct container *contai
 	return instance_show(view, STORED, &err);
 }
 
-bool instance_look(const char *name)
+/* The directory may come back; until then the server on it, if any, is left alone. */
+static bool look_gone(struct view *view)
+{
+	struct error err;
+
+	if (view->state != FAILED)
+		log_error("directory gone name=%s", view->record.storage_dir);
+	snprintf(view->record.reason, sizeof(view->record.reason),
+		 "its directory is gone; bring it back, or DELETE it");
+	instance_show(view, FAILED, &err);
+	return true;
+}
+
+static void look_tell_oom(struct view *view)
+{
+	char when[32];
+	struct error err;
+
+	now_text(when, sizeof(when));
+	snprintf(view->record.reason, sizeof(view->record.reason),
+		 "out of memory (%s): a process of it was killed; its limit is %d MB, "
+		 "raise memory_mb",
+		 when, view->record.memory_mb);
+	log_warn("out of memory name=%s", view->record.storage_dir);
+	instance_show(view, view->state, &err);
+}
+
+bool instance_look(const char *name, bool out_of_memory)
 {
 	static bool (*const looks[])(struct view *, const struct container *) = {
 		[WANTED_RUNNING] = look_wanted_running,
@@ -111,14 +206,25 @@ bool instance_look(const char *name)
 
 	if (!lock)
 		return false;
-	if (!index_get(name, &view))
+	if (!index_get(name, &view) || view.is_foreign)
 		return true;
+	if (!view.record.labels)
+		return false; /* out of memory */
 	if (!view.record.acknowledged)
 		return instance_create_undo(&view);
+	if (!store_exists(name))
+		return look_gone(&view);
 	if (!engine_inspect(name, &container, &err))
 		return false;
 	if (!container.is_ours)
 		container = (struct container){ 0 };
+	if (container.others) {
+		log_warn("several containers name=%s others=%d", name, container.others);
+		if (!engine_remove_others(name, container.id, &err))
+			return false;
+	}
 	store_log_prune(&view.record);
+	if (out_of_memory)
+		look_tell_oom(&view);
 	return looks[view.record.wanted](&view, &container);
 }

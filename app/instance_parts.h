@@ -1,11 +1,15 @@
-/* Between instance.c, instance_look.c and instance_load.c. With the instance's lock held. */
+/* Between the instance_*.c files. With the instance's lock held, unless said. */
 #ifndef PGBERTH_INSTANCE_PARTS_H
 #define PGBERTH_INSTANCE_PARTS_H
 
 #include "error.h"
 #include "index.h"
+#include "locks.h"
 #include "port_claim.h"
 #include "reconcile.h"
+#include "spec.h"
+
+#define INSTANCE_LOCK_WAIT_MS 30000
 
 /* What a try to bring a server up is about. */
 struct bringing {
@@ -17,14 +21,45 @@ struct bringing {
 	bool is_touched; /* out: it went further than claiming a port */
 };
 
+/* Takes the lock of an existing instance; NULL with err. Errors: ERR_FOREIGN_DATA when
+ * what has that name is none of ours. */
+struct lock *instance_hold(const char *name, struct view *ret, struct error *err);
+
+/* Whether a view can be worked with at all. Errors: as instance_hold(). */
+bool instance_is_sound(const struct view *view, struct error *err);
+
+/* Shows a directory that is no instance of ours, and why. */
+bool instance_show_foreign(const char *name, const char *why);
+
 /* Puts the view into the index, in this state. */
 bool instance_show(struct view *view, enum state state, struct error *err);
+
+/* Hands a view to the caller of the domain. */
+bool instance_give(struct view *ret, struct view *view);
+
+/* What is given, and only that, goes into the record. */
+void instance_apply(struct record *record, const struct spec *spec);
+
+/* ERR_ALREADY_EXISTS, naming the field. */
+bool instance_differs(const struct record *record, const char *field, struct error *err);
 
 /*
  * An instance that was never acknowledged goes, and all that was made for it. False when
  * something could not be removed: then it stays in the index, to be looked at again.
  */
 bool instance_create_undo(struct view *view);
+
+/* Deletes, and purges if so said or the record says so, what is_it(view, than) is still
+ * true of under its lock (which this takes). Errors: ERR_NOT_FOUND: it is not. */
+bool instance_delete_if(const char *name,
+			bool (*is_it)(const struct view *view, long long than),
+			long long than, bool purge, struct view *ret, struct error *err);
+
+/*
+ * The server runs, proven, at its port; record and index say so. On failure the claim
+ * on the port is undone, the rest is the caller's to undo.
+ */
+bool instance_bring_up(struct bringing *bringing, struct error *err);
 
 /*
  * An instance that exists comes up with what the record now says. On failure all is as

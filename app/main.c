@@ -16,9 +16,11 @@
 
 #include "api.h"
 #include "config.h"
+#include "disk.h"
 #include "engine.h"
 #include "events.h"
 #include "instance.h"
+#include "keeper.h"
 #include "log.h"
 #include "outside.h"
 #include "pg.h"
@@ -101,6 +103,8 @@ static bool parts_init(struct config *cfg, struct error *err)
 	spec_set_limits(cfg);
 	api_init(cfg);
 	instance_init(cfg);
+	instance_trash_init(cfg);
+	disk_init(cfg);
 	outside_init(cfg);
 	port_claim_init(cfg);
 	postmaster_init(cfg);
@@ -113,7 +117,7 @@ static bool parts_init(struct config *cfg, struct error *err)
 static bool parts_start(const struct config *cfg, struct error *err)
 {
 	return server_start(cfg, err) && instance_load(err) && reconciler_start(err) &&
-	       events_start(err) && spares_start(cfg, err);
+	       events_start(err) && spares_start(cfg, err) && keeper_start(err);
 }
 
 /* Tells whoever started us and asked for it that we are ready: sd_notify(3). */
@@ -171,6 +175,7 @@ static int parts_stop(void)
 		log_warn("stopped with requests under way");
 		_exit(0);
 	}
+	keeper_stop();
 	spares_stop();
 	events_stop();
 	reconciler_stop();

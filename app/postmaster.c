@@ -8,8 +8,10 @@
 
 #include "conf.h"
 #include "deadline.h"
+#include "fault.h"
 #include "log.h"
 #include "pg.h"
+#include "process.h"
 #include "role.h"
 #include "scope.h"
 #include "store.h"
@@ -19,6 +21,7 @@
 #define PROOF_TIMEOUT_MS 15000
 #define RESTARTS_MAX 3 /* of a server that does not come up, by the engine */
 #define REPAIR_TIMEOUT_MS 120000
+#define IDLE_TIMEOUT_MS 5000
 
 static const struct config *config;
 
@@ -79,33 +82,25 @@ static bool container_make_and_fill(struct start *start, const struct template *
 	return made && filling.ok;
 }
 
-/* The last line of the server's log that tells of trouble, else the last line at all. */
-static void last_word(const struct start *start, char *ret, size_t size)
+void postmaster_trouble(char ret[TROUBLE_SIZE], const struct container *container,
+			const struct record *record)
 {
-	static const char *const troubles[] = { "PANIC:", "FATAL:", "ERROR:" };
-	const char *found = NULL;
-	AUTO_BUF log = { 0 };
+	AUTO_BUF said = { 0 };
+	AUTO_BUF own = { 0 };
 	struct error ignored;
 
-	engine_logs(start->container_id, 20, &log, &ignored);
-	store_log_tail(start->record, 20, &log, &ignored);
-	for (size_t i = 0; i < COUNT_OF(troubles) && !found; i++)
-		for (const char *at = buf_text(&log); (at = strstr(at, troubles[i]));
-		     at++)
-			found = at;
-	snprintf(ret, size, "%.*s", found ? (int)strcspn(found, "\n") : 0,
-		 found ? found : "");
+	engine_logs(container->id, 20, &said, &ignored);
+	store_log_tail(record, 20, &own, &ignored);
+	trouble_tell(ret, container, record, buf_text(&said), buf_text(&own));
 }
 
 static bool server_is_down(const struct start *start, const struct container *container,
 			   struct error *err)
 {
-	char word[160];
+	char trouble[TROUBLE_SIZE];
 
-	last_word(start, word, sizeof(word));
-	return fail(err, ERR_SERVER, "the server does not come up (%s%d)%s%s",
-		    container->oom_killed ? "out of memory, exit code " : "exit code ",
-		    container->exit_code, *word ? ": " : "", word);
+	postmaster_trouble(trouble, container, start->record);
+	return fail(err, ERR_SERVER, "the server does not come up: %s", trouble);
 }
 
 /* False when the container has died, or dies again and again. */
@@ -243,6 +238,7 @@ static bool repair_run(struct start *start, const struct container_spec *spec,
 {
 	struct error ignored;
 	int exit_code = -1;
+	AUTO_BUF said = { 0 };
 	char word[160];
 	bool ok;
 
@@ -251,7 +247,8 @@ static bool repair_run(struct start *start, const struct container_spec *spec,
 	ok = engine_start(start->container_id, err) &&
 	     engine_wait(start->container_id, REPAIR_TIMEOUT_MS, &exit_code, err);
 	if (ok && exit_code != 0) {
-		last_word(start, word, sizeof(word));
+		engine_logs(start->container_id, 20, &said, &ignored);
+		trouble_line(word, sizeof(word), buf_text(&said));
 		ok = fail(err, ERR_SERVER,
 			  "single-user mode cannot repair the admin role: %s", word);
 	}
@@ -316,10 +313,17 @@ static void container_drop(struct start *start)
 static enum pg_outcome server_up(struct start *start, const struct template *template,
 				 struct error *err)
 {
-	if (!container_make_and_fill(start, template, err) ||
-	    !engine_start(start->container_id, err))
+	enum pg_outcome outcome;
+
+	if (!container_make_and_fill(start, template, err))
 		return PG_FAILED;
-	return socket_wait(start, err);
+	fault_point("start.created");
+	if (!engine_start(start->container_id, err))
+		return PG_FAILED;
+	fault_point("start.started");
+	outcome = socket_wait(start, err);
+	fault_point("start.answers");
+	return outcome;
 }
 
 static bool role_settle_or_repair(struct start *start, const struct template *template,
@@ -341,6 +345,32 @@ static bool role_settle_or_repair(struct start *start, const struct template *te
 		return false;
 	outcome = server_up(start, template, err);
 	return outcome == PG_OK || outcome == PG_REFUSED;
+}
+
+bool postmaster_check(const struct start *start, struct error *err)
+{
+	struct template template;
+
+	return start->is_new ||
+	       (store_template(start->record->version, &template, err) &&
+		store_check(start->record, &template, start->verifier != NULL, err));
+}
+
+/* A container that was killed a moment ago may still have a process that ends. */
+static bool idle_wait(const struct record *record, struct error *err)
+{
+	long long deadline = deadline_in_ms(IDLE_TIMEOUT_MS);
+	int pid;
+
+	while ((pid = process_of_uid(record->uid)) != 0) {
+		if (deadline_passed(deadline))
+			return fail_at(err, ERR_FOREIGN_DATA, "storage_dir",
+				       "process %d of user %d is not in its container "
+				       "and may be using the data of %s",
+				       pid, record->uid, record->storage_dir);
+		sleep_ms(100);
+	}
+	return true;
 }
 
 /* What must be on disk, and what must not, before the server of an existing directory starts. */
@@ -365,23 +395,35 @@ bool postmaster_start(struct start *start, struct error *err)
 {
 	struct record *record = start->record;
 	struct template template;
+	char aside[ASIDE_SIZE] = "";
 	enum pg_outcome outcome;
 
 	start->container_id[0] = '\0';
 	if (!store_template(record->version, &template, err))
 		return false;
-	if (!start->is_new && !conf_prepare(start, err))
+	if (!start->is_new && (!postmaster_check(start, err) || !idle_wait(record, err) ||
+			       !conf_prepare(start, err)))
+		return false;
+	if (start->is_safe && !store_auto_conf_aside(record, aside, err))
 		return false;
 	snprintf(record->image_id, sizeof(record->image_id), "%s", template.image_id);
 	if (!record->libc[0])
 		snprintf(record->libc, sizeof(record->libc), "%s", template.libc);
+	if (!record->icu[0])
+		snprintf(record->icu, sizeof(record->icu), "%s", template.icu);
 	outcome = server_up(start, &template, err);
 	if ((outcome != PG_OK && outcome != PG_REFUSED) ||
 	    !role_settle_or_repair(start, &template, err) ||
 	    !prove_or_reset(start, err)) {
 		container_drop(start);
+		store_auto_conf_back(record, aside);
 		return false;
 	}
+	fault_point("start.proven");
+	if (*aside)
+		snprintf(start->note, sizeof(start->note),
+			 "started without its settings, which were set aside as %s",
+			 aside);
 	return true;
 }
 
@@ -391,5 +433,9 @@ bool postmaster_set_password(const struct start *start, struct error *err)
 
 	if (role_settle(start->record, start->verifier, deadline, err) != PG_OK)
 		return false;
-	return prove_or_reset(start, err);
+	fault_point("password.set");
+	if (!prove_or_reset(start, err))
+		return false;
+	fault_point("password.proven");
+	return true;
 }

@@ -9,6 +9,7 @@
 #include "engine.h"
 #include "error.h"
 #include "record.h"
+#include "trouble.h"
 
 struct start {
 	struct record *record; /* image_id and libc are filled in */
@@ -17,6 +18,8 @@ struct start {
 	/* Both or neither: the role gets the verifier, and the password must log in. */
 	const char *verifier;
 	const char *password;
+	bool is_safe; /* without the tenant's postgresql.auto.conf, which is set aside */
+	char note[120];			      /* out: what a person should know; "" */
 	char container_id[CONTAINER_ID_SIZE]; /* out */
 };
 
@@ -29,6 +32,14 @@ void postmaster_init(const struct config *cfg);
  * ERR_SERVER with the last word of the server's log, ERR_FOREIGN_DATA, ERR_NO_SPACE.
  */
 bool postmaster_start(struct start *start, struct error *err);
+
+/* Why the container's server is down, or went down last. */
+void postmaster_trouble(char ret[TROUBLE_SIZE], const struct container *container,
+			const struct record *record);
+
+/* What store_check() says, and that no process of the tenant's is left that could be a
+ * server on the directory. Errors: ERR_FOREIGN_DATA. */
+bool postmaster_check(const struct start *start, struct error *err);
 
 /*
  * The server of a running container is the instance's and lets people in: by a login

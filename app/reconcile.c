@@ -5,13 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fault.h"
 #include "log.h"
 
 static bool container_remove(const struct container *container, struct error *err)
 {
 	if (container->is_running && !engine_stop(container->id, err))
 		return false;
-	return engine_remove(container->id, err);
+	fault_point("reconcile.stopped");
+	if (!engine_remove(container->id, err))
+		return false;
+	fault_point("reconcile.removed");
+	return true;
 }
 
 static bool limits_fit(const struct container *container, const struct record *record)
@@ -40,6 +45,8 @@ static bool reconcile_running(struct work *work, const struct container *contain
 
 	if (fits)
 		return reconcile_in_place(work, container, err);
+	if (!postmaster_check(&work->start, err))
+		return false; /* what runs on it had better go on */
 	if (container->exists && !container_remove(container, err))
 		return false;
 	return postmaster_start(&work->start, err);
@@ -82,5 +89,8 @@ bool reconcile(struct work *work, struct error *err)
 			record->storage_dir);
 	if (!container.is_ours)
 		container = (struct container){ 0 };
+	if (container.others &&
+	    !engine_remove_others(record->storage_dir, container.id, err))
+		return false;
 	return steps[record->wanted](work, &container, err);
 }

@@ -14,15 +14,17 @@
 #include "log.h"
 #include "scope.h"
 
-#define THREADS 4
+#define THREADS 8
 #define PAUSE_FIRST_MS 250
 #define PAUSE_MAX_MS 60000
+#define STRAYS "" /* the name of what belongs to no instance */
 
 struct entry {
 	struct entry *next;
 	char name[NAME_SIZE];
 	long long due_ms;
 	int pause_ms; /* after the next look that settles nothing */
+	bool out_of_memory;
 };
 
 static struct {
@@ -35,7 +37,8 @@ static struct {
 } queue = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* Adds a name or makes it due earlier. Held: lock. */
-static void queue_add(const char *name, long long due_ms, int pause_ms)
+static void queue_add(const char *name, bool out_of_memory, long long due_ms,
+		      int pause_ms)
 {
 	struct entry *entry = queue.entries;
 
@@ -53,26 +56,28 @@ static void queue_add(const char *name, long long due_ms, int pause_ms)
 	if (due_ms < entry->due_ms)
 		entry->due_ms = due_ms;
 	entry->pause_ms = pause_ms;
+	entry->out_of_memory = entry->out_of_memory || out_of_memory;
 	pthread_cond_signal(&queue.changed);
 }
 
-void reconciler_poke(const char *name)
+void reconciler_poke(const char *name, bool out_of_memory)
 {
 	pthread_mutex_lock(&queue.lock);
-	queue_add(name, now_ms(), PAUSE_FIRST_MS);
+	queue_add(name, out_of_memory, now_ms(), PAUSE_FIRST_MS);
 	pthread_mutex_unlock(&queue.lock);
 }
 
 static bool poke_one(const struct view *view, void *user)
 {
 	(void)user;
-	reconciler_poke(view->record.storage_dir);
+	reconciler_poke(view->record.storage_dir, false);
 	return true;
 }
 
 void reconciler_poke_all(void)
 {
 	index_walk("", poke_one, NULL);
+	reconciler_poke(STRAYS, false);
 }
 
 static struct entry **earliest(void)
@@ -115,7 +120,7 @@ static void look_again(const struct entry *entry)
 	int pause_ms = entry->pause_ms;
 
 	pthread_mutex_lock(&queue.lock);
-	queue_add(entry->name, deadline_in_ms(pause_ms),
+	queue_add(entry->name, entry->out_of_memory, deadline_in_ms(pause_ms),
 		  pause_ms * 2 < PAUSE_MAX_MS ? pause_ms * 2 : PAUSE_MAX_MS);
 	pthread_mutex_unlock(&queue.lock);
 }
@@ -128,7 +133,8 @@ static void *reconciler_run(void *user)
 
 		if (!entry)
 			break;
-		if (!instance_look(entry->name))
+		if (*entry->name ? !instance_look(entry->name, entry->out_of_memory)
+				 : !instance_look_for_strays())
 			look_again(entry);
 	}
 	engine_http_thread_done();

@@ -5,13 +5,16 @@
 #ifndef PGBERTH_RECONCILER_H
 #define PGBERTH_RECONCILER_H
 
+#include <stdbool.h>
+
 #include "error.h"
 
 /* Main thread, once; instances must be loaded. */
 bool reconciler_start(struct error *err);
 
-/* "Look at it." Any thread; never blocks on anything but memory. */
-void reconciler_poke(const char *name);
+/* "Look at it", and, where one of its processes was killed for want of memory, say so.
+ * All: strays too. Any thread; never blocks on anything but memory. */
+void reconciler_poke(const char *name, bool out_of_memory);
 void reconciler_poke_all(void);
 
 /* Waits for looks under way to end. Main thread. */

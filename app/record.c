@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "scope.h"
 
@@ -48,15 +49,27 @@ json_t *cpus_to_json(double cpus)
 
 json_t *record_to_json(const struct record *record)
 {
-	return json_pack("{s:i s:s s:s s:b s:i s:i s:i s:i s:o s:O s:s s:s s:s s:s s:I}",
-			 "format", RECORD_FORMAT, "storage_dir", record->storage_dir,
-			 "wanted", wanted_names[record->wanted], "acknowledged",
-			 record->acknowledged, "port", record->port, "version",
-			 record->version, "uid", record->uid, "memory_mb",
-			 record->memory_mb, "cpus", cpus_to_json(record->cpus), "labels",
-			 record->labels, "created_at", record->created_at, "image_id",
-			 record->image_id, "libc", record->libc, "reason", record->reason,
-			 "outside_since_ms", (json_int_t)record->outside_since_ms);
+	return json_pack(
+		"{s:i s:s s:s s:b s:i s:i s:i s:i s:o s:O s:s s:s s:s s:s s:I"
+		" s:s s:I s:b s:I}",
+		"format", RECORD_FORMAT, "storage_dir", record->storage_dir, "wanted",
+		wanted_names[record->wanted], "acknowledged", record->acknowledged,
+		"port", record->port, "version", record->version, "uid", record->uid,
+		"memory_mb", record->memory_mb, "cpus", cpus_to_json(record->cpus),
+		"labels", record->labels, "created_at", record->created_at, "image_id",
+		record->image_id, "libc", record->libc, "reason", record->reason,
+		"outside_since_ms", (json_int_t)record->outside_since_ms, "icu",
+		record->icu, "expires_at", (json_int_t)record->expires_at, "expire_purge",
+		record->expire_purge, "stopped_at", (json_int_t)record->stopped_at);
+}
+
+void record_want(struct record *record, enum wanted wanted)
+{
+	if (wanted == WANTED_RUNNING)
+		record->stopped_at = 0;
+	else if (!record->stopped_at)
+		record->stopped_at = time(NULL);
+	record->wanted = wanted;
 }
 
 static bool wanted_from_name(enum wanted *ret_wanted, const char *name)
@@ -77,20 +90,23 @@ static void text_copy(char *text, size_t size, const char *value)
 bool record_from_json(struct record *ret_record, const json_t *json, struct error *err)
 {
 	struct record record = { 0 };
-	const char *name, *wanted, *created_at, *image_id, *libc, *reason;
-	json_int_t outside_since_ms;
+	const char *name, *wanted, *created_at, *image_id, *libc, *reason, *icu = "";
+	json_int_t outside_since_ms, expires_at = 0, stopped_at = 0;
 	json_error_t problem;
-	int format, acknowledged;
+	int format, acknowledged, expire_purge = 0;
 
-	if (json_unpack_ex(
-		    (json_t *)json, &problem, 0,
-		    "{s:i s:s s:s s:b s:i s:i s:i s:i s:F s:o s:s s:s s:s s:s s:I}",
-		    "format", &format, "storage_dir", &name, "wanted", &wanted,
-		    "acknowledged", &acknowledged, "port", &record.port, "version",
-		    &record.version, "uid", &record.uid, "memory_mb", &record.memory_mb,
-		    "cpus", &record.cpus, "labels", &record.labels, "created_at",
-		    &created_at, "image_id", &image_id, "libc", &libc, "reason", &reason,
-		    "outside_since_ms", &outside_since_ms) != 0)
+	if (json_unpack_ex((json_t *)json, &problem, 0,
+			   "{s:i s:s s:s s:b s:i s:i s:i s:i s:F s:o s:s s:s s:s s:s s:I"
+			   " s?s s?I s?b s?I}",
+			   "format", &format, "storage_dir", &name, "wanted", &wanted,
+			   "acknowledged", &acknowledged, "port", &record.port, "version",
+			   &record.version, "uid", &record.uid, "memory_mb",
+			   &record.memory_mb, "cpus", &record.cpus, "labels",
+			   &record.labels, "created_at", &created_at, "image_id",
+			   &image_id, "libc", &libc, "reason", &reason,
+			   "outside_since_ms", &outside_since_ms, "icu", &icu,
+			   "expires_at", &expires_at, "expire_purge", &expire_purge,
+			   "stopped_at", &stopped_at) != 0)
 		return fail(err, ERR_FOREIGN_DATA, "record cannot be understood: %s",
 			    problem.text);
 	if (format != RECORD_FORMAT)
@@ -101,10 +117,14 @@ bool record_from_json(struct record *ret_record, const json_t *json, struct erro
 		return fail(err, ERR_FOREIGN_DATA, "record has a member out of range");
 	record.acknowledged = acknowledged;
 	record.outside_since_ms = outside_since_ms;
+	record.expires_at = expires_at;
+	record.expire_purge = expire_purge;
+	record.stopped_at = stopped_at;
 	text_copy(record.storage_dir, sizeof(record.storage_dir), name);
 	text_copy(record.created_at, sizeof(record.created_at), created_at);
 	text_copy(record.image_id, sizeof(record.image_id), image_id);
 	text_copy(record.libc, sizeof(record.libc), libc);
+	text_copy(record.icu, sizeof(record.icu), icu);
 	text_copy(record.reason, sizeof(record.reason), reason);
 	json_incref(record.labels);
 	*ret_record = record;

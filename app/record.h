@@ -26,12 +26,17 @@ struct record {
 	double cpus;
 	json_t *labels; /* an object; owned, never shared with another record */
 	char created_at[32];
-	char image_id[80]; /* that it last started from; informs only */
-	char libc[16];	   /* that its collations were made with */
-	char reason[200];  /* why it is not what one would expect; "" */
+	char image_id[80];	/* that it last started from; informs only */
+	char libc[16], icu[16]; /* that its collations were made with; "": unknown */
+	char reason[200];	/* why it is not what one would expect; "" */
 	/* When somebody stopped it through the engine, in ms since 1970; 0: nobody did.
 	 * Such a one yields its port to a create that names it. */
 	long long outside_since_ms;
+	/* Seconds since 1970, 0: none. When it is deleted by itself, with its storage if
+	 * so said; since when it is not to run. */
+	long long expires_at;
+	bool expire_purge;
+	long long stopped_at;
 };
 
 /* A copy; end each with record_done(). Its labels are NULL without memory. */
@@ -42,6 +47,9 @@ void record_done(struct record *record);
 
 /* A new JSON object, owned by the caller; NULL without memory. */
 json_t *record_to_json(const struct record *record);
+
+/* What should be from now on; keeps stopped_at true. */
+void record_want(struct record *record, enum wanted wanted);
 
 /* Fills *ret_record; errors: a missing or ill-typed member, an unknown format. */
 bool record_from_json(struct record *ret_record, const json_t *json, struct error *err);

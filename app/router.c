@@ -11,19 +11,27 @@
 
 #define ONE "api/containers/{storage_dir}"
 
+#define TRASH "api/trash"
+
 static const struct route routes[] = {
-	{ "GET", "api/health", health_get, NULL, false, false, "" },
-	{ "GET", "api/containers", containers_list, NULL, false, false,
+	{ "GET", "api/health", health_get, NULL, ALWAYS, "" },
+	{ "GET", "api/containers", containers_list, NULL, 0,
 	  " state label limit after " },
-	{ "POST", "api/containers", containers_create, create_fields, true, true, "" },
-	{ "GET", ONE, container_get, NULL, false, false, "" },
-	{ "PATCH", ONE, container_change, change_fields, true, true, "" },
-	{ "DELETE", ONE, container_delete, NULL, false, true, " purge " },
-	{ "POST", ONE "/start", container_start, start_fields, false, true, "" },
-	{ "POST", ONE "/stop", container_stop, no_fields, false, true, "" },
-	{ "POST", ONE "/restart", container_restart, no_fields, false, true, "" },
-	{ "PUT", ONE "/password", container_password, password_fields, true, true, "" },
-	{ "GET", ONE "/logs", container_logs, NULL, false, false, " tail follow " },
+	{ "POST", "api/containers", containers_create, create_fields, BODY | CHANGES,
+	  "" },
+	{ "GET", ONE, container_get, NULL, 0, "" },
+	{ "PATCH", ONE, container_change, change_fields, BODY | CHANGES, "" },
+	{ "DELETE", ONE, container_delete, NULL, CHANGES, " purge " },
+	{ "POST", ONE "/start", container_start, start_fields, CHANGES, "" },
+	{ "POST", ONE "/stop", container_stop, no_fields, CHANGES, "" },
+	{ "POST", ONE "/restart", container_restart, no_fields, CHANGES, "" },
+	{ "PUT", ONE "/password", container_password, password_fields, BODY | CHANGES,
+	  "" },
+	{ "GET", ONE "/logs", container_logs, NULL, 0, " tail follow " },
+	{ "POST", "api/purge", purge_stopped, purge_fields, BODY | CHANGES, "" },
+	{ "GET", TRASH, trash_list, NULL, 0, "" },
+	{ "DELETE", TRASH "/{trash_id}", trash_remove, NULL, CHANGES, "" },
+	{ "POST", TRASH "/{trash_id}/restore", trash_restore, no_fields, CHANGES, "" },
 };
 
 /* Takes the next segment off *path; false when there is none left. */
@@ -36,9 +44,23 @@ static bool segment_next(const char **path, const char **ret_segment, size_t *re
 	return *ret_length > 0;
 }
 
-static bool path_matches(const char *pattern, const char *path, char *ret_storage_dir)
+/* A segment that stands for something: into the call, if it is one of these at all. */
+static bool segment_take(struct call *call, const char *want, const char *have,
+			 size_t length)
 {
-	const char *want, *have;
+	bool is_trash = want[1] == 't';
+	char *to = is_trash ? call->trash_id : call->storage_dir;
+	size_t size = is_trash ? sizeof(call->trash_id) : sizeof(call->storage_dir);
+
+	if (length >= size)
+		return false;
+	snprintf(to, size, "%.*s", (int)length, have);
+	return is_trash ? store_trash_id_is_valid(to) : name_is_valid(to);
+}
+
+static bool path_matches(const char *pattern, struct call *call)
+{
+	const char *want, *have, *path = call->req->path;
 	size_t want_length, have_length;
 
 	for (;;) {
@@ -48,17 +70,10 @@ static bool path_matches(const char *pattern, const char *path, char *ret_storag
 			return false;
 		if (!more)
 			return true;
-		if (*want == '{') {
-			if (have_length >= NAME_SIZE)
-				return false;
-			snprintf(ret_storage_dir, NAME_SIZE, "%.*s", (int)have_length,
-				 have);
-			if (!name_is_valid(ret_storage_dir))
-				return false;
-		} else if (want_length != have_length ||
-			   memcmp(want, have, want_length) != 0) {
+		if (*want == '{' ? !segment_take(call, want, have, have_length)
+				 : want_length != have_length ||
+					   memcmp(want, have, want_length) != 0)
 			return false;
-		}
 	}
 }
 
@@ -78,16 +93,18 @@ static bool path_is_text(const char *path)
 					  "\x0e\x0f\x1b\x7f")] == '\0';
 }
 
-const struct route *route_find(const struct request *req, char *ret_storage_dir,
-			       char *ret_allow, size_t allow_size, struct error *err)
+const struct route *route_find(struct call *call, char *ret_allow, size_t allow_size,
+			       struct error *err)
 {
+	const struct request *req = call->req;
+
 	ret_allow[0] = '\0';
 	if (!path_is_text(req->path)) {
 		fail(err, ERR_UNREADABLE, "the path is not plain UTF-8 text");
 		return NULL;
 	}
 	for (size_t i = 0; i < COUNT_OF(routes); i++) {
-		if (!path_matches(routes[i].path, req->path, ret_storage_dir))
+		if (!path_matches(routes[i].path, call))
 			continue;
 		if (strcmp(routes[i].method, req->method) == 0)
 			return &routes[i];
@@ -129,7 +146,7 @@ bool route_run(const struct route *route, struct call *call, struct error *err)
 	if (req->body.length > 0 && *req->content_encoding &&
 	    strcasecmp(req->content_encoding, "identity") != 0)
 		return fail(err, ERR_MEDIA_TYPE, "the body must not be compressed");
-	if ((req->body.length > 0 || route->body_required) &&
+	if ((req->body.length > 0 || (route->flags & BODY)) &&
 	    !spec_parse(&call->spec, fields, req->content_type, buf_text(&req->body),
 			req->body.length, err))
 		return false;

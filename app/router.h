@@ -6,30 +6,35 @@
 
 #include "http.h"
 #include "spec.h"
+#include "store.h"
 
 /* A call on its way through its handler. */
 struct call {
 	const struct request *req;
 	struct response *res;
 	char storage_dir[NAME_SIZE]; /* from the path; "" where it has none */
-	json_t *query;		     /* object of strings; owned by the router */
-	struct spec spec;	     /* from the body; owned by the router */
+	char trash_id[TRASH_ID_SIZE];
+	json_t *query;	  /* object of strings; owned by the router */
+	struct spec spec; /* from the body; owned by the router */
 };
 
 struct route {
 	const char *method;
-	const char *path; /* segments; {storage_dir} stands for a name */
+	const char *path; /* segments; {storage_dir} and {trash_id} stand for such */
 	bool (*handler)(struct call *call, struct error *err);
 	const struct field
 		*fields; /* that the body may hold; NULL: the call has no body */
-	bool body_required;
-	bool changes;	    /* counts against the budget of changing calls */
+	enum route_flag {
+		BODY = 1 << 0,	  /* is required */
+		CHANGES = 1 << 1, /* counts against the budget of changing calls */
+		ALWAYS = 1 << 2,  /* is served before the records are read */
+	} flags;
 	const char *params; /* names of query parameters, each between two spaces */
 };
 
-/* The route of a method and path. Errors: ERR_NOT_FOUND, ERR_METHOD (ret_allow filled). */
-const struct route *route_find(const struct request *req, char *ret_storage_dir,
-			       char *ret_allow, size_t allow_size, struct error *err);
+/* The route of a call by method and path, which it takes apart. Errors: ERR_NOT_FOUND, ERR_METHOD (ret_allow filled). */
+const struct route *route_find(struct call *call, char *ret_allow, size_t allow_size,
+			       struct error *err);
 
 /* Reads query and body of the call by its route's tables, then runs its handler. */
 bool route_run(const struct route *route, struct call *call, struct error *err);

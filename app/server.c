@@ -54,10 +54,9 @@ static bool route_serve(const struct route *route, struct call *call, struct err
 {
 	bool ok;
 
-	if (!instance_is_loaded() && strcmp(call->req->path, "/api/health") != 0 &&
-	    strcmp(call->req->path, "/api/health/") != 0)
+	if (!instance_is_loaded() && !(route->flags & ALWAYS))
 		return fail(err, ERR_STARTING, "pgberthd is reading its records");
-	if (!route->changes)
+	if (!(route->flags & CHANGES))
 		return route_run(route, call, err);
 	if (!budget_take())
 		return fail(err, ERR_TOO_MANY, "%d changes are under way; try again",
@@ -74,9 +73,9 @@ static void request_serve(struct request *req, struct response *res)
 	struct error err;
 	bool ok;
 
-	route = auth_check(req, &err) ? route_find(req, call.storage_dir, res->allow,
-						   sizeof(res->allow), &err)
-				      : NULL;
+	route = auth_check(req, &err)
+			? route_find(&call, res->allow, sizeof(res->allow), &err)
+			: NULL;
 	ok = route && route_serve(route, &call, &err);
 	if (ok || (route && err.code != ERR_METHOD))
 		res->allow[0] = '\0';

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "deadline.h"
+#include "disk.h"
 #include "log.h"
 #include "store.h"
 
@@ -78,7 +79,7 @@ static void *spares_run(void *user)
 		wait_for_poke(failed);
 		failed = false;
 		while (!failed && !is_stopping() && (version = major_in_need()))
-			failed = !store_spare_make(version, &err);
+			failed = !disk_has_room(&err) || !store_spare_make(version, &err);
 		if (failed)
 			log_warn("no spare made version=%d error=\"%s\"", version,
 				 err.message);

@@ -19,6 +19,8 @@
 	FIELD("admin_password", PASSWORD, true, GIVEN_PASSWORD, admin_password)
 #define MEMORY_MB FIELD("memory_mb", INTEGER, false, GIVEN_MEMORY, memory_mb)
 #define CPUS FIELD("cpus", NUMBER, false, GIVEN_CPUS, cpus)
+#define EXPIRES_IN FIELD("expires_in", INTEGER, false, GIVEN_EXPIRES, expires_in_s)
+#define EXPIRE_PURGE FIELD("expire_purge", SWITCH, false, GIVEN_PURGE, expire_purge)
 #define LABEL_SET FIELD("labels", LABELS, false, GIVEN_LABELS, labels)
 
 const struct field create_fields[] = {
@@ -29,13 +31,22 @@ const struct field create_fields[] = {
 	MEMORY_MB,
 	CPUS,
 	LABEL_SET,
+	EXPIRES_IN,
+	EXPIRE_PURGE,
 	{ .name = NULL },
 };
 const struct field change_fields[] = {
-	PORT, MEMORY_MB, CPUS, LABEL_SET, { .name = NULL }
+	PORT, MEMORY_MB, CPUS, LABEL_SET, EXPIRES_IN, EXPIRE_PURGE, { .name = NULL }
 };
 const struct field password_fields[] = { ADMIN_PASSWORD, { .name = NULL } };
-const struct field start_fields[] = { PORT, { .name = NULL } };
+const struct field start_fields[] = { PORT,
+				      FIELD("safe", SWITCH, false, GIVEN_SAFE, safe),
+				      { .name = NULL } };
+const struct field purge_fields[] = {
+	FIELD("stopped_days", INTEGER, true, GIVEN_DAYS, stopped_days),
+	FIELD("dry_run", SWITCH, false, GIVEN_DRY, dry_run),
+	{ .name = NULL },
+};
 const struct field no_fields[] = { { .name = NULL } };
 
 /* Range of a numeric field. Constant after start. */
@@ -43,10 +54,10 @@ static struct range {
 	enum given given;
 	double min, max;
 } ranges[] = {
-	{ GIVEN_PORT, 6000, 9999 },
-	{ GIVEN_VERSION, 1, 99 },
-	{ GIVEN_MEMORY, 128, 128 },
-	{ GIVEN_CPUS, 0.1, 1 },
+	{ GIVEN_PORT, 6000, 9999 },	 { GIVEN_VERSION, 1, 99 },
+	{ GIVEN_MEMORY, 128, 128 },	 { GIVEN_CPUS, 0.1, 1 },
+	{ GIVEN_EXPIRES, 0, 315360000 }, /* ten years */
+	{ GIVEN_DAYS, 0, 36500 },
 };
 static const struct config *config;
 
@@ -157,7 +168,7 @@ static bool number_parse(const struct field *field, const json_t *value, bool fo
 	if (!number_read(field, value, form, &number, err))
 		return false;
 	if (!(number >= range->min && number <= range->max))
-		return fail_field(err, field->name, "must be between %g and %g",
+		return fail_field(err, field->name, "must be between %.10g and %.10g",
 				  range->min, range->max);
 	if (field->kind == NUMBER) {
 		*(double *)member = number;
@@ -165,6 +176,22 @@ static bool number_parse(const struct field *field, const json_t *value, bool fo
 	}
 	*(int *)member = (int)number;
 	return field->given != GIVEN_VERSION || version_check(field, (int)number, err);
+}
+
+static bool switch_parse(const struct field *field, const json_t *value, bool form,
+			 struct spec *spec, struct error *err)
+{
+	bool *member = (bool *)((char *)spec + field->offset);
+	const char *text = form ? json_string_value(value) : NULL;
+
+	if (text && json_string_length(value) == strlen(text) &&
+	    (strcmp(text, "true") == 0 || strcmp(text, "false") == 0))
+		*member = strcmp(text, "true") == 0;
+	else if (json_is_boolean(value))
+		*member = json_is_true(value);
+	else
+		return fail_field(err, field->name, "must be true or false");
+	return true;
 }
 
 static bool label_check(const char *key, const json_t *value, struct error *err)
@@ -212,6 +239,8 @@ static bool field_parse(const struct field *field, const json_t *value, bool for
 		return name_parse(field, value, spec, err);
 	case PASSWORD:
 		return password_parse(field, value, spec, err);
+	case SWITCH:
+		return switch_parse(field, value, form, spec, err);
 	case LABELS:
 		return labels_parse(field, value, spec, err);
 	case INTEGER:

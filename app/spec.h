@@ -23,6 +23,11 @@ enum given {
 	GIVEN_MEMORY = 1 << 4,
 	GIVEN_CPUS = 1 << 5,
 	GIVEN_LABELS = 1 << 6,
+	GIVEN_EXPIRES = 1 << 7,
+	GIVEN_PURGE = 1 << 8,
+	GIVEN_SAFE = 1 << 9,
+	GIVEN_DAYS = 1 << 10,
+	GIVEN_DRY = 1 << 11,
 };
 
 /* Members whose bit is not in `given` hold nothing of meaning. */
@@ -34,10 +39,15 @@ struct spec {
 	int version;
 	int memory_mb;
 	double cpus;
+	int expires_in_s; /* 0: never */
+	bool expire_purge;
+	bool safe;
+	int stopped_days;
+	bool dry_run;
 	json_t *labels; /* owned */
 };
 
-enum field_kind { NAME, PASSWORD, INTEGER, NUMBER, LABELS };
+enum field_kind { NAME, PASSWORD, INTEGER, NUMBER, SWITCH, LABELS };
 
 /* One row of input: what a field is called, is made of, and where it goes. */
 struct field {
@@ -53,6 +63,7 @@ extern const struct field create_fields[];
 extern const struct field change_fields[];
 extern const struct field password_fields[];
 extern const struct field start_fields[];
+extern const struct field purge_fields[];
 extern const struct field no_fields[];
 
 /* Ranges that depend on configuration and host. Main thread, before any parse. */

@@ -6,7 +6,7 @@
  *
  *   <root>/lock                       one pgberthd per root
  *   <root>/templates/<major>/         manifest.json and the initialised PGDATA
- *   <root>/staging/                   what is being made or removed; emptied at start
+ *   <root>/staging/                   what is being made or removed; set aside at start
  *   <root>/instances/<storage_dir>/   instance.json, conf/ (ours), pg/{data,run,log}
  *   <root>/trash/<storage_dir>.<time>.<random>/
  *
@@ -29,7 +29,7 @@ struct template
 {
 	char image_id[80];
 	char directory[64]; /* below templates/<major>/ */
-	char libc[16];
+	char libc[16], icu[16];
 };
 
 /* A file of ours in conf/. */
@@ -38,8 +38,8 @@ struct conf_file {
 	const char *content;
 };
 
-/* Main thread, once: makes what is missing below <root>, takes the lock, empties
- * staging/. Errors: ERR_BUSY when another pgberthd has the root. */
+/* Main thread, once: makes what is missing below <root>, takes the lock, sets what is
+ * in staging/ aside. Errors: ERR_BUSY when another pgberthd has the root. */
 bool store_open(const struct config *cfg, struct error *err);
 
 /*
@@ -93,8 +93,61 @@ void store_conf_remove(const struct record *record, const char *name);
 /* Removes an instance whose create was never acknowledged, for good. */
 bool store_discard(const char *name, struct error *err);
 
+/* One thing in the trash. Times are seconds since 1970. */
+#define TRASH_ID_SIZE 128
+struct trash_entry {
+	char id[TRASH_ID_SIZE];
+	char storage_dir[NAME_SIZE]; /* whose record it has; "": it cannot be read */
+	int version;
+	long long trashed_at;
+};
+
+/* [A-Za-z0-9][A-Za-z0-9_.-]*, shorter than TRASH_ID_SIZE. */
+bool store_trash_id_is_valid(const char *id);
+
 /* Moves an instance to the trash; its uid stays taken. */
 bool store_trash(const char *name, struct error *err);
+
+/* All of it in *ret (array of *ret_count, to be freed), by id. */
+bool store_trash_list(struct trash_entry **ret, size_t *ret_count, struct error *err);
+
+/* What is there under that id. Errors: ERR_NOT_FOUND, ERR_FOREIGN_DATA: no record. */
+bool store_trash_find(const char *id, struct record *ret, struct error *err);
+
+/* Moves it back to the instances, under its own name. Errors: ERR_NOT_FOUND,
+ * ERR_FOREIGN_DATA: a directory of that name is there. */
+bool store_trash_restore(const char *id, const char *name, struct error *err);
+
+/* Removes it for good, and frees its uid. Errors: ERR_NOT_FOUND. May take long. */
+bool store_trash_remove(const char *id, struct error *err);
+
+/* Removes what an earlier process left in staging. May take long. */
+void store_clear_old_staging(void);
+
+/*
+ * The contract with a data directory before a server starts on it: it is there, whole,
+ * the tenant's own, of this major, and its text is sorted as this image sorts it. Where
+ * a password is to be set (is_written) it is no standby either. Changes nothing.
+ * Errors: ERR_FOREIGN_DATA with what is wrong.
+ */
+bool store_check(const struct record *record, const struct template *template,
+		 bool is_written, struct error *err);
+
+/* Whether anything of that name is among the instances. */
+bool store_exists(const char *name);
+
+/* Calls each(name, user) for whatever is among the instances. */
+bool store_names(void (*each)(const char *name, void *user), void *user,
+		 struct error *err);
+
+/*
+ * Sets the tenant's postgresql.auto.conf aside, under a name that is returned ("": there
+ * was none), and puts it back.
+ */
+#define ASIDE_SIZE 64
+bool store_auto_conf_aside(const struct record *record, char ret_name[ASIDE_SIZE],
+			   struct error *err);
+void store_auto_conf_back(const struct record *record, const char *name);
 
 /* Paths as the engine mounts them. Caller frees; NULL: memory. */
 char *store_path(const char *name, const char *sub);
@@ -120,7 +173,14 @@ bool store_log_tail(const struct record *record, int tail, struct buf *log,
 /* Removes the oldest server logs until the rest fits into log_mb. */
 void store_log_prune(const struct record *record);
 
-/* Free and total bytes of the file system under <root>. */
-bool store_space(uint64_t *ret_free, uint64_t *ret_total, struct error *err);
+/* What the file system under <root> has left; percent is of bytes or inodes, the less. */
+struct space {
+	uint64_t free_bytes, total_bytes;
+	int free_percent;
+};
+bool store_space(struct space *ret, struct error *err);
+
+/* Bytes on disk of an instance, counted over a bounded number of files. Slow. */
+uint64_t store_size(const char *name);
 
 #endif

@@ -197,7 +197,7 @@ void store_log_prune(const struct record *record)
 	log_list_read(list, dir);
 	for (int i = 0; i < list->count; i++) {
 		total += list->files[i].size;
-		if (i > 0 && total > (off_t)store_log_bytes())
+		if (i > 0 && total > (off_t)store_tree.config->log_mb * 1024 * 1024)
 			unlinkat(dir, list->files[i].name, 0);
 	}
 }

@@ -1,14 +1,49 @@
-/* Between store.c and store_tenant.c. */
+/* Between store.c, store_tenant.c, store_check.c and store_trash.c. */
 #ifndef PGBERTH_STORE_TENANT_H
 #define PGBERTH_STORE_TENANT_H
 
+#include "config.h"
 #include "error.h"
 #include "record.h"
+#include "store.h"
+
+/* Directories of the tree, open as long as pgberthd runs. */
+struct store_tree {
+	const struct config *config;
+	int root, instances, staging, trash;
+};
+extern struct store_tree store_tree;
+
+/* In staging: a name that nothing else has, and the removal of what has it. */
+#define STORE_TEMPORARY_SIZE sizeof(((struct spare *)0)->name)
+void store_temporary_name(char name[STORE_TEMPORARY_SIZE], const char *base);
+void store_staging_clear(const char *name);
+
+/* <root>/staging.old.<random>: what an earlier process left. */
+#define STORE_OLD_STAGING "staging.old"
+
+/* The record and a file of conf/ in a directory below parent, or in dir itself. */
+bool store_record_read(int parent, const char *name, struct record *ret,
+		       struct error *err);
+
+bool store_record_write(int dir, const struct record *record, struct error *err);
+bool store_conf_write_at(int dir, const struct record *record,
+			 const struct conf_file *file, struct error *err);
+
+/* An instance's directory; -1 with err. */
+int store_instance_open(const char *name, struct error *err);
+
+/* The template's PGDATA; -1 with err. */
+int store_template_open(int version, const struct template *template, struct error *err);
+
+/* Calls each(name, user) for the entries of a directory that are not hidden. */
+bool store_names_walk(int dir, void (*each)(const char *name, void *user), void *user,
+		      struct error *err);
+
+/* The uid that owns what is in there, 0: unknown. */
+int store_owner(int parent, const char *name);
 
 /* A directory below an instance, opened beneath it and checked to be the tenant's. */
 int store_tenant_dir(const struct record *record, const char *sub, struct error *err);
-
-/* log_mb in bytes. */
-long long store_log_bytes(void);
 
 #endif

@@ -1,11 +1,11 @@
 /*
- * pg_control: struct ControlFileData begins with the identifier and ends with a CRC-32C
+ * pg_control. struct ControlFileData begins with the identifier and ends with a CRC-32C
  * of all before it. Where it ends differs between majors, so the place is found: it is
  * the one where the CRC of what precedes it stands (src/include/catalog/pg_control.h).
  * WAL: XLogLongPageHeaderData has the identifier at offset 24, under no checksum
  * (src/include/access/xlog_internal.h).
  */
-#include "sysid.h"
+#include "control.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "files.h"
@@ -20,6 +21,8 @@
 
 #define CONTROL_BYTES 512 /* PG_CONTROL_MAX_SAFE_SIZE */
 #define WAL_SYSID_OFFSET 24
+#define FORMAT_OFFSET 8 /* pg_control_version and catalog_version_no, 4 bytes each */
+#define FORMAT_BYTES 8
 
 static uint32_t crc32c(const unsigned char *data, size_t length)
 {
@@ -45,7 +48,34 @@ static size_t crc_offset(const unsigned char *control)
 	return 0;
 }
 
-static bool control_renew(int data, uint64_t sysid, struct error *err)
+static bool control_read(int data, unsigned char control[CONTROL_BYTES])
+{
+	AUTO_CLOSE int fd =
+		files_open(data, "global/pg_control", O_RDONLY | O_NONBLOCK, 0);
+	struct stat status;
+
+	return fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
+	       pread(fd, control, CONTROL_BYTES, 0) == CONTROL_BYTES &&
+	       crc_offset(control) != 0;
+}
+
+bool control_check(int data, int template, struct error *err)
+{
+	unsigned char have[CONTROL_BYTES], want[CONTROL_BYTES];
+
+	if (!control_read(data, have))
+		return fail(err, ERR_FOREIGN_DATA,
+			    "its global/pg_control is missing or damaged");
+	if (!control_read(template, want))
+		return fail(err, ERR_IMAGE_MISSING,
+			    "the template's pg_control cannot be read");
+	if (memcmp(have + FORMAT_OFFSET, want + FORMAT_OFFSET, FORMAT_BYTES) != 0)
+		return fail(err, ERR_FOREIGN_DATA,
+			    "its catalogs are of another build of PostgreSQL");
+	return true;
+}
+
+static bool control_rewrite(int data, uint64_t sysid, struct error *err)
 {
 	AUTO_CLOSE int fd = files_open(data, "global/pg_control", O_RDWR, 0);
 	unsigned char control[CONTROL_BYTES];
@@ -96,12 +126,12 @@ static bool wal_renew(int data, uint64_t sysid, struct error *err)
 	return ok;
 }
 
-bool sysid_renew(int data, struct error *err)
+bool control_renew(int data, struct error *err)
 {
 	uint64_t sysid;
 
 	if (getrandom(&sysid, sizeof(sysid), 0) != sizeof(sysid))
 		return fail_errno(err, "cannot get random bytes");
 	sysid &= INT64_MAX; /* SQL shows it as a bigint */
-	return control_renew(data, sysid, err) && wal_renew(data, sysid, err);
+	return control_rewrite(data, sysid, err) && wal_renew(data, sysid, err);
 }

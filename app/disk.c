@@ -1,0 +1,98 @@
+/* The disk guard. */
+#include "disk.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+
+static const struct config *config;
+
+static struct {
+	pthread_mutex_t lock;
+	struct disk last; /* held under lock: the biggest */
+	bool was_low;	  /* of the measuring thread alone */
+} disk = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+void disk_init(const struct config *cfg)
+{
+	config = cfg;
+}
+
+bool disk_has_room(struct error *err)
+{
+	struct space space;
+
+	if (!store_space(&space, err))
+		return false;
+	return space.free_percent >= config->free_percent ||
+	       fail(err, ERR_NO_SPACE,
+		    "only %d %% of the disk is free, and %d %% are kept for the servers "
+		    "there are; purge some, or empty the trash",
+		    space.free_percent, config->free_percent);
+}
+
+bool disk_look(struct disk *ret, struct error *err)
+{
+	struct space space;
+
+	if (!store_space(&space, err))
+		return false;
+	pthread_mutex_lock(&disk.lock);
+	*ret = disk.last;
+	pthread_mutex_unlock(&disk.lock);
+	ret->space = space;
+	ret->is_low = space.free_percent < config->free_percent;
+	if (!ret->is_low)
+		ret->count = 0;
+	return true;
+}
+
+static void biggest_add(struct disk *found, const char *name, uint64_t bytes)
+{
+	int at = found->count;
+
+	while (at > 0 && found->biggest[at - 1].bytes < bytes)
+		at--;
+	if (at == DISK_BIGGEST)
+		return;
+	if (found->count < DISK_BIGGEST)
+		found->count++;
+	memmove(&found->biggest[at + 1], &found->biggest[at],
+		sizeof(found->biggest[0]) * (size_t)(found->count - at - 1));
+	snprintf(found->biggest[at].storage_dir, NAME_SIZE, "%s", name);
+	found->biggest[at].bytes = bytes;
+}
+
+static void measure_one(const char *name, void *user)
+{
+	if (name_is_valid(name))
+		biggest_add(user, name, store_size(name));
+}
+
+/* Once, when it becomes low: health says it as long as it lasts. */
+static void low_log(const struct disk *found, int free_percent)
+{
+	log_warn("disk low free_percent=%d biggest=%s bytes=%llu", free_percent,
+		 found->count ? found->biggest[0].storage_dir : "",
+		 found->count ? (unsigned long long)found->biggest[0].bytes : 0);
+}
+
+void disk_measure(void)
+{
+	struct disk found = { 0 };
+	struct space space;
+	struct error err;
+	bool is_low =
+		store_space(&space, &err) && space.free_percent < config->free_percent;
+
+	if (is_low && !store_names(measure_one, &found, &err))
+		return;
+	if (is_low && !disk.was_low)
+		low_log(&found, space.free_percent);
+	disk.was_low = is_low;
+	pthread_mutex_lock(&disk.lock);
+	disk.last = found;
+	pthread_mutex_unlock(&disk.lock);
+}

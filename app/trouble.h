@@ -1,0 +1,23 @@
+/*
+ * Why a server went down, in a sentence for the person who has to do something about
+ * it. Pure.
+ */
+#ifndef PGBERTH_TROUBLE_H
+#define PGBERTH_TROUBLE_H
+
+#include "engine.h"
+#include "record.h"
+
+#define TROUBLE_SIZE 200
+
+/*
+ * From how its container ended, and from what its server said last: own is its own log,
+ * said what it said before it had one. May name a line of these.
+ */
+void trouble_tell(char ret[TROUBLE_SIZE], const struct container *container,
+		  const struct record *record, const char *said, const char *own);
+
+/* The last line that tells of a failure ("": none), in ret. */
+void trouble_line(char *ret, size_t size, const char *log);
+
+#endif

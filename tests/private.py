@@ -1,0 +1,205 @@
+"""A pgberth of a test's own: another root, other ports and uids, its own nginx; the engine is the real one
+unless told otherwise. What must not happen to the one of this host happens to this one."""
+import contextlib
+import os
+import pathlib
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+
+import requests
+
+from berth import Api, Instance, ok
+from engine import Process
+from settings import Settings
+from trail import new_name
+from waiting import wait_for
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+# Built by make test, with the fault hook that nothing else has; make asan and make tsan set another.
+BINARY = pathlib.Path(os.environ.get("PGBERTHD_UNDER_TEST", REPOSITORY / "app/build/faults/pgberthd"))
+PREFIX = "pgberth-test-"
+PORTS = (20000, 21999)
+UIDS = 400000  # from here on, each stack has a thousand of its own
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Stack:
+    """size_mb: its root is a file system of that size. options: of pgberth.conf."""
+
+    def __init__(self, size_mb=None, binary=BINARY, env=None, **options):
+        self.name = PREFIX + secrets.token_hex(3)
+        self.root = pathlib.Path("/var/lib") / self.name
+        self.run = pathlib.Path("/run") / self.name
+        self.image = pathlib.Path("/var/tmp") / f"{self.name}.img"
+        self.log = self.run / "pgberthd.log"
+        self.fault = self.run / "fault"
+        self.size_mb, self.binary, self.env = size_mb, binary, dict(env or {})
+        uid = UIDS + 1000 * secrets.randbelow(1500)
+        self.options = {"root": self.root, "socket": self.run / "pgberthd.sock", "spares": 0,
+                        "port_min": PORTS[0], "port_max": PORTS[1], "uid_min": uid, "uid_max": uid + 999,
+                        "free_percent": 0, **options}
+        self.https_port = free_port()
+        self.api = Api(f"https://localhost:{self.https_port}/api")
+        self.process = self.nginx = None
+        self.instances = []
+
+    # ---- begin and end -----------------------------------------------------------------------
+
+    def __enter__(self):
+        try:
+            self._make_root()
+            self._make_run()
+            self.nginx = subprocess.Popen(["nginx", "-c", self.run / "nginx.conf", "-g", "daemon off;"],
+                                          stdin=subprocess.DEVNULL, start_new_session=True)
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+        if self.nginx:
+            self.nginx.terminate()
+            self.nginx.wait(30)
+        remove_containers(self.root)
+        remove_root(self.root)
+        self.image.unlink(missing_ok=True)
+        shutil.rmtree(self.run, ignore_errors=True)
+
+    def _make_root(self):
+        self.root.mkdir(mode=0o700)
+        templates = Settings().root / "templates"
+        if self.size_mb:
+            with self.image.open("wb") as file:
+                file.truncate(self.size_mb << 20)
+            subprocess.run(["mkfs.ext4", "-q", "-m", "0", self.image], check=True)
+            subprocess.run(["mount", "-o", "loop", self.image, self.root], check=True)
+        # The files of a template are only read: links to them will do.
+        how = "-a" if self.size_mb else "-al"
+        (self.root / "templates").mkdir()
+        subprocess.run(["cp", how, templates / "15", self.root / "templates/"], check=True)
+
+    def _make_run(self):
+        self.run.mkdir(mode=0o750)
+        shutil.chown(self.run, "root", "www-data")
+        self.write_configuration()
+        site, = pathlib.Path("/etc/nginx/sites-enabled").glob("pgberth*")
+        text = site.read_text().replace("/run/pgberth/", f"{self.run}/").replace("/var/log/nginx/", f"{self.run}/")
+        text = re.sub(r"listen (\S+):443 ssl http2;", rf"listen \1:{self.https_port} ssl http2;", text)
+        (self.run / "nginx.conf").write_text(
+            f"user www-data;\nworker_processes 1;\npid {self.run}/nginx.pid;\nerror_log {self.run}/nginx.log;\n"
+            "events { worker_connections 1024; }\n"
+            f"http {{\n{''.join(f'{kind}_temp_path {self.run}/{kind};' for kind in TEMPORARY)}\n{text}\n}}\n")
+
+    def write_configuration(self, **options):
+        self.options.update(options)
+        lines = [f"{key} = {value}\n" for key, value in self.options.items() if value is not None]
+        (self.run / "pgberth.conf").write_text("[pgberth]\n" + "".join(lines))
+
+    # ---- the process -------------------------------------------------------------------------
+
+    def spawn(self):
+        """Started, but perhaps not serving yet."""
+        self.fault.unlink(missing_ok=True)
+        env = {**os.environ, **self.env, "FAULT_FILE": self.fault}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen([self.binary, "-c", self.run / "pgberth.conf"], env=env, stderr=log,
+                                            stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def start(self):
+        self.spawn()
+        wait_for(lambda: self.process.poll() is not None or self.serves(), "the private pgberthd serves", 60)
+        assert self.process.poll() is None, self.log_text()
+
+    def die_at(self, step):
+        """It kills itself when it next comes to that step (app/fault.h)."""
+        self.fault.write_text(step)
+
+    def serves(self):
+        """It has read its records: whatever else health says."""
+        with contextlib.suppress(requests.ConnectionError):
+            answer = self.api.call("GET", "/health")
+            return answer.json().get("process", {}).get("ok") is True
+        return False
+
+    def is_dead(self):
+        return self.process is None or self.process.poll() is not None
+
+    def kill(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+    def stop(self):
+        """SIGTERM; the seconds that it took do not matter, but that it ends does."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+    def restart(self):
+        self.kill()
+        self.start()
+
+    def proc(self):
+        return Process(self.process.pid)
+
+    def log_text(self):
+        return self.log.read_text(errors="replace")
+
+    # ---- what it has -------------------------------------------------------------------------
+
+    @property
+    def settings(self):
+        return Settings(self.run / "pgberth.conf")
+
+    def new(self, name=None, port=None):
+        """An instance that was not asked for yet. Its port is allocated unless given."""
+        instance = Instance(self.api, self.settings, name or new_name(), port)
+        self.instances.append(instance)
+        return instance
+
+    def make(self, **fields):
+        instance = self.new()
+        instance.create(**fields)
+        return instance
+
+    def health(self):
+        return self.api.call("GET", "/health").json()
+
+    def purge(self, instance):
+        ok(self.api.delete(instance.name, purge=True))
+
+
+TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+
+
+def remove_containers(root):
+    filters = ["--filter", f"label=pgberth.root={root}"]
+    ids = subprocess.run(["/usr/bin/docker", "ps", "-aq", *filters], capture_output=True, text=True).stdout.split()
+    if ids:
+        subprocess.run(["/usr/bin/docker", "rm", "-fv", *ids], capture_output=True)
+
+
+def remove_root(root):
+    subprocess.run(["umount", "-l", root], capture_output=True)
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def reap():
+    """Removes the stacks that a killed run left."""
+    for root in pathlib.Path("/var/lib").glob(PREFIX + "*"):
+        for kill in (["pkill", "-9", "-f", f"/run/{root.name}/"],):
+            subprocess.run(kill, capture_output=True)
+        remove_containers(root)
+        remove_root(root)
+    for left in [*pathlib.Path("/run").glob(PREFIX + "*"), *pathlib.Path("/var/tmp").glob(PREFIX + "*.img")]:
+        shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()

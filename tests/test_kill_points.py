@@ -1,0 +1,202 @@
+"""kill -9 of pgberthd between any two steps of a change: an acknowledged one holds, any other is finished or undone."""
+import contextlib
+import pathlib
+import re
+
+import pytest
+import requests
+
+from berth import ok
+from engine import Engine
+from private import REPOSITORY, Stack
+from traces import Traces
+from waiting import wait_for
+
+pytestmark = pytest.mark.serial
+
+UP = ["up.claimed", "up.saved", "start.created", "start.started", "start.answers", "start.proven", "file.written",
+      "up.acknowledged"]
+DOWN = ["file.written", "down.saved", "reconcile.stopped", "reconcile.removed", "down.done", "delete.stored"]
+STEPS = {
+    "create": ["create.claimed", "take.laid", "take.placed", "create.stored", *UP],
+    "come_back": UP,
+    "start": UP,
+    "restart": ["reconcile.stopped", "reconcile.removed", "start.started", "up.acknowledged"],
+    "stop": ["file.written", "down.saved", "down.done"],
+    "delete": DOWN,
+    "purge": [*DOWN, "trash.moved"],
+    "password": ["password.set", "password.proven"],
+    "port": ["up.claimed", "up.saved", "reconcile.removed", "start.started", "start.proven", "up.acknowledged"],
+    "labels": ["file.written"],
+    "restore": ["restore.moved"],
+    "empty": ["empty.moved"],
+}
+CASES = [(change, step) for change, steps in STEPS.items() for step in dict.fromkeys(steps)]
+
+
+@pytest.fixture(scope="module")
+def stack():
+    with Stack() as stack:
+        yield stack
+
+
+def test_every_step_that_the_code_names_is_tried():
+    sources = "".join(path.read_text() for path in pathlib.Path(REPOSITORY, "app").glob("*.c"))
+    named = set(re.findall(r'fault_point\("([^"]+)"\)', sources))
+
+    assert named == {step for _, step in CASES}
+
+
+class Change:
+    """A change under way when pgberthd dies: what was before it, and what may be after it."""
+
+    def __init__(self, stack, name):
+        self.stack, self.api = stack, stack.api
+        self.instance = stack.new()
+        self.other_port = None
+        getattr(self, f"before_{name}", self.before)()
+        self.call = getattr(self, name)
+        self.check = getattr(self, f"after_{name}", self.after)
+
+    # ---- before ------------------------------------------------------------------------------
+
+    def before(self):
+        self.instance.create()
+        self.instance.keep_row("precious")
+
+    def before_create(self):
+        pass
+
+    def before_come_back(self):
+        self.before()
+        ok(self.api.delete(self.instance.name))
+
+    def before_start(self):
+        self.before()
+        ok(self.api.stop(self.instance.name))
+
+    def before_restore(self):
+        self.before()
+        ok(self.api.delete(self.instance.name, purge=True))
+
+    before_empty = before_restore
+
+    # ---- the change --------------------------------------------------------------------------
+
+    def create(self):
+        return self.instance.post()
+
+    come_back = create
+
+    def start(self):
+        return self.api.start(self.instance.name)
+
+    def restart(self):
+        return self.api.restart(self.instance.name)
+
+    def stop(self):
+        return self.api.stop(self.instance.name)
+
+    def delete(self):
+        return self.api.delete(self.instance.name)
+
+    def purge(self):
+        return self.api.delete(self.instance.name, purge=True)
+
+    def password(self):
+        return self.api.put_password(self.instance.name, "changed")
+
+    def port(self):
+        taken = {view["port"] for view in self.api.listed().values()}
+        self.other_port = next(port for port in range(21900, 22000) if port not in taken)
+        return self.api.patch(self.instance.name, port=self.other_port)
+
+    def labels(self):
+        return self.api.patch(self.instance.name, labels={"a": "b"})
+
+    def trash_id(self):
+        found = ok(self.api.call("GET", "/trash/"))["trash"]
+        return next((entry["id"] for entry in found if entry["storage_dir"] == self.instance.name), None)
+
+    def restore(self):
+        return self.api.call("POST", f"/trash/{self.trash_id()}/restore")
+
+    def empty(self):
+        return self.api.call("DELETE", f"/trash/{self.trash_id()}")
+
+    # ---- after -------------------------------------------------------------------------------
+
+    def settled(self):
+        """Its state, when that is one to stay in; `gone` when there is no instance."""
+        answer = self.api.get(self.instance.name)
+        if answer.status_code == 404:
+            return "gone"
+        return answer.json()["state"] in ("running", "stopped", "stored") and answer.json()["state"]
+
+    def state(self):
+        return wait_for(self.settled, "it is finished or undone", 60)
+
+    def after(self):
+        """Whatever it is now, its data are all there."""
+        state = self.state()
+        assert state != "gone"
+        self.instance.port = self.instance.view()["port"]
+        if state != "running":
+            self.instance.create()
+        assert self.instance.kept_rows() == ["precious"]
+
+    def after_create(self):
+        if self.state() == "gone":
+            traces = Traces(self.api, Engine(), self.stack.settings)
+            wait_for(lambda: traces.of(self.instance.name) == [], "nothing is left", 60)
+        self.instance.create()
+        assert self.instance.value("SHOW cluster_name") == self.instance.name
+
+    def after_password(self):
+        assert self.state() == "running"
+        works = [password for password in (self.instance.password, "changed")
+                 if not self._is_refused(password)]
+        assert len(works) == 1
+        self.instance.password = works[0]
+        self.after()
+
+    def _is_refused(self, password):
+        with contextlib.suppress(AssertionError, BaseException):
+            self.instance.connect(password=password).close()
+            return False
+        return True
+
+    def after_port(self):
+        before = self.instance.port
+        self.after()
+        assert self.instance.port in (before, self.other_port)
+
+    def after_purge(self):
+        if self.state() == "gone":
+            self.instance.port = None
+            ok(self.restore())
+        self.after()
+
+    after_restore = after_purge
+
+    def after_empty(self):
+        assert self.state() == "gone"
+        assert self.trash_id() is None
+
+
+@pytest.mark.parametrize("name, step", CASES, ids=[f"{change}-{step}" for change, step in CASES])
+def test_kill_at(stack, name, step):
+    change = Change(stack, name)
+    stack.die_at(step)
+
+    with contextlib.suppress(requests.ConnectionError):
+        change.call()
+    wait_for(stack.is_dead, f"it dies at {step}")
+    stack.start()
+
+    change.check()
+    assert list(stack.settings.staging.iterdir()) == []
+    wait_for(lambda: list(stack.root.glob("staging.old*")) == [], "what it left in staging is removed")
+    running = Engine().client.containers.list(filters={"label": f"pgberth.root={stack.root}"})
+    assert len(running) == len({container.labels["pgberth.storage_dir"] for container in running})
+    stack.api.delete(change.instance.name, purge=True)
