@@ -2,6 +2,7 @@
 #ifndef PGBERTH_DEADLINE_H
 #define PGBERTH_DEADLINE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <time.h>
 
@@ -32,6 +33,17 @@ static inline int deadline_left_ms(long long deadline_ms)
 static inline bool deadline_passed(long long deadline_ms)
 {
 	return now_ms() >= deadline_ms;
+}
+
+/* A condition whose timed waits go by these deadlines. */
+static inline void deadline_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t monotonic;
+
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 }
 
 static inline void sleep_ms(long milliseconds)

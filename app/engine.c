@@ -75,11 +75,18 @@ __attribute__((format(printf, 7, 8))) static bool engine_call(
 static bool engine_refused(struct error *err, const char *what, int status,
 			   const json_t *json)
 {
-	bool full = strstr(message_of(json), "no space left on device");
+	/* The last three: of addresses, of bridges' subnets, of a bridge's 1,023 ports. */
+	static const char *const full[] = { "no space left on device",
+					    "no available IPv4 addresses",
+					    "non-overlapping IPv4 address pool",
+					    "exchange full" };
+	enum error_code code = ERR_ENGINE;
 
-	return fail(err, full ? ERR_NO_SPACE : ERR_ENGINE,
-		    "the engine cannot %s: %s (status %d)", what, message_of(json),
-		    status);
+	for (size_t i = 0; i < COUNT_OF(full); i++)
+		if (strstr(message_of(json), full[i]))
+			code = ERR_NO_SPACE;
+	return fail(err, code, "the engine cannot %s: %s (status %d)", what,
+		    message_of(json), status);
 }
 
 /* The engine's own word for it: a proxy's 404, say, proves nothing. */
@@ -229,7 +236,8 @@ static bool container_from_list(struct container *ret, const json_t *json)
 {
 	const json_t *labels = json_object_get(json, "Labels");
 	const json_t *ports = json_object_get(json, "Ports");
-	const json_t *port;
+	const json_t *port, *alias;
+	char name[sizeof(CONTAINER_PREFIX) + NAME_SIZE + 1];
 	size_t i;
 
 	if (strlen(string_at(json, "Id")) != CONTAINER_ID_SIZE - 1 ||
@@ -240,6 +248,11 @@ static bool container_from_list(struct container *ret, const json_t *json)
 	snprintf(ret->storage_dir, sizeof(ret->storage_dir), "%s",
 		 string_at(labels, "pgberth.storage_dir"));
 	ret->is_running = strcmp(string_at(json, "State"), "running") == 0;
+	snprintf(name, sizeof(name), "/" CONTAINER_PREFIX "%s", ret->storage_dir);
+	json_array_foreach (json_object_get(json, "Names"), i, alias)
+		if (strcmp(json_string_value(alias) ? json_string_value(alias) : "",
+			   name) == 0)
+			ret->is_named = true;
 	json_array_foreach ((json_t *)ports, i, port)
 		if (json_integer_value(json_object_get(port, "PublicPort")))
 			ret->port = (int)json_integer_value(
@@ -307,13 +320,16 @@ static bool inspect_one(const char *id_or_name, struct container *ret, struct er
 	return true;
 }
 
-/* The one to deal with: whichever runs, since a directory must never have two servers. */
+/* The one to deal with: what runs rather than not, what has its name rather than not. */
 static const struct container *list_choose(const struct container *list, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		if (list[i].is_running)
-			return &list[i];
-	return &list[0];
+	const struct container *best = &list[0];
+
+	for (size_t i = 1; i < count; i++)
+		if (list[i].is_running * 2 + list[i].is_named >
+		    best->is_running * 2 + best->is_named)
+			best = &list[i];
+	return best;
 }
 
 /* By labels first: somebody may have renamed it. */
@@ -470,6 +486,8 @@ bool engine_wait(const char *id, int timeout_ms, int *ret_exit_code, struct erro
 		return false;
 	if (status != 200)
 		return engine_refused(err, "wait for the container", status, json);
+	if (!json_is_integer(json_object_get(json, "StatusCode")))
+		return no_sense(err, "how the container ended");
 	*ret_exit_code = (int)json_integer_value(json_object_get(json, "StatusCode"));
 	return true;
 }

@@ -19,7 +19,8 @@
 /* What is: a container as the engine sees it. */
 struct container {
 	bool exists;
-	bool is_ours; /* it carries this pgberth's labels for this instance */
+	bool is_named; /* as pgberth named it: of a list only */
+	bool is_ours;  /* it carries this pgberth's labels for this instance */
 	char id[CONTAINER_ID_SIZE];
 	char storage_dir[NAME_SIZE];
 	bool is_running; /* and neither paused nor between two tries to start */

@@ -28,6 +28,7 @@ static const struct {
 	[ERR_ENGINE] = { 503, "engine_unavailable", 5 },
 	[ERR_IMAGE_MISSING] = { 503, "image_missing", 60 },
 	[ERR_SERVER] = { 503, "server_unavailable", 5 },
+	[ERR_SERVER_FULL] = { 503, "server_unavailable", 5 },
 	[ERR_STARTING] = { 503, "starting", 1 },
 	[ERR_NO_SPACE] = { 507, "no_space", 0 },
 	[ERR_NO_FREE_PORT] = { 507, "no_free_port", 0 },

@@ -15,7 +15,7 @@
 
 #define LINE_MAX_BYTES (256 * 1024)
 #define POLL_MS 1000
-#define LOOK_AT_ALL_MS 30000
+#define LOOK_AT_ALL_MS 60000
 #define PING_EVERY_MS 5000
 #define RETRY_MS 1000
 #define SILENCES_MAX 2 /* in a row; a busy engine may miss one ping */

@@ -145,6 +145,7 @@ static bool copy_file(int from, int to, const char *name, int uid, struct error 
 	if (source < 0 || target < 0 || !copy_bytes(source, target) ||
 	    fchown(target, (uid_t)uid, (gid_t)uid) != 0)
 		return fail_errno(err, "cannot copy %s", name);
+	fault_point("fill.copied");
 	/* Starts the write-back now, so that the fsync later finds it done. */
 	sync_file_range(target, 0, 0, SYNC_FILE_RANGE_WRITE);
 	return true;

@@ -19,6 +19,7 @@ struct view {
 	bool is_proven; /* by this process, since its container was made or started */
 	bool is_known;	/* restarts has been seen */
 	int restarts;	/* of its container by the engine, when it was proven */
+	int unheard;	/* looks in a row at which its port said nothing */
 	int failures;	/* tries in a row that could not bring it up */
 	long long retry_at_ms; /* monotonic; before, it is not tried again */
 	bool is_foreign; /* a directory that is no instance of ours; reason says why */

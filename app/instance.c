@@ -107,6 +107,7 @@ bool instance_start(const char *name, const struct spec *spec, struct view *ret,
 	if (runs && view.state == RUNNING)
 		return instance_give(ret, &view);
 	instance_apply(&view.record, spec);
+	bringing.work.replace = spec->safe;
 	return instance_bring_back(&bringing, &was, err) && instance_give(ret, &view);
 }
 

@@ -20,6 +20,7 @@
 /* Main thread, once. */
 void instance_init(const struct config *cfg);
 void instance_trash_init(const struct config *cfg);
+void instance_strays_init(const struct config *cfg);
 
 /*
  * Makes the server of spec->storage_dir, brings it back, or finds it as asked for.

@@ -126,7 +126,7 @@ static bool create_same(struct view *view, const struct spec *spec, struct error
 	if (field)
 		return instance_differs(record, field, err);
 	if (!postmaster_prove(&start, &why)) {
-		if (why.code == ERR_STARTING || why.code == ERR_ENGINE) {
+		if (why.code == ERR_STARTING || why.code == ERR_SERVER_FULL) {
 			*err = why;
 			return false;
 		}

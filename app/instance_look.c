@@ -14,6 +14,7 @@
 #include "store.h"
 
 #define CRASHES_MAX 5 /* of a server that is never proven between them */
+#define UNHEARD_MAX 5 /* with the pauses between looks, some 8 s */
 #define RETRY_FIRST_MS 1000
 #define RETRY_MAX_MS 60000
 
@@ -91,6 +92,15 @@ static bool look_crash_loop(struct view *view, const struct container *container
 	return look_failed(view, &err);
 }
 
+/* It says nothing also while somebody stops it, which the next look will see. */
+static bool look_hear(struct view *view)
+{
+	struct error err;
+
+	view->unheard = postmaster_is_heard(&view->record) ? 0 : view->unheard + 1;
+	return instance_show(view, RUNNING, &err) && view->unheard == 0;
+}
+
 /* Runs where it should; after a start of pgberthd, or a crash, it is proven again. */
 static bool look_prove(struct view *view, const struct container *container)
 {
@@ -99,8 +109,10 @@ static bool look_prove(struct view *view, const struct container *container)
 	struct error err;
 
 	memcpy(view->container_id, container->id, sizeof(container->id));
-	if (view->state == RUNNING && view->is_proven && !crashed)
-		return instance_show(view, RUNNING, &err);
+	if (view->state == RUNNING && view->is_proven && !crashed) {
+		if (look_hear(view) || view->unheard < UNHEARD_MAX)
+			return view->unheard == 0;
+	}
 	if (look_is_early(view))
 		return false;
 	if (!postmaster_prove(&start, &err)) {
@@ -116,6 +128,7 @@ static bool look_prove(struct view *view, const struct container *container)
 		look_tell_crash(view, container);
 	view->restarts = container->restarts;
 	view->is_known = true;
+	view->unheard = 0;
 	return store_save(&view->record, &err) && instance_show(view, RUNNING, &err);
 }
 

@@ -9,6 +9,13 @@
 #include "scope.h"
 #include "store.h"
 
+static const struct config *config;
+
+void instance_strays_init(const struct config *cfg)
+{
+	config = cfg;
+}
+
 bool instance_show_foreign(const char *name, const char *why)
 {
 	struct view view = { .is_foreign = true, .state = FAILED };
@@ -37,10 +44,14 @@ static bool container_check(const struct container *container)
 	struct error err;
 	AUTO_LOCK *lock = lock_get(name, 0, &err);
 	AUTO_VIEW view = { 0 };
+	struct template template;
 
 	if (!lock)
 		return false;
 	if (index_get(name, &view) || store_exists(name))
+		return true;
+	/* Without templates this is not our root: its file system is not mounted, say. */
+	if (!store_template(config->version[0], &template, &err))
 		return true;
 	log_warn("container without a record removed name=%s container=%.12s", name,
 		 container->id);

@@ -53,6 +53,7 @@ static void *keeper_run(void *user)
 		if (deadline_passed(next_sweep)) {
 			instance_trash_sweep();
 			disk_measure();
+			store_reserve_fill();
 			next_sweep = deadline_in_ms(SWEEP_MS);
 		}
 	} while (tick_wait());
@@ -62,12 +63,7 @@ static void *keeper_run(void *user)
 
 bool keeper_start(struct error *err)
 {
-	pthread_condattr_t monotonic;
-
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&keeper.changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	deadline_cond_init(&keeper.changed);
 	return pthread_create(&keeper.thread, NULL, keeper_run, NULL) == 0 ||
 	       fail(err, ERR_INTERNAL, "cannot start the thread that keeps house");
 }

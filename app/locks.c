@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "deadline.h"
 #include "record.h"
 
 struct lock {
@@ -33,15 +34,10 @@ static struct lock *lock_find(const char *name)
 static struct lock *lock_new(const char *name)
 {
 	struct lock *lock = calloc(1, sizeof(*lock));
-	pthread_condattr_t monotonic;
-
 	if (!lock)
 		return NULL;
 	snprintf(lock->name, sizeof(lock->name), "%s", name);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&lock->freed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	deadline_cond_init(&lock->freed);
 	lock->next = list;
 	list = lock;
 	return lock;

@@ -2,6 +2,7 @@
 #include <execinfo.h>
 #include <getopt.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 
 #include "api.h"
 #include "config.h"
+#include "deadline.h"
 #include "disk.h"
 #include "engine.h"
 #include "events.h"
@@ -35,7 +37,7 @@
 #include "store.h"
 #include "version.h"
 
-#define STOP_TIMEOUT_MS 30000
+#define STOP_TIMEOUT_MS 28000
 #define FRAMES_MAX 64
 
 static const char *config_path = "/etc/pgberth/pgberth.conf";
@@ -104,6 +106,7 @@ static bool parts_init(struct config *cfg, struct error *err)
 	api_init(cfg);
 	instance_init(cfg);
 	instance_trash_init(cfg);
+	instance_strays_init(cfg);
 	disk_init(cfg);
 	outside_init(cfg);
 	port_claim_init(cfg);
@@ -164,17 +167,23 @@ static void signals_wait(const sigset_t *signals)
 	}
 }
 
-/* What is cut off by _exit() is undone or finished at the next start. */
+/* What this cuts off is undone or finished at the next start. */
+static void *stop_enforce(void *user)
+{
+	(void)user;
+	sleep_ms(STOP_TIMEOUT_MS);
+	log_warn("stopped with work under way");
+	_exit(0);
+}
+
 static int parts_stop(void)
 {
-	bool all_ended;
+	pthread_t enforcer;
 
 	log_info("stopping");
-	all_ended = server_stop(STOP_TIMEOUT_MS);
-	if (!all_ended) {
-		log_warn("stopped with requests under way");
-		_exit(0);
-	}
+	if (pthread_create(&enforcer, NULL, stop_enforce, NULL) != 0)
+		alarm(STOP_TIMEOUT_MS / 1000); /* whose signal ends the process */
+	server_stop();
 	keeper_stop();
 	spares_stop();
 	events_stop();

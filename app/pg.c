@@ -82,24 +82,28 @@ static void one_line(char *ret, size_t size, const char *text)
 struct meaning {
 	const char *text;
 	enum pg_outcome outcome;
+	enum error_code code;
 };
 
 static const struct meaning server_meanings[] = {
-	{ "the database system is", PG_NOT_YET }, /* starting up, shutting down, … */
-	{ "no pg_hba.conf entry", PG_REFUSED },
-	{ "authentication failed", PG_REFUSED },
-	{ "is not permitted to log in", PG_REFUSED },
-	{ "does not exist", PG_REFUSED },
-	{ "is not currently accepting connections", PG_REFUSED },
-	{ NULL, PG_FAILED },
+	{ "the database system is", PG_NOT_YET, ERR_STARTING }, /* starting up, … */
+	{ "no pg_hba.conf entry", PG_REFUSED, ERR_SERVER },
+	{ "authentication failed", PG_REFUSED, ERR_SERVER },
+	{ "is not permitted to log in", PG_REFUSED, ERR_SERVER },
+	{ "does not exist", PG_REFUSED, ERR_SERVER },
+	{ "is not currently accepting connections", PG_REFUSED, ERR_SERVER },
+	{ "too many clients", PG_REFUSED, ERR_SERVER_FULL },
+	{ "too many connections", PG_REFUSED, ERR_SERVER_FULL },
+	{ "connection slots are reserved", PG_REFUSED, ERR_SERVER_FULL },
+	{ NULL, PG_FAILED, ERR_SERVER },
 };
 
 static const struct meaning libpq_meanings[] = {
-	{ "Connection refused", PG_NOT_YET },
-	{ "No such file or directory", PG_NOT_YET },
-	{ "server closed the connection unexpectedly", PG_NOT_YET },
-	{ "Connection reset by peer", PG_NOT_YET },
-	{ NULL, PG_FAILED },
+	{ "Connection refused", PG_NOT_YET, ERR_STARTING },
+	{ "No such file or directory", PG_NOT_YET, ERR_STARTING },
+	{ "server closed the connection unexpectedly", PG_NOT_YET, ERR_STARTING },
+	{ "Connection reset by peer", PG_NOT_YET, ERR_STARTING },
+	{ NULL, PG_FAILED, ERR_SERVER },
 };
 
 static enum pg_outcome conn_outcome(const PGconn *conn, struct error *err)
@@ -112,8 +116,7 @@ static enum pg_outcome conn_outcome(const PGconn *conn, struct error *err)
 	while (meaning->text && !strstr(said ? said : text, meaning->text))
 		meaning++;
 	one_line(line, sizeof(line), said ? said : text);
-	fail(err, meaning->outcome == PG_NOT_YET ? ERR_STARTING : ERR_SERVER,
-	     "the server does not let pgberth in: %s", line);
+	fail(err, meaning->code, "the server does not let pgberth in: %s", line);
 	return meaning->outcome;
 }
 

@@ -17,6 +17,7 @@
 #include "scope.h"
 
 #define AUTHENTICATION_SASL 10
+#define ANSWER_MAX 256
 
 static bool socket_wait(int fd, short events, long long deadline_ms)
 {
@@ -67,22 +68,48 @@ static bool probe_say_hello(int fd, const char *user)
 	return send(fd, message, length, MSG_NOSIGNAL) == (ssize_t)length;
 }
 
-/* Reads exactly 9 bytes: 'R', int32 length, int32 kind of authentication. */
-static bool probe_hear(int fd, unsigned char answer[9], long long deadline_ms)
+/* Bytes of the message (type, int32 length, the rest) that are wanted of it so far. */
+static size_t message_want(const unsigned char *answer, size_t have)
+{
+	if (have < 5)
+		return 5;
+	if (answer[1] || answer[2])
+		return ANSWER_MAX; /* longer than anybody needs */
+	return 1U + (size_t)(answer[3] << 8 | answer[4]);
+}
+
+/* Reads the first message, or as much of it as fits. */
+static size_t probe_hear(int fd, unsigned char answer[ANSWER_MAX], long long deadline_ms)
 {
 	size_t have = 0;
 
-	while (have < 9) {
+	while (have < message_want(answer, have) && have < ANSWER_MAX) {
 		ssize_t got;
 
 		if (!socket_wait(fd, POLLIN, deadline_ms))
-			return false;
-		got = recv(fd, answer + have, 9 - have, 0);
+			break;
+		got = recv(fd, answer + have, ANSWER_MAX - have, 0);
 		if (got <= 0)
-			return false;
+			break;
 		have += (size_t)got;
 	}
-	return true;
+	return have;
+}
+
+/* 'R', int32 length, int32 kind: AuthenticationSASL. */
+static bool asks_for_scram(const unsigned char *answer, size_t length)
+{
+	return length >= 9 && answer[0] == 'R' && answer[8] == AUTHENTICATION_SASL &&
+	       !answer[7] && !answer[6] && !answer[5];
+}
+
+/* ErrorResponse with SQLSTATE 53300: it would, if it had a connection to spare. */
+static bool is_full(const unsigned char *answer, size_t length)
+{
+	static const char code[] = "C53300";
+
+	return length > 5 && answer[0] == 'E' &&
+	       memmem(answer + 5, length - 5, code, sizeof(code));
 }
 
 enum pg_outcome pg_probe(const char *address, int port, const char *user,
@@ -90,8 +117,9 @@ enum pg_outcome pg_probe(const char *address, int port, const char *user,
 {
 	AUTO_CLOSE int fd =
 		socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	unsigned char answer[9];
+	unsigned char answer[ANSWER_MAX];
 	enum pg_outcome outcome;
+	size_t length;
 
 	if (fd < 0) {
 		fail_errno(err, "cannot make a socket");
@@ -100,13 +128,13 @@ enum pg_outcome pg_probe(const char *address, int port, const char *user,
 	outcome = probe_connect(fd, address, port, deadline_ms, err);
 	if (outcome != PG_OK)
 		return outcome;
-	if (!probe_say_hello(fd, user) || !probe_hear(fd, answer, deadline_ms)) {
+	length = probe_say_hello(fd, user) ? probe_hear(fd, answer, deadline_ms) : 0;
+	if (length < 5) {
 		fail(err, ERR_SERVER, "nothing speaks PostgreSQL's protocol at port %d",
 		     port);
 		return PG_NOT_YET;
 	}
-	if (answer[0] == 'R' && answer[8] == AUTHENTICATION_SASL && !answer[7] &&
-	    !answer[6] && !answer[5])
+	if (asks_for_scram(answer, length) || is_full(answer, length))
 		return PG_OK;
 	fail(err, ERR_SERVER, "the server at port %d does not ask for SCRAM", port);
 	return PG_REFUSED;

@@ -95,9 +95,12 @@ bool port_claim_get(struct port_claim *ret, struct record *record, int had,
 		    struct error *err)
 {
 	struct port_claim claim = { .port = record->port };
+	char holder[NAME_SIZE];
 	bool ok;
 
-	if (record->port && record->port == had) {
+	/* Somebody may have taken it over in a hurry: then it is as if never had. */
+	if (record->port && record->port == had &&
+	    ports_claim(had, record->storage_dir, holder)) {
 		*ret = claim;
 		return true;
 	}

@@ -19,6 +19,7 @@
 #define POLL_MS 3
 #define LOOK_EVERY_MS 400 /* at the container, while its server does not answer */
 #define PROOF_TIMEOUT_MS 15000
+#define HEAR_TIMEOUT_MS 2000
 #define RESTARTS_MAX 3 /* of a server that does not come up, by the engine */
 #define REPAIR_TIMEOUT_MS 120000
 #define IDLE_TIMEOUT_MS 5000
@@ -201,6 +202,16 @@ static bool scram_prove(const struct start *start, struct error *err)
 	return true;
 }
 
+bool postmaster_is_heard(const struct record *record)
+{
+	struct error ignored;
+
+	enum pg_outcome outcome = pg_asks_for_scram(
+		record->port, deadline_in_ms(HEAR_TIMEOUT_MS), &ignored);
+
+	return outcome == PG_OK || outcome == PG_REFUSED;
+}
+
 bool postmaster_prove(const struct start *start, struct error *err)
 {
 	enum pg_outcome outcome;
@@ -210,7 +221,11 @@ bool postmaster_prove(const struct start *start, struct error *err)
 	if (start->password)
 		return login_prove(start, err) == PG_OK;
 	outcome = role_answers(start->record, deadline_in_ms(PROOF_TIMEOUT_MS), err);
-	return (outcome == PG_OK || outcome == PG_REFUSED) && scram_prove(start, err);
+	if (outcome != PG_OK && outcome != PG_REFUSED)
+		return false;
+	return scram_prove(start, err) ||
+	       fail_because(err, "it answers on its socket, but not at its port; if "
+				 "firewall rules were flushed, restart the engine");
 }
 
 /* Proves, and where settings of the role keep even the right password out, resets them:

@@ -47,6 +47,9 @@ bool postmaster_check(const struct start *start, struct error *err);
  */
 bool postmaster_prove(const struct start *start, struct error *err);
 
+/* A cheap proof that it still lets people in: its port asks for SCRAM. */
+bool postmaster_is_heard(const struct record *record);
+
 /* Sets the verifier on a running server and proves the password by a login. */
 bool postmaster_set_password(const struct start *start, struct error *err);
 

@@ -143,12 +143,7 @@ static void *reconciler_run(void *user)
 
 bool reconciler_start(struct error *err)
 {
-	pthread_condattr_t monotonic;
-
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&queue.changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	deadline_cond_init(&queue.changed);
 	for (int i = 0; i < THREADS; i++) {
 		if (pthread_create(&queue.threads[i], NULL, reconciler_run, NULL) != 0)
 			return fail(err, ERR_INTERNAL, "cannot start a thread");

@@ -30,16 +30,19 @@ void record_done(struct record *record)
 	record->labels = NULL;
 }
 
-bool name_is_valid(const char *name)
+bool name_is_valid_to(const char *name, size_t length_max)
 {
-	static const char alphanumeric[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+	static const char characters[] = "_.-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					 "abcdefghijklmnopqrstuvwxyz0123456789";
 	size_t length = strlen(name);
 
-	return length >= 1 && length <= NAME_MAX_LENGTH &&
-	       strchr(alphanumeric, name[0]) &&
-	       strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-			    "0123456789_.-") == length;
+	return length >= 1 && length <= length_max && strchr(characters + 3, name[0]) &&
+	       strspn(name, characters) == length;
+}
+
+bool name_is_valid(const char *name)
+{
+	return name_is_valid_to(name, NAME_MAX_LENGTH);
 }
 
 json_t *cpus_to_json(double cpus)

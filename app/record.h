@@ -57,6 +57,9 @@ bool record_from_json(struct record *ret_record, const json_t *json, struct erro
 /* [A-Za-z0-9][A-Za-z0-9_.-]{0,62} */
 bool name_is_valid(const char *name);
 
+/* The same characters, up to a length of one's own. */
+bool name_is_valid_to(const char *name, size_t length_max);
+
 /* CPUs as a JSON number: 1 rather than 1.0. New reference. */
 json_t *cpus_to_json(double cpus);
 

@@ -38,7 +38,6 @@ static struct {
 	int listen_fd, stop_fd;
 	pthread_t *threads;
 	int started;
-	atomic_int running; /* workers that have not ended */
 	atomic_int changes; /* changing calls under way */
 } server;
 
@@ -177,7 +176,6 @@ static void *worker_run(void *user)
 		log_error("worker cannot start");
 	}
 	engine_http_thread_done();
-	atomic_fetch_sub(&server.running, 1);
 	return NULL;
 }
 
@@ -244,7 +242,6 @@ bool server_start(const struct config *cfg, struct error *err)
 	if (server.stop_fd < 0 || !server.threads)
 		return fail(err, ERR_INTERNAL, "out of memory");
 	for (int i = 0; i < cfg->workers; i++) {
-		atomic_fetch_add(&server.running, 1);
 		if (pthread_create(&server.threads[i], NULL, worker_run, NULL) != 0)
 			return fail(err, ERR_INTERNAL, "cannot start worker %d", i);
 		server.started++;
@@ -252,18 +249,12 @@ bool server_start(const struct config *cfg, struct error *err)
 	return true;
 }
 
-bool server_stop(int timeout_ms)
+void server_stop(void)
 {
-	long long deadline = deadline_in_ms(timeout_ms);
 	const unsigned long long one = 1;
 
 	if (write(server.stop_fd, &one, sizeof(one)) != sizeof(one))
-		return false;
-	while (atomic_load(&server.running) > 0 && !deadline_passed(deadline))
-		sleep_ms(10);
-	if (atomic_load(&server.running) > 0)
-		return false;
+		return;
 	for (int i = 0; i < server.started; i++)
 		pthread_join(server.threads[i], NULL);
-	return true;
 }

@@ -8,8 +8,7 @@
 /* Binds the socket (or takes systemd's) and starts the workers. Main thread. */
 bool server_start(const struct config *cfg, struct error *err);
 
-/* No new request is taken; waits for those under way, at most timeout_ms. False when
- * some are still running then. Main thread. */
-bool server_stop(int timeout_ms);
+/* No new request is taken; waits for those under way. Main thread. */
+void server_stop(void);
 
 #endif

@@ -89,13 +89,8 @@ static void *spares_run(void *user)
 
 bool spares_start(const struct config *cfg, struct error *err)
 {
-	pthread_condattr_t monotonic;
-
 	spares.cfg = cfg;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&spares.changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	deadline_cond_init(&spares.changed);
 	return pthread_create(&spares.thread, NULL, spares_run, NULL) == 0 ||
 	       fail(err, ERR_INTERNAL, "cannot start the thread that makes spares");
 }

@@ -258,7 +258,10 @@ bool store_record_write(int dir, const struct record *record, struct error *err)
 
 	if (!text)
 		return fail(err, ERR_INTERNAL, "out of memory");
-	return files_replace(dir, RECORD_FILE, text, strlen(text), 0, 0, 0600, err);
+	while (!files_replace(dir, RECORD_FILE, text, strlen(text), 0, 0, 0600, err))
+		if (err->code != ERR_NO_SPACE || !store_reserve_spend())
+			return false;
+	return true;
 }
 
 bool store_conf_write_at(int dir, const struct record *record,

@@ -6,6 +6,7 @@
  *
  *   <root>/lock                       one pgberthd per root
  *   <root>/templates/<major>/         manifest.json and the initialised PGDATA
+ *   <root>/reserve                    a few megabytes for a full disk
  *   <root>/staging/                   what is being made or removed; set aside at start
  *   <root>/instances/<storage_dir>/   instance.json, conf/ (ours), pg/{data,run,log}
  *   <root>/trash/<storage_dir>.<time>.<random>/
@@ -120,6 +121,9 @@ bool store_trash_restore(const char *id, const char *name, struct error *err);
 
 /* Removes it for good, and frees its uid. Errors: ERR_NOT_FOUND. May take long. */
 bool store_trash_remove(const char *id, struct error *err);
+
+/* Makes, or makes whole again, the reserve for a full disk if there is room. */
+void store_reserve_fill(void);
 
 /* Removes what an earlier process left in staging. May take long. */
 void store_clear_old_staging(void);

@@ -151,8 +151,10 @@ static bool pg_make(char name[STORE_TEMPORARY_SIZE], int version, int uid,
 	if (!files_make_dir(store_tree.staging, name, 0, uid, 0750, err))
 		return false;
 	pg = files_open_dir(store_tree.staging, name);
-	if (pg >= 0 && pg_lay(pg, version, uid, template, err))
+	if (pg >= 0 && pg_lay(pg, version, uid, template, err)) {
+		fault_point("fill.laid");
 		return true;
+	}
 	store_staging_clear(name);
 	return false;
 }

@@ -30,6 +30,9 @@ bool store_record_write(int dir, const struct record *record, struct error *err)
 bool store_conf_write_at(int dir, const struct record *record,
 			 const struct conf_file *file, struct error *err);
 
+/* Gives a piece of the reserve back to a full disk; false when there is none left. */
+bool store_reserve_spend(void);
+
 /* An instance's directory; -1 with err. */
 int store_instance_open(const char *name, struct error *err);
 

@@ -19,13 +19,7 @@
 
 bool store_trash_id_is_valid(const char *id)
 {
-	static const char alphanumeric[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-	size_t length = strlen(id);
-
-	return length > 0 && length < TRASH_ID_SIZE && strspn(id, alphanumeric) > 0 &&
-	       strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-			  "0123456789_.-") == length;
+	return name_is_valid_to(id, TRASH_ID_SIZE - 1);
 }
 
 bool store_trash(const char *name, struct error *err)

@@ -6,6 +6,9 @@ import signal
 import subprocess
 
 import docker
+import requests
+
+from waiting import wait_for
 
 
 class Engine:
@@ -47,10 +50,40 @@ class Engine:
         return self.client.containers.run(
             image, ["86400"], entrypoint="/bin/sleep", name=name, init=True, detach=True, **options)
 
+    def pid(self):
+        return int(pathlib.Path("/var/run/docker.pid").read_text())
+
+    def kill(self):
+        """kill -9 of dockerd alone."""
+        pid = self.pid()
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not pathlib.Path(f"/proc/{pid}").exists(), f"dockerd {pid} is gone")
+
+    def _service(self, action):
+        subprocess.run(["/usr/local/sbin/pgberth-service", action, "engine"], check=True,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def answers(self):
+        try:
+            return self.client.ping()
+        except (docker.errors.APIError, requests.RequestException):
+            return False
+
+    def start(self):
+        self._service("start")
+        wait_for(self.answers, "the engine answers", 90)
+
+    def stop(self):
+        self._service("stop")
+
+    def restart(self):
+        self._service("restart")
+        wait_for(self.answers, "the engine answers", 90)
+
     @contextlib.contextmanager
     def frozen(self):
         """dockerd accepts calls, and never answers them."""
-        pid = int(pathlib.Path("/var/run/docker.pid").read_text())
+        pid = self.pid()
         # The thaw is another process's, at the end of its input: it comes even if this one is killed.
         thaw = subprocess.Popen(["/bin/sh", "-c", f"read -r line; kill -CONT {pid}"],
                                 stdin=subprocess.PIPE, start_new_session=True)

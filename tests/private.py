@@ -55,11 +55,11 @@ class Stack:
     # ---- begin and end -----------------------------------------------------------------------
 
     def __enter__(self):
+        STACKS.append(self)
         try:
             self._make_root()
             self._make_run()
-            self.nginx = subprocess.Popen(["nginx", "-c", self.run / "nginx.conf", "-g", "daemon off;"],
-                                          stdin=subprocess.DEVNULL, start_new_session=True)
+            self.nginx_start()
             self.start()
         except BaseException:
             self.__exit__()
@@ -67,6 +67,7 @@ class Stack:
         return self
 
     def __exit__(self, *_):
+        STACKS.remove(self)
         self.kill()
         if self.nginx:
             self.nginx.terminate()
@@ -105,6 +106,19 @@ class Stack:
         self.options.update(options)
         lines = [f"{key} = {value}\n" for key, value in self.options.items() if value is not None]
         (self.run / "pgberth.conf").write_text("[pgberth]\n" + "".join(lines))
+
+    def nginx_start(self):
+        """It is there; a master that was killed leaves workers, which go too."""
+        if self.nginx and self.nginx.poll() is None:
+            return
+        subprocess.run(["pkill", "-9", "-s", str(self.nginx.pid)] if self.nginx else ["true"])
+        self.nginx = subprocess.Popen(["nginx", "-c", self.run / "nginx.conf", "-g", "daemon off;"],
+                                      stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def nginx_signal(self, number):
+        self.nginx.send_signal(number)
+        if number != signal.SIGHUP:
+            self.nginx.wait(30)
 
     # ---- the process -------------------------------------------------------------------------
 
@@ -179,6 +193,8 @@ class Stack:
         ok(self.api.delete(instance.name, purge=True))
 
 
+# Those of this process that run, for the report of a test that fails.
+STACKS = []
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 

@@ -18,7 +18,7 @@ UP = ["up.claimed", "up.saved", "start.created", "start.started", "start.answers
       "up.acknowledged"]
 DOWN = ["file.written", "down.saved", "reconcile.stopped", "reconcile.removed", "down.done", "delete.stored"]
 STEPS = {
-    "create": ["create.claimed", "take.laid", "take.placed", "create.stored", *UP],
+    "create": ["create.claimed", "fill.copied", "fill.laid", "take.laid", "take.placed", "create.stored", *UP],
     "come_back": UP,
     "start": UP,
     "restart": ["reconcile.stopped", "reconcile.removed", "start.started", "up.acknowledged"],

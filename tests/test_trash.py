@@ -111,6 +111,7 @@ def test_restores_at_once_end_in_one_instance(trashed, api):
     assert instance.kept_rows() == ["precious"]
 
 
+@pytest.mark.serial  # others walk through all that is there
 def test_what_a_hostile_owner_put_there_is_removed_and_nothing_outside(instance, api, tmp_path):
     canary = tmp_path / "canary"
     canary.write_text("alive")
@@ -204,8 +205,9 @@ def test_server_that_expires_is_deleted_and_kept(make_instance):
 
 
 def test_server_that_expires_with_its_data_goes_through_the_trash(make_instance, api):
-    instance = make_instance(expires_in=2, expire_purge=True)
+    instance = make_instance(expire_purge=True)
     instance.keep_row("precious")
+    ok(api.patch(instance.name, expires_in=1))
 
     wait_for(lambda: api.get(instance.name).status_code == 404, "it has expired", 60)
 
