@@ -82,5 +82,9 @@ asan tsan: ## run the tests on a build with sanitizers, then put the plain one b
 bench: install tools ## how long a create takes, beside the seed's way and the bare engine
 	$(PYTHON) tests/bench.py
 
+MINUTES = 10
+soak: build faults tools ## make, kill, restart everything at random (MINUTES=10) and look whether all holds
+	$(PYTHON) tests/soak.py --minutes $(MINUTES)
+
 clean: ## remove what was built
 	$(MAKE) --no-print-directory -C app clean

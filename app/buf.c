@@ -72,3 +72,24 @@ const char *buf_text(const struct buf *buf)
 {
 	return buf->data ? buf->data : "";
 }
+
+struct dumping {
+	struct buf *buf;
+	bool failed;
+};
+
+static int on_text(const char *text, size_t length, void *user)
+{
+	struct dumping *dumping = user;
+
+	dumping->failed = dumping->failed || !buf_append(dumping->buf, text, length);
+	return dumping->failed ? -1 : 0;
+}
+
+bool buf_json(struct buf *buf, const json_t *json, size_t flags)
+{
+	struct dumping dumping = { .buf = buf };
+
+	return json && json_dump_callback(json, on_text, &dumping, flags) == 0 &&
+	       !dumping.failed;
+}

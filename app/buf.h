@@ -2,6 +2,7 @@
 #ifndef PGBERTH_BUF_H
 #define PGBERTH_BUF_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -24,5 +25,11 @@ void buf_done(struct buf *buf);
 const char *buf_text(const struct buf *buf);
 
 #define AUTO_BUF __attribute__((cleanup(buf_done))) struct buf
+
+/*
+ * Appends JSON's text (flags: json_dumps(3)); false without memory or JSON, and then buf
+ * is of no use. json_dumps() itself leaves out keys it has no memory for (2.14).
+ */
+bool buf_json(struct buf *buf, const json_t *json, size_t flags);
 
 #endif

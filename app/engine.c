@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "deadline.h"
 #include "engine_http.h"
 #include "engine_spec.h"
 #include "log.h"
@@ -14,7 +15,9 @@
 
 #define PING_MS 3000
 #define QUICK_MS 12000 /* inspect, list, remove a stopped one */
-#define SLOW_MS 60000  /* create and start, with many at once */
+#define NAME_WAIT_MS 10000
+#define NAME_PAUSE_MS 100
+#define SLOW_MS 60000 /* create and start, with many at once */
 
 static const struct config *config;
 static pthread_mutex_t version_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -266,14 +269,15 @@ static char *filters_encoded(const char *storage_dir)
 {
 	json_auto_t *filters =
 		json_pack("{s:[s+]}", "label", "pgberth.root=", config->root);
-	AUTO_FREE char *text = NULL;
+	AUTO_BUF text = { 0 };
 
-	if (filters && storage_dir)
-		json_array_append_new(
-			json_object_get(filters, "label"),
-			json_sprintf("pgberth.storage_dir=%s", storage_dir));
-	text = filters ? json_dumps(filters, JSON_COMPACT) : NULL;
-	return text ? engine_http_escape(text) : NULL;
+	if (storage_dir && json_array_append_new(json_object_get(filters, "label"),
+						 json_sprintf("pgberth.storage_dir=%s",
+							      storage_dir)) != 0)
+		return NULL;
+	return buf_json(&text, filters, JSON_COMPACT)
+		       ? engine_http_escape(buf_text(&text))
+		       : NULL;
 }
 
 static bool list_labelled(const char *storage_dir, struct container **ret,
@@ -284,8 +288,10 @@ static bool list_labelled(const char *storage_dir, struct container **ret,
 	json_auto_t *json = NULL;
 	int status;
 
+	if (!filters)
+		return fail(err, ERR_INTERNAL, "out of memory");
 	if (!engine_call("GET", QUICK_MS, NULL, &status, &json, err,
-			 "/containers/json?all=1&filters=%s", filters ? filters : ""))
+			 "/containers/json?all=1&filters=%s", filters))
 		return false;
 	if (status != 200 || !json_is_array(json))
 		return engine_refused(err, "list containers", status, json);
@@ -370,11 +376,6 @@ bool engine_list(struct container **ret, size_t *ret_count, struct error *err)
 static bool create_refused(const struct container_spec *spec, int status,
 			   const json_t *json, struct error *err)
 {
-	if (status == 409)
-		return fail(err, ERR_FOREIGN_DATA,
-			    "a container named " CONTAINER_PREFIX
-			    "%s that is not of this pgberth stands in the way",
-			    spec->record->storage_dir);
 	if (status == 404 && strstr(message_of(json), "mage"))
 		return fail(err, ERR_IMAGE_MISSING,
 			    "the engine has no image for PostgreSQL %d; run make up",
@@ -382,23 +383,64 @@ static bool create_refused(const struct container_spec *spec, int status,
 	return engine_refused(err, "create the container", status, json);
 }
 
+/*
+ * A name that is taken: by a stranger, which only an inspection tells, or for a moment
+ * longer by a container of ours that the engine is still making or removing.
+ */
+static bool name_wait(const char *storage_dir, long long deadline_ms, struct error *err)
+{
+	struct container container;
+
+	if (!engine_inspect(storage_dir, &container, err))
+		return false;
+	if (container.exists && !container.is_ours)
+		return fail(err, ERR_FOREIGN_DATA,
+			    "a container named " CONTAINER_PREFIX
+			    "%s that is not of this pgberth stands in the way",
+			    storage_dir);
+	if (deadline_passed(deadline_ms))
+		return fail(err, ERR_ENGINE,
+			    "the engine still keeps the name " CONTAINER_PREFIX "%s",
+			    storage_dir);
+	if (container.exists && !engine_remove(container.id, err))
+		return false;
+	sleep_ms(NAME_PAUSE_MS);
+	return true;
+}
+
+static bool create_once(const struct container_spec *spec, const json_t *body,
+			int *ret_status, char ret_id[CONTAINER_ID_SIZE],
+			struct error *err)
+{
+	json_auto_t *json = NULL;
+
+	if (!engine_call("POST", SLOW_MS, body, ret_status, &json, err,
+			 "/containers/create?name=" CONTAINER_PREFIX "%s",
+			 spec->record->storage_dir))
+		return false;
+	if (*ret_status != 201 || strlen(string_at(json, "Id")) != CONTAINER_ID_SIZE - 1)
+		return create_refused(spec, *ret_status, json, err);
+	memcpy(ret_id, string_at(json, "Id"), CONTAINER_ID_SIZE);
+	return true;
+}
+
 bool engine_create(const struct container_spec *spec, char ret_id[CONTAINER_ID_SIZE],
 		   struct error *err)
 {
 	json_auto_t *body = engine_spec_to_json(spec);
-	json_auto_t *json = NULL;
+	long long deadline_ms = deadline_in_ms(NAME_WAIT_MS);
 	int status;
 
 	if (!body)
 		return fail(err, ERR_INTERNAL, "out of memory");
-	if (!engine_call("POST", SLOW_MS, body, &status, &json, err,
-			 "/containers/create?name=" CONTAINER_PREFIX "%s",
-			 spec->record->storage_dir))
-		return false;
-	if (status != 201 || strlen(string_at(json, "Id")) != CONTAINER_ID_SIZE - 1)
-		return create_refused(spec, status, json, err);
-	memcpy(ret_id, string_at(json, "Id"), CONTAINER_ID_SIZE);
-	return true;
+	for (;;) {
+		status = 0;
+		if (create_once(spec, body, &status, ret_id, err))
+			return true;
+		if (status != 409 ||
+		    !name_wait(spec->record->storage_dir, deadline_ms, err))
+			return false;
+	}
 }
 
 /*

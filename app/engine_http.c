@@ -110,7 +110,7 @@ static void handle_set(const char *method, const char *url, const char *body,
 bool engine_http(const char *method, const char *path, const json_t *body,
 		 long timeout_ms, struct engine_reply *ret_reply, struct error *err)
 {
-	AUTO_FREE char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	AUTO_BUF text = { 0 };
 	char problem[CURL_ERROR_SIZE] = "";
 	struct curl_slist *headers;
 	CURLcode code;
@@ -120,11 +120,11 @@ bool engine_http(const char *method, const char *path, const json_t *body,
 	*ret_reply = (struct engine_reply){ .body.max = REPLY_MAX };
 	if (!is_scout && atomic_load(&is_given_up))
 		return fail(err, ERR_ENGINE, "the container engine is silent");
-	if (!handle_ready(err) || (body && !text))
+	if (!handle_ready(err) || (body && !buf_json(&text, body, JSON_COMPACT)))
 		return fail(err, ERR_INTERNAL, "out of memory");
 	snprintf(url, sizeof(url), "http://engine%s", path);
 	headers = curl_slist_append(NULL, "Content-Type: application/json");
-	handle_set(method, url, text, headers, timeout_ms, ret_reply, problem);
+	handle_set(method, url, buf_text(&text), headers, timeout_ms, ret_reply, problem);
 	code = curl_easy_perform(handle);
 	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, NULL);

@@ -13,14 +13,13 @@ bool engine_spec_init(const struct config *cfg, struct error *err)
 {
 	json_error_t problem;
 	json_auto_t *profile = json_load_file(cfg->seccomp_profile, 0, &problem);
-	AUTO_FREE char *text = profile ? json_dumps(profile, JSON_COMPACT) : NULL;
 	AUTO_BUF option = { 0 };
 
 	config = cfg;
-	if (!text)
+	if (!profile)
 		return fail(err, ERR_INVALID, "seccomp_profile %s: %s",
 			    cfg->seccomp_profile, problem.text);
-	if (!buf_printf(&option, "seccomp=%s", text))
+	if (!buf_printf(&option, "seccomp=") || !buf_json(&option, profile, JSON_COMPACT))
 		return fail(err, ERR_INTERNAL, "out of memory");
 	seccomp_option = take(&option.data);
 	return true;
@@ -51,9 +50,12 @@ static json_t *mounts(const struct container_spec *spec)
 	json_t *list = json_pack("[o o]", mount_of(spec->pg_dir, "/pg", false),
 				 mount_of(spec->conf_dir, "/etc/pgberth", true));
 
-	if (spec->isolated_passwd)
-		json_array_append_new(
-			list, mount_of(spec->isolated_passwd, "/etc/passwd", true));
+	if (spec->isolated_passwd &&
+	    json_array_append_new(
+		    list, mount_of(spec->isolated_passwd, "/etc/passwd", true)) != 0) {
+		json_decref(list);
+		return NULL;
+	}
 	return list;
 }
 
@@ -83,6 +85,12 @@ static json_int_t shm_size(const struct record *record)
 	return bytes_of_mb(record->memory_mb / 2 > 64 ? record->memory_mb / 2 : 64);
 }
 
+/* Takes value; what is left out for want of memory would be a hole in the wall. */
+static bool host_add(json_t *host, const char *key, json_t *value)
+{
+	return json_object_set_new(host, key, value) == 0;
+}
+
 static json_t *host_config(const struct container_spec *spec)
 {
 	const struct record *record = spec->record;
@@ -102,14 +110,15 @@ static json_t *host_config(const struct container_spec *spec)
 		json_decref(host);
 		return NULL;
 	}
-	json_object_set_new(
-		host, "NetworkMode",
-		json_string(spec->isolated_passwd ? "none" : config->network));
-	if (spec->isolated_passwd)
-		return host;
-	json_object_set_new(host, "PortBindings", port_bindings(record->port));
-	json_object_set_new(host, "RestartPolicy",
-			    json_pack("{s:s}", "Name", "unless-stopped"));
+	if (!host_add(host, "NetworkMode",
+		      json_string(spec->isolated_passwd ? "none" : config->network)) ||
+	    (!spec->isolated_passwd &&
+	     (!host_add(host, "PortBindings", port_bindings(record->port)) ||
+	      !host_add(host, "RestartPolicy",
+			json_pack("{s:s}", "Name", "unless-stopped"))))) {
+		json_decref(host);
+		return NULL;
+	}
 	return host;
 }
 
@@ -117,8 +126,11 @@ static json_t *argv_to_json(const char *const *argv)
 {
 	json_t *list = json_array();
 
-	for (; *argv; argv++)
-		json_array_append_new(list, json_string(*argv));
+	for (; list && *argv; argv++)
+		if (json_array_append_new(list, json_string(*argv)) != 0) {
+			json_decref(list);
+			return NULL;
+		}
 	return list;
 }
 

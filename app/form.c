@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "buf.h"
+#include "utf8.h"
 
 static int hex_digit(char digit)
 {
@@ -62,18 +63,19 @@ static bool pair_add(json_t *form, const struct buf *key, const struct buf *valu
 
 	if (strlen(name) != key->length)
 		return fail(err, ERR_UNREADABLE, "a field name holds a NUL");
+	if (!utf8_is_valid(name, key->length))
+		return fail(err, ERR_UNREADABLE, "a field name is not UTF-8");
 	target = form_target(form, &name, labels);
 	if (!target || (labels && target == form && strcmp(name, "labels") == 0))
 		return fail_field(err, "labels",
 				  "in a form, give each label as labels.key=value");
 	if (json_object_get(target, name))
 		return fail_field(err, buf_text(key), "is given twice");
-	text = json_stringn(buf_text(value), value->length);
-	if (!text)
+	if (!utf8_is_valid(buf_text(value), value->length))
 		return fail_field(err, buf_text(key), "must be UTF-8");
-	if (json_object_set_new(target, name, text) != 0)
-		return fail(err, ERR_UNREADABLE, "a field name is not UTF-8");
-	return true;
+	text = json_stringn(buf_text(value), value->length);
+	return json_object_set_new(target, name, text) == 0 ||
+	       fail(err, ERR_INTERNAL, "out of memory");
 }
 
 static bool pair_parse(json_t *form, const char *pair, size_t length, bool labels,

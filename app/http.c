@@ -86,31 +86,45 @@ static void send_bytes(FCGX_Request *fcgi, const char *data, size_t length)
 	}
 }
 
+/* Nothing here needs memory: an answer there must be. */
+static void head_send(const struct response *res, int status, size_t length,
+		      FCGX_Request *fcgi)
+{
+	char head[512], allow[100] = "", retry[40] = "";
+	int used;
+
+	if (res->allow[0])
+		snprintf(allow, sizeof(allow), "Allow: %s\r\n", res->allow);
+	if (res->retry_after)
+		snprintf(retry, sizeof(retry), "Retry-After: %d\r\n", res->retry_after);
+	used = snprintf(
+		head, sizeof(head),
+		"Status: %d\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s"
+		"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n",
+		status, res->is_text ? "text/plain; charset=utf-8" : "application/json",
+		length, allow, retry);
+	send_bytes(fcgi, head, (size_t)used);
+}
+
 void response_send(const struct response *res, FCGX_Request *fcgi)
 {
-	AUTO_FREE char *json = NULL;
-	AUTO_BUF head = { 0 };
+	static const char no_memory[] =
+		"{\"status\":\"ERROR\",\"error\":{\"code\":\"internal\","
+		"\"message\":\"out of memory\"}}";
+	AUTO_BUF json = { 0 };
 	const char *body = buf_text(&res->text);
 	size_t length = res->text.length;
-	bool ok;
+	int status = res->status;
 
 	if (!res->is_text) {
-		json = json_dumps(res->json, JSON_COMPACT | JSON_REAL_PRECISION(15));
-		body = json ? json : "{\"status\":\"ERROR\"}";
+		bool ok = buf_json(&json, res->json,
+				   JSON_COMPACT | JSON_REAL_PRECISION(15));
+
+		status = ok ? status : 500;
+		body = ok ? buf_text(&json) : no_memory;
 		length = strlen(body);
 	}
-	ok = buf_printf(
-		&head, "Status: %d\r\nContent-Type: %s\r\nContent-Length: %zu\r\n",
-		json || res->is_text ? res->status : 500,
-		res->is_text ? "text/plain; charset=utf-8" : "application/json", length);
-	if (res->allow[0])
-		ok = ok && buf_printf(&head, "Allow: %s\r\n", res->allow);
-	if (res->retry_after)
-		ok = ok && buf_printf(&head, "Retry-After: %d\r\n", res->retry_after);
-	if (!ok || !buf_printf(&head, "Cache-Control: no-store\r\n"
-				      "X-Content-Type-Options: nosniff\r\n\r\n"))
-		return;
-	send_bytes(fcgi, head.data, head.length);
+	head_send(res, status, length, fcgi);
 	if (strcmp(param(fcgi, "REQUEST_METHOD"), "HEAD") != 0)
 		send_bytes(fcgi, body, length);
 }

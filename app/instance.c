@@ -41,6 +41,8 @@ bool instance_show(struct view *view, enum state state, struct error *err)
 {
 	view->state = state;
 	view->is_proven = state == RUNNING;
+	if (state != STARTING) /* on its way down it is seen as starting, too */
+		view->is_watched = view->is_proven;
 	if (state == RUNNING)
 		view->failures = 0;
 	return index_put(view) || fail(err, ERR_INTERNAL, "out of memory");
@@ -133,6 +135,7 @@ static void bring_down_undo(struct view *before)
 			  before->record.storage_dir, ignored.message);
 	if (before->state == RUNNING && (!runs_now(before, &runs, &ignored) || !runs))
 		before->state = STARTING; /* the next look brings it back */
+	before->is_watched = before->state == RUNNING;
 	instance_show(before, before->state, &ignored);
 }
 

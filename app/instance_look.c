@@ -150,7 +150,7 @@ static bool look_wanted_running(struct view *view, const struct container *conta
 		instance_show(view, STARTING, &err);
 		return false;
 	}
-	if (view->state == RUNNING && outside_stopped(container))
+	if (view->is_watched && outside_stopped(container))
 		return outside_notice(view, &err);
 	return look_bring_back(view);
 }

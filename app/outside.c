@@ -32,7 +32,7 @@ bool outside_notice(struct view *view, struct error *err)
 	struct container container;
 	struct timespec now;
 
-	if (view->state != RUNNING || record->wanted != WANTED_RUNNING)
+	if (!view->is_watched || record->wanted != WANTED_RUNNING)
 		return true;
 	if (!engine_inspect(record->storage_dir, &container, err))
 		return false;

@@ -8,6 +8,7 @@
 #include "api.h"
 #include "form.h"
 #include "scope.h"
+#include "utf8.h"
 
 #define ONE "api/containers/{storage_dir}"
 
@@ -87,10 +88,9 @@ static void allow_add(char *allow, size_t size, const char *method)
 
 static bool path_is_text(const char *path)
 {
-	json_auto_t *text = json_string(path); /* NULL when it is not UTF-8 */
-
-	return text && path[strcspn(path, "\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0b\x0c\r"
-					  "\x0e\x0f\x1b\x7f")] == '\0';
+	return utf8_is_valid(path, strlen(path)) &&
+	       path[strcspn(path, "\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0b\x0c\r"
+				  "\x0e\x0f\x1b\x7f")] == '\0';
 }
 
 const struct route *route_find(struct call *call, char *ret_allow, size_t allow_size,

@@ -299,6 +299,8 @@ static bool json_refuse(const json_error_t *problem, const struct field *fields,
 {
 	const struct field *field;
 
+	if (json_error_code(problem) == json_error_out_of_memory)
+		return fail(err, ERR_INTERNAL, "out of memory");
 	if (json_error_code(problem) != json_error_duplicate_key)
 		return fail(err, ERR_UNREADABLE,
 			    "the body is not JSON (line %d, column %d)", problem->line,

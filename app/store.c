@@ -254,11 +254,12 @@ void store_temporary_name(char name[STORE_TEMPORARY_SIZE], const char *base)
 bool store_record_write(int dir, const struct record *record, struct error *err)
 {
 	json_auto_t *json = record_to_json(record);
-	AUTO_FREE char *text = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
+	AUTO_BUF text = { 0 };
 
-	if (!text)
+	if (!buf_json(&text, json, JSON_INDENT(1)))
 		return fail(err, ERR_INTERNAL, "out of memory");
-	while (!files_replace(dir, RECORD_FILE, text, strlen(text), 0, 0, 0600, err))
+	while (!files_replace(dir, RECORD_FILE, buf_text(&text), text.length, 0, 0, 0600,
+			      err))
 		if (err->code != ERR_NO_SPACE || !store_reserve_spend())
 			return false;
 	return true;
