@@ -133,11 +133,14 @@ struct listing {
 
 static bool label_fits(const json_t *labels, const char *label)
 {
-	const char *equals = strchr(label, '=');
-	AUTO_FREE char *key = strndup(label, (size_t)(equals - label));
-	const char *value = key ? json_string_value(json_object_get(labels, key)) : NULL;
+	size_t length = strcspn(label, "=");
+	const char *key;
+	json_t *value;
 
-	return value && strcmp(value, equals + 1) == 0;
+	json_object_foreach ((json_t *)labels, key, value)
+		if (strlen(key) == length && strncmp(key, label, length) == 0)
+			return strcmp(json_string_value(value), label + length + 1) == 0;
+	return false;
 }
 
 static bool list_add(const struct view *view, void *user)

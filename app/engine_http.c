@@ -10,7 +10,7 @@
 #include "scope.h"
 
 #define CONNECT_TIMEOUT_MS 5000
-#define REPLY_MAX (16 * 1024 * 1024)
+#define REPLY_MAX (4 * 1024 * 1024) /* a list of some 2,500 containers */
 
 static const char *socket_of_engine;
 static _Thread_local CURL *handle;
@@ -82,29 +82,36 @@ static bool handle_ready(struct error *err)
 	return handle || fail(err, ERR_INTERNAL, "out of memory");
 }
 
-static void handle_set(const char *method, const char *url, const char *body,
+/* False without memory: a request with half of its options could go anywhere. */
+static bool handle_set(const char *method, const char *url, const char *body,
 		       struct curl_slist *headers, long timeout_ms,
 		       struct engine_reply *reply, char *problem)
 {
-	curl_easy_setopt(handle, CURLOPT_UNIX_SOCKET_PATH, socket_of_engine);
-	curl_easy_setopt(handle, CURLOPT_URL, url);
-	curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, method);
-	curl_easy_setopt(handle, CURLOPT_PROXY, "");
-	curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+	bool ok = headers != NULL;
+
+#define SET(option, value)                                                               \
+	(ok = ok && curl_easy_setopt(handle, CURLOPT_##option, value) == CURLE_OK)
+	SET(UNIX_SOCKET_PATH, socket_of_engine);
+	SET(URL, url);
+	SET(CUSTOMREQUEST, method);
+	SET(PROXY, "");
+	SET(NOSIGNAL, 1L);
 	/* Idle connections would hold 96 descriptors and go stale with the engine. */
-	curl_easy_setopt(handle, CURLOPT_FORBID_REUSE, 1L);
-	curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
-	curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, timeout_ms);
-	curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(handle, CURLOPT_WRITEDATA, reply);
-	curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(handle, CURLOPT_HEADERDATA, reply);
-	curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, problem);
-	curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, on_progress);
-	curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
+	SET(FORBID_REUSE, 1L);
+	SET(CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
+	SET(TIMEOUT_MS, timeout_ms);
+	SET(HTTPHEADER, headers);
+	SET(WRITEFUNCTION, on_body);
+	SET(WRITEDATA, reply);
+	SET(HEADERFUNCTION, on_header);
+	SET(HEADERDATA, reply);
+	SET(ERRORBUFFER, problem);
+	SET(XFERINFOFUNCTION, on_progress);
+	SET(NOPROGRESS, 0L);
 	if (strcmp(method, "POST") == 0)
-		curl_easy_setopt(handle, CURLOPT_POSTFIELDS, body ? body : "");
+		SET(POSTFIELDS, body);
+#undef SET
+	return ok;
 }
 
 bool engine_http(const char *method, const char *path, const json_t *body,
@@ -124,13 +131,17 @@ bool engine_http(const char *method, const char *path, const json_t *body,
 		return fail(err, ERR_INTERNAL, "out of memory");
 	snprintf(url, sizeof(url), "http://engine%s", path);
 	headers = curl_slist_append(NULL, "Content-Type: application/json");
-	handle_set(method, url, buf_text(&text), headers, timeout_ms, ret_reply, problem);
-	code = curl_easy_perform(handle);
+	code = CURLE_OUT_OF_MEMORY;
+	if (handle_set(method, url, buf_text(&text), headers, timeout_ms, ret_reply,
+		       problem))
+		code = curl_easy_perform(handle);
 	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, NULL);
 	curl_slist_free_all(headers);
 	if (code == CURLE_ABORTED_BY_CALLBACK)
 		return fail(err, ERR_ENGINE, "the container engine is silent");
+	if (code == CURLE_OUT_OF_MEMORY)
+		return fail(err, ERR_INTERNAL, "out of memory");
 	if (code != CURLE_OK)
 		return fail(err, ERR_ENGINE, "the container engine does not answer: %s",
 			    problem[0] ? problem : curl_easy_strerror(code));

@@ -10,7 +10,7 @@
 
 struct engine_reply {
 	int status;	      /* HTTP's */
-	struct buf body;      /* at most 16 MiB */
+	struct buf body;      /* at most 4 MiB */
 	char api_version[16]; /* the header Api-Version; "" without */
 };
 

@@ -15,7 +15,7 @@
 
 #define LINE_MAX_BYTES (256 * 1024)
 #define POLL_MS 1000
-#define LOOK_AT_ALL_MS 60000
+#define LOOK_AT_ALL_MS 30000
 #define PING_EVERY_MS 5000
 #define RETRY_MS 1000
 #define SILENCES_MAX 2 /* in a row; a busy engine may miss one ping */
@@ -158,10 +158,11 @@ static void *events_run(void *user)
 			up_set(true, "");
 			stream_once();
 			fail(&err, ERR_ENGINE, "the event stream ended");
+		} else {
+			engine_http_give_up(true);
 		}
 		if (atomic_load(&stream.is_stopping))
 			break;
-		engine_http_give_up(true);
 		up_set(false, err.message);
 		curl_multi_poll(stream.multi, NULL, 0, RETRY_MS, NULL);
 	}

@@ -115,6 +115,22 @@ static bool table_insert(size_t place, const struct view *view)
 	return true;
 }
 
+/* Needs no memory where the labels stay, so that a state can always be told. */
+static bool view_replace(struct view *there, const struct view *view)
+{
+	json_t *labels = there->record.labels;
+
+	if (!json_equal(labels, view->record.labels)) {
+		labels = json_deep_copy(view->record.labels);
+		if (!labels)
+			return false;
+		view_done(there);
+	}
+	*there = *view;
+	there->record.labels = labels;
+	return true;
+}
+
 bool index_put(const struct view *view)
 {
 	const char *name = view->record.storage_dir;
@@ -124,13 +140,7 @@ bool index_put(const struct view *view)
 	pthread_rwlock_wrlock(&table.lock);
 	place = place_of(name);
 	if (is_at(place, name)) {
-		struct view copy = view_copy(view);
-
-		ok = copy.record.labels != NULL;
-		if (ok) {
-			view_done(table.views[place]);
-			*table.views[place] = copy;
-		}
+		ok = view_replace(table.views[place], view);
 	} else {
 		ok = table_insert(place, view);
 	}

@@ -31,7 +31,10 @@ struct lock *instance_hold(const char *name, struct view *ret, struct error *err
 		return NULL;
 	if (!index_get(name, ret))
 		fail(err, ERR_NOT_FOUND, "there is no instance %s", name);
-	else if (instance_is_sound(ret, err))
+	else if (instance_is_refused(ret)) {
+		if (instance_undo_refused(ret, err))
+			fail(err, ERR_NOT_FOUND, "there is no instance %s", name);
+	} else if (instance_is_sound(ret, err))
 		return lock;
 	lock_put(lock);
 	return NULL;
@@ -276,13 +279,12 @@ static bool change_in_place(struct view *view, const struct view *was, bool runs
 	bool limits = record->memory_mb != was->record.memory_mb ||
 		      record->cpus != was->record.cpus;
 
-	if (!store_save(record, err))
-		return false;
-	if (limits && runs && !reconcile(&work, err)) {
-		store_save(&was->record, &ignored);
-		return false;
-	}
-	return instance_show(view, view->state, err);
+	if (store_save(record, err) && (!limits || !runs || reconcile(&work, err)) &&
+	    instance_show(view, view->state, err))
+		return true;
+	/* Also where it was saved but not synced: the new one is in its place. */
+	store_save(&was->record, &ignored);
+	return false;
 }
 
 bool instance_change(const char *name, const struct spec *spec, struct view *ret,

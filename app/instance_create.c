@@ -86,7 +86,9 @@ static bool create_new(struct view *view, const struct spec *spec, struct error 
 	    !port_claim_get(&bringing.claim, record, 0, err))
 		return false;
 	fault_point("create.claimed");
-	if (!storage_take(record, &filled, err)) {
+	/* First of all: what the index does not know would not be undone. */
+	if (!instance_show(view, STARTING, err) || !storage_take(record, &filled, err)) {
+		index_drop(record->storage_dir);
 		port_claim_undo(&bringing.claim, record->storage_dir);
 		return false;
 	}
@@ -126,7 +128,8 @@ static bool create_same(struct view *view, const struct spec *spec, struct error
 	if (field)
 		return instance_differs(record, field, err);
 	if (!postmaster_prove(&start, &why)) {
-		if (why.code == ERR_STARTING || why.code == ERR_SERVER_FULL) {
+		if (why.code == ERR_STARTING || why.code == ERR_SERVER_FULL ||
+		    why.code == ERR_INTERNAL) {
 			*err = why;
 			return false;
 		}
@@ -182,7 +185,14 @@ bool instance_create(const struct spec *spec, struct view *ret, struct error *er
 
 	if (!lock)
 		return false;
-	ok = index_get(spec->storage_dir, &view) ? create_again(&view, spec, err)
-						 : create_new(&view, spec, err);
+	ok = index_get(spec->storage_dir, &view);
+	if (ok && instance_is_refused(&view)) {
+		if (!instance_undo_refused(&view, err))
+			return false;
+		view_done(&view);
+		view = (struct view){ 0 };
+		ok = false;
+	}
+	ok = ok ? create_again(&view, spec, err) : create_new(&view, spec, err);
 	return ok && instance_give(ret, &view);
 }

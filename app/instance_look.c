@@ -101,6 +101,16 @@ static bool look_hear(struct view *view)
 	return instance_show(view, RUNNING, &err) && view->unheard == 0;
 }
 
+/* It ended while it was being proven: how, is for the next look to find out. */
+static bool look_is_stale(const struct view *view)
+{
+	struct container container;
+	struct error ignored;
+
+	return !engine_inspect(view->record.storage_dir, &container, &ignored) ||
+	       !container.is_ours || !container.is_running;
+}
+
 /* Runs where it should; after a start of pgberthd, or a crash, it is proven again. */
 static bool look_prove(struct view *view, const struct container *container)
 {
@@ -116,6 +126,8 @@ static bool look_prove(struct view *view, const struct container *container)
 	if (look_is_early(view))
 		return false;
 	if (!postmaster_prove(&start, &err)) {
+		if (view->state == RUNNING && look_is_stale(view))
+			return false;
 		if (err.code != ERR_STARTING)
 			return look_failed(view, &err);
 		instance_show(view, STARTING, &err);

@@ -49,6 +49,12 @@ bool instance_differs(const struct record *record, const char *field, struct err
  */
 bool instance_create_undo(struct view *view);
 
+/* Whether it is such a one: its create was refused or cut off, and not undone yet. */
+bool instance_is_refused(const struct view *view);
+
+/* Undoes it, before anything else is done with its name. Errors: ERR_ENGINE. */
+bool instance_undo_refused(struct view *view, struct error *err);
+
 /* Deletes, and purges if so said or the record says so, what is_it(view, than) is still
  * true of under its lock (which this takes). Errors: ERR_NOT_FOUND: it is not. */
 bool instance_delete_if(const char *name,

@@ -94,6 +94,18 @@ bool instance_create_undo(struct view *view)
 	return true;
 }
 
+bool instance_is_refused(const struct view *view)
+{
+	return !view->record.acknowledged && !view->is_foreign && view->record.labels;
+}
+
+bool instance_undo_refused(struct view *view, struct error *err)
+{
+	return instance_create_undo(view) ||
+	       fail(err, ERR_ENGINE, "an earlier create of %s cannot be undone yet",
+		    view->record.storage_dir);
+}
+
 /* Back to what it was; a server that ran is brought up again as it was. */
 static void bring_back_undo(struct view *before, const struct error *why)
 {

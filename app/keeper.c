@@ -16,7 +16,7 @@
 #define NICENESS 10
 #define TICK_MS 1000   /* expiry */
 #define SWEEP_MS 60000 /* trash and disk */
-#define RETRY_MS 30000 /* of what could not be deleted */
+#define RETRY_MS 30000 /* of what could not be deleted or cleared */
 
 static struct {
 	pthread_t thread;
@@ -42,12 +42,15 @@ static bool tick_wait(void)
 
 static void *keeper_run(void *user)
 {
-	long long next_sweep = now_ms(), next_expiry = now_ms();
+	long long next_sweep = now_ms(), next_expiry = now_ms(), next_clear = now_ms();
 
 	(void)user;
 	setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS);
-	store_clear_old_staging();
 	do {
+		if (deadline_passed(next_clear)) {
+			store_clear_old_staging();
+			next_clear = deadline_in_ms(RETRY_MS);
+		}
 		if (deadline_passed(next_expiry) && !instance_expire_due())
 			next_expiry = deadline_in_ms(RETRY_MS);
 		if (deadline_passed(next_sweep)) {

@@ -106,6 +106,19 @@ static const struct meaning libpq_meanings[] = {
 	{ NULL, PG_FAILED, ERR_SERVER },
 };
 
+/* libpq's own words for what this process lacks: they say nothing about the server. */
+static enum error_code failure_code(const char *text)
+{
+	static const char *const ours[] = { "out of memory", "connection pointer is NULL",
+					    "could not create socket" };
+
+	for (size_t i = 0; i < COUNT_OF(ours); i++)
+		if (!strstr(text, "FATAL:") && !strstr(text, "ERROR:") &&
+		    strstr(text, ours[i]))
+			return ERR_INTERNAL;
+	return ERR_SERVER;
+}
+
 static enum pg_outcome conn_outcome(const PGconn *conn, struct error *err)
 {
 	const char *text = PQerrorMessage(conn);
@@ -116,7 +129,8 @@ static enum pg_outcome conn_outcome(const PGconn *conn, struct error *err)
 	while (meaning->text && !strstr(said ? said : text, meaning->text))
 		meaning++;
 	one_line(line, sizeof(line), said ? said : text);
-	fail(err, meaning->code, "the server does not let pgberth in: %s", line);
+	fail(err, meaning->text ? meaning->code : failure_code(text),
+	     "the server does not let pgberth in: %s", line);
 	return meaning->outcome;
 }
 
@@ -250,8 +264,8 @@ static enum pg_outcome result_read(const PGresult *result, char *ret_value, size
 
 	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
 		one_line(line, sizeof(line), PQresultErrorMessage(result));
-		fail(err, ERR_SERVER, "the server refuses a statement of pgberth: %s",
-		     line);
+		fail(err, failure_code(line),
+		     "the server refuses a statement of pgberth: %s", line);
 		return PG_FAILED;
 	}
 	if (ret_value)
@@ -330,8 +344,8 @@ enum pg_outcome pg_login(int port, const char *password, const char *cluster_nam
 	enum pg_outcome outcome;
 
 	session.conn = login_start(port, password);
-	if (!session.conn || PQstatus(session.conn) == CONNECTION_BAD) {
-		outcome = session.conn ? conn_outcome(session.conn, err) : PG_FAILED;
+	if (PQstatus(session.conn) == CONNECTION_BAD) {
+		outcome = conn_outcome(session.conn, err); /* of NULL, too */
 		PQfinish(session.conn);
 		return outcome;
 	}

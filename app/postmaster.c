@@ -236,8 +236,8 @@ static bool prove_or_reset(const struct start *start, struct error *err)
 
 	if (postmaster_prove(start, err))
 		return true;
-	if (!start->password)
-		return false;
+	if (!start->password || err->code == ERR_INTERNAL)
+		return false; /* what pgberthd lacks is nothing that a reset mends */
 	first = *err;
 	if (role_reset(start->record, deadline_in_ms(PROOF_TIMEOUT_MS), err) != PG_OK) {
 		*err = first;
@@ -352,6 +352,8 @@ static bool role_settle_or_repair(struct start *start, const struct template *te
 	outcome = role_settle(start->record, start->verifier, deadline, err);
 	if (outcome == PG_OK)
 		return true;
+	if (err->code == ERR_INTERNAL)
+		return false; /* it is pgberthd that is ill */
 	if (!engine_stop(start->container_id, err) ||
 	    !engine_remove(start->container_id, err))
 		return false;

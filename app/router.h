@@ -25,9 +25,9 @@ struct route {
 	const struct field
 		*fields; /* that the body may hold; NULL: the call has no body */
 	enum route_flag {
-		BODY = 1 << 0,	  /* is required */
-		CHANGES = 1 << 1, /* counts against the budget of changing calls */
-		ALWAYS = 1 << 2,  /* is served before the records are read */
+		BODY = 1 << 0,	 /* is required */
+		SLOW = 1 << 1,	 /* may wait for the engine: counts against the budget */
+		ALWAYS = 1 << 2, /* is served before the records are read */
 	} flags;
 	const char *params; /* names of query parameters, each between two spaces */
 };

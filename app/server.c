@@ -27,6 +27,7 @@
 #include "http.h"
 #include "instance.h"
 #include "log.h"
+#include "reconciler.h"
 #include "router.h"
 #include "scope.h"
 
@@ -49,18 +50,30 @@ static bool budget_take(void)
 	return false;
 }
 
+/* What could not be undone, since the engine failed then too, is not to wait for long. */
+static void change_look_again(const struct call *call)
+{
+	const char *name =
+		*call->storage_dir ? call->storage_dir : call->spec.storage_dir;
+
+	if (*name)
+		reconciler_poke(name, false);
+}
+
 static bool route_serve(const struct route *route, struct call *call, struct error *err)
 {
 	bool ok;
 
 	if (!instance_is_loaded() && !(route->flags & ALWAYS))
 		return fail(err, ERR_STARTING, "pgberthd is reading its records");
-	if (!(route->flags & CHANGES))
+	if (!(route->flags & SLOW))
 		return route_run(route, call, err);
 	if (!budget_take())
 		return fail(err, ERR_TOO_MANY, "%d changes are under way; try again",
 			    server.cfg->changes);
 	ok = route_run(route, call, err);
+	if (!ok && err->code == ERR_ENGINE)
+		change_look_again(call);
 	atomic_fetch_sub(&server.changes, 1);
 	return ok;
 }
@@ -68,8 +81,8 @@ static bool route_serve(const struct route *route, struct call *call, struct err
 static void request_serve(struct request *req, struct response *res)
 {
 	struct call call = { .req = req, .res = res };
+	struct error err = { .message = "something failed and did not say what" };
 	const struct route *route;
-	struct error err;
 	bool ok;
 
 	route = auth_check(req, &err)

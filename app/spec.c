@@ -299,7 +299,7 @@ static bool json_refuse(const json_error_t *problem, const struct field *fields,
 {
 	const struct field *field;
 
-	if (json_error_code(problem) == json_error_out_of_memory)
+	if (errno == ENOMEM)
 		return fail(err, ERR_INTERNAL, "out of memory");
 	if (json_error_code(problem) != json_error_duplicate_key)
 		return fail(err, ERR_UNREADABLE,
@@ -314,10 +314,12 @@ static bool json_parse(json_t **ret_json, const struct field *fields, const char
 		       size_t length, struct error *err)
 {
 	json_error_t problem;
-	json_auto_t *json = json_loadb(
-		body, length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY,
-		&problem);
+	json_auto_t *json = NULL;
 
+	errno = 0; /* jansson does not tell all lacks of memory apart from bad text */
+	json = json_loadb(body, length,
+			  JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY,
+			  &problem);
 	if (!json)
 		return json_refuse(&problem, fields, err);
 	if (!json_is_object(json))

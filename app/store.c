@@ -83,11 +83,15 @@ bool store_names_walk(int dir, void (*each)(const char *name, void *user), void 
 
 void store_staging_clear(const char *name)
 {
+	char aside[STORE_TEMPORARY_SIZE];
 	struct error err;
 
-	if (!files_remove_tree(store_tree.staging, name, &err))
-		log_warn("left behind in staging name=%s error=\"%s\"", name,
-			 err.message);
+	if (files_remove_tree(store_tree.staging, name, &err))
+		return;
+	log_warn("left behind in staging name=%s error=\"%s\"", name, err.message);
+	store_temporary_name(aside, STORE_OLD_STAGING);
+	renameat(store_tree.staging, name, store_tree.root, aside);
+	/* The keeper clears it: store_clear_old_staging(). */
 }
 
 /* What an earlier process left there may be large: it is removed later, beside. */
@@ -320,7 +324,8 @@ bool store_discard(const char *name, struct error *err)
 	if (renameat(store_tree.instances, name, store_tree.staging, temporary) != 0)
 		return errno == ENOENT || fail_errno(err, "cannot discard %s", name);
 	fsync(store_tree.instances);
-	return files_remove_tree(store_tree.staging, temporary, err);
+	store_staging_clear(temporary);
+	return true;
 }
 
 char *store_path(const char *name, const char *sub)

@@ -98,7 +98,8 @@ bool store_take(const struct record *record, const struct conf_file *files,
 	ok = files_make_dir(store_tree.staging, temporary, 0, 0, 0700, err);
 	if (ok) {
 		dir = files_open_dir(store_tree.staging, temporary);
-		ok = dir >= 0 && instance_lay(dir, record, files, spare, err);
+		ok = (dir >= 0 || fail_errno(err, "cannot open %s", temporary)) &&
+		     instance_lay(dir, record, files, spare, err);
 		fault_point("take.laid");
 		ok = ok && instance_place(temporary, record->storage_dir, err);
 	}
@@ -151,7 +152,9 @@ static bool pg_make(char name[STORE_TEMPORARY_SIZE], int version, int uid,
 	if (!files_make_dir(store_tree.staging, name, 0, uid, 0750, err))
 		return false;
 	pg = files_open_dir(store_tree.staging, name);
-	if (pg >= 0 && pg_lay(pg, version, uid, template, err)) {
+	if (pg < 0) {
+		fail_errno(err, "cannot open %s", name);
+	} else if (pg_lay(pg, version, uid, template, err)) {
 		fault_point("fill.laid");
 		return true;
 	}
