@@ -9,7 +9,7 @@ BUILT = app/build/release/pgberthd
 PYTEST = $(PYTHON) -m pytest -q -p no:cacheprovider tests
 
 .DEFAULT_GOAL = help
-.PHONY: help build up down start stop restart status logs install test lint format asan tsan bench soak clean faults tools
+.PHONY: help build up down start stop restart status logs install test lint format asan tsan bench soak torture clean faults tools
 
 help: ## show this list
 	@sed -n 's/^\([a-z ]*\):[^#]*## /\1\t/p' Makefile | expand -t 28
@@ -49,10 +49,13 @@ ifdef T
 else
 	status=0; \
 	$(PYTEST) -m 'seed' || status=1; \
-	$(PYTEST) -m 'not seed and not serial' -n 4 || status=1; \
-	$(PYTEST) -m 'serial' || status=1; \
+	$(PYTEST) -m 'not seed and not serial and not slow' -n 4 || status=1; \
+	$(PYTEST) -m 'serial and not slow' || status=1; \
 	exit $$status
 endif
+
+torture: install faults tools ## the tests that take minutes each: every allocation, every call of the engine failing
+	PGBERTH_TORTURE=$(TORTURE) $(PYTEST) -m slow
 
 lint: ## format, fences, static analysis, Ansible and Python
 	@which clang-format-14 clang-tidy-14 cppcheck yamllint ansible-lint shellcheck >/dev/null || { $(PLAY) dev.yml -e dev_lint=true </dev/null; }
@@ -74,8 +77,8 @@ asan tsan: ## run the tests on a build with sanitizers, then put the plain one b
 	export PGBERTHD_UNDER_TEST=$(CURDIR)/app/build/$@/pgberthd; \
 	began=$$(wc -l <$(LOG)); status=0; \
 	$(PYTEST) -m 'seed' || status=1; \
-	$(PYTEST) -m 'not seed and not serial' -n 4 || status=1; \
-	$(PYTEST) -m 'serial' || status=1; \
+	$(PYTEST) -m 'not seed and not serial and not slow' -n 4 || status=1; \
+	$(PYTEST) -m 'serial and not slow' || status=1; \
 	tail -n +$$began $(LOG) | grep -aE 'runtime error|(Address|Leak|Thread)Sanitizer' && status=1; \
 	$(MAKE) --no-print-directory install; exit $$status
 

@@ -13,6 +13,7 @@ from crowd import at_once  # noqa: E402
 from daemon import Pgberthd, ServiceLog  # noqa: E402
 from engine import Engine  # noqa: E402
 from ports import SEED_PORT, Ports, is_free  # noqa: E402
+from private import STACKS, reap  # noqa: E402
 from search import Search  # noqa: E402
 from settings import Settings  # noqa: E402
 from traces import Reaper, Traces, discard  # noqa: E402
@@ -41,6 +42,7 @@ def pytest_sessionstart(session):
     session.config.reaper = Reaper(Api(), Engine(), Settings(), Registry())
     wait_for(Pgberthd(Api()).is_healthy, "no healthy pgberth at https://localhost/api/health; `make up` first")
     session.config.reaper.reap()
+    reap()
 
 
 @pytest.hookimpl(trylast=True)
@@ -93,6 +95,8 @@ def pytest_runtest_makereport():
             sections[f"log of server {name}"] = server_log(name)
         except Exception as error:  # the report of the failure matters more
             sections[f"log of server {name}"] = f"cannot be read: {error}"
+    for stack in STACKS:
+        sections[f"the end of the log of {stack.name}"] = "\n".join(stack.log_text().splitlines()[-60:])
     report.sections.extend((title, text) for title, text in sections.items() if text)
 
 

@@ -1,6 +1,7 @@
 """A pgberth of a test's own: another root, other ports and uids, its own nginx; the engine is the real one
 unless told otherwise. What must not happen to the one of this host happens to this one."""
 import contextlib
+import itertools
 import os
 import pathlib
 import re
@@ -22,8 +23,9 @@ REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 # Built by make test, with the fault hook that nothing else has; make asan and make tsan set another.
 BINARY = pathlib.Path(os.environ.get("PGBERTHD_UNDER_TEST", REPOSITORY / "app/build/faults/pgberthd"))
 PREFIX = "pgberth-test-"
-PORTS = (20000, 21999)
-UIDS = 400000  # from here on, each stack has a thousand of its own
+# Each stack has a slice of its own: of the worker's 25, the next.
+SLICES = itertools.cycle(range(25))
+FIRST_SLICE = 25 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 
 
 def free_port():
@@ -43,9 +45,10 @@ class Stack:
         self.log = self.run / "pgberthd.log"
         self.fault = self.run / "fault"
         self.size_mb, self.binary, self.env = size_mb, binary, dict(env or {})
-        uid = UIDS + 1000 * secrets.randbelow(1500)
+        number = FIRST_SLICE + next(SLICES)
+        port, uid = 20000 + 100 * number, 400000 + 1000 * number
         self.options = {"root": self.root, "socket": self.run / "pgberthd.sock", "spares": 0,
-                        "port_min": PORTS[0], "port_max": PORTS[1], "uid_min": uid, "uid_max": uid + 999,
+                        "port_min": port, "port_max": port + 99, "uid_min": uid, "uid_max": uid + 999,
                         "free_percent": 0, **options}
         self.https_port = free_port()
         self.api = Api(f"https://localhost:{self.https_port}/api")

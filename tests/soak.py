@@ -317,10 +317,9 @@ def log_in_to_all(instances, rows, logged_in, began):
 
 
 def hold_the_engine():
-    """The tests' lock: one of them kills every new container. Where others run all the same: BESIDE=1."""
+    """The tests' lock: one of them kills every new container."""
     lock = open("/run/lock/pgberth-tests.lock", "w")
-    if not os.environ.get("BESIDE"):
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return lock
 
 

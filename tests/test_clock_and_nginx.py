@@ -11,7 +11,6 @@ from crowd import at_once
 from private import Stack
 from waiting import wait_for
 
-pytestmark = pytest.mark.serial
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 
 

@@ -16,7 +16,6 @@ from engine import Engine
 from private import Stack, remove_containers
 from waiting import wait_for
 
-pytestmark = pytest.mark.serial
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from private import REPOSITORY, Stack
 from traces import Traces
 from waiting import wait_for
 
-pytestmark = pytest.mark.serial
 
 UP = ["up.claimed", "up.saved", "start.created", "start.started", "start.answers", "start.proven", "file.written",
       "up.acknowledged"]
@@ -108,7 +107,7 @@ class Change:
 
     def port(self):
         taken = {view["port"] for view in self.api.listed().values()}
-        self.other_port = next(port for port in range(21900, 22000) if port not in taken)
+        self.other_port = next(port for port in range(self.stack.settings.port_max, 0, -1) if port not in taken)
         return self.api.patch(self.instance.name, port=self.other_port)
 
     def labels(self):

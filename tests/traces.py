@@ -1,6 +1,6 @@
 """What is left of a name: in the API, in the engine and on the disk."""
 import pathlib
-import shutil
+import subprocess
 
 from trail import TEST_NAME
 
@@ -47,7 +47,9 @@ class Reaper:
         for name in filter(self._is_ours, self.api.listed()):
             self.api.delete(name, purge=True)
         for container in self.engine.client.containers.list(all=True, ignore_removed=True):
-            if self._is_ours(container.name.removeprefix("pgberth-")):
+            # Those of a stack of a test's own are that stack's to remove.
+            root = container.labels.get("pgberth.root", str(self.settings.root))
+            if root == str(self.settings.root) and self._is_ours(container.name.removeprefix("pgberth-")):
                 container.remove(force=True)
         for directory in (self.settings.instances, self.settings.trash):
             for path in directory.iterdir():
@@ -57,8 +59,8 @@ class Reaper:
 
 
 def discard(path):
-    """Remove a file, or a directory with all it holds; never through a link."""
+    """Remove a file, or a directory with all it holds, however deep; never through a link."""
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        subprocess.run(["rm", "-rf", path], check=True)
     else:
         path.unlink(missing_ok=True)
