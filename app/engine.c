@@ -18,6 +18,7 @@
 #define QUICK_MS 12000 /* inspect, list, remove a stopped one */
 #define NAME_WAIT_MS 10000
 #define NAME_PAUSE_MS 100
+#define REMOVAL_WAIT_MS 10000
 #define SLOW_MS 60000 /* create and start, with many at once */
 
 static const struct config *config;
@@ -403,6 +404,23 @@ bool engine_stop(const char *id, struct error *err)
 	return engine_refused(err, "stop the container", status, json);
 }
 
+/* A removal that somebody else began, an earlier pgberthd say, ends some time later. */
+static bool removal_wait(const char *id, struct error *err)
+{
+	long long deadline = deadline_in_ms(REMOVAL_WAIT_MS);
+	struct container container;
+
+	while (inspect_one(id, &container, err)) {
+		if (!container.exists)
+			return true;
+		if (deadline_passed(deadline))
+			return fail(err, ERR_ENGINE,
+				    "the engine is still removing the container");
+		sleep_ms(NAME_PAUSE_MS);
+	}
+	return false;
+}
+
 bool engine_remove(const char *id, struct error *err)
 {
 	json_auto_t *json = NULL;
@@ -411,9 +429,10 @@ bool engine_remove(const char *id, struct error *err)
 	if (!engine_call("DELETE", SLOW_MS, NULL, &status, &json, err,
 			 "/containers/%s?force=1&v=1", id))
 		return false;
-	if (status == 204 || is_absent(status, json) ||
-	    (status == 409 && strstr(message_of(json), "already in progress")))
+	if (status == 204 || is_absent(status, json))
 		return true;
+	if (status == 409 && strstr(message_of(json), "already in progress"))
+		return removal_wait(id, err);
 	return engine_refused(err, "remove the container", status, json);
 }
 

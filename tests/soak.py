@@ -33,13 +33,13 @@ from soak_parts import (CANARY, Batterer, Creator, Killer, Sampler, Soak, Tenant
                         visit)
 from waiting import wait_for  # noqa: E402
 
-PORTS = range(20500, 20536)
+PORTS = range(20500, 20560)
 # Few, so that a leak of one shows when all are filled at the end.
-UIDS = range(402000, 402048)
+UIDS = range(402000, 402072)
 KEPT_LOG = "/var/tmp/pgberth-soak.log"
 FINALE = 60  # seconds
 CREATORS, TENANTS, SERVERS = 14, 5, 3
-SERVER_KILLS_A_MINUTE = 20
+SERVER_KILLS_A_MINUTE = 26
 
 
 class SoakStack(Stack):

@@ -121,7 +121,7 @@ class Behind:
 
 @pytest.fixture(scope="module")
 def behind():
-    with EngineProxy() as proxy, Stack(engine_socket=proxy.path) as stack:
+    with EngineProxy() as proxy, Stack(engine_socket=proxy.path, port_min=20000, port_max=21999) as stack:
         yield Behind(proxy, stack)
 
 
@@ -437,7 +437,8 @@ def test_server_that_ends_is_noticed_without_the_stream_of_events(behind, fault)
 
 @pytest.mark.parametrize("piece, size", [(b"x", 100 << 20), (b"{},", 100 << 20), (b"{},", 15 << 20)],
                          ids=["100 MB of one word", "100 MB of objects", "15 MB of objects"])
-@pytest.mark.parametrize("call", ["list", "inspect", "create"])
+@pytest.mark.parametrize("call", [pytest.param("list", marks=pytest.mark.slow),
+                                  pytest.param("inspect", marks=pytest.mark.slow), "create"])
 def test_huge_answer_does_not_fill_the_memory(behind, call, piece, size):
     behind.stack.restart()
     process, instance = behind.stack.proc(), behind.new()
@@ -564,7 +565,7 @@ def test_delete_beside_create_and_start_never_leaves_half_a_server(behind):
     instance = behind.new()
     instance.create()
 
-    for _ in range(20):
+    for _ in range(20 if FULL else 8):
         deleted, created, started = at_once([lambda: behind.api.delete(instance.name), lambda: instance.post(port=None),
                                              lambda: behind.api.start(instance.name)])
         assert deleted.status_code == 200, deleted.text
