@@ -74,8 +74,8 @@ static void look_tell_crash(struct view *view, const struct container *container
 	now_text(when, sizeof(when));
 	snprintf(view->record.reason, sizeof(view->record.reason),
 		 "it went down by itself and was restarted (%s): %.100s", when, trouble);
-	log_warn("crash name=%s restarts=%d reason=\"%s\"", view->record.storage_dir,
-		 container->restarts, trouble);
+	log_warn("server went down name=%s restarts=%d reason=\"%s\"",
+		 view->record.storage_dir, container->restarts, trouble);
 }
 
 /* Never proven, and down again and again: the engine's restarts are of no use. */

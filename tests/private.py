@@ -14,6 +14,7 @@ import subprocess
 import requests
 
 from berth import Api, Instance, ok
+from daemon import ServiceLog
 from engine import Process
 from settings import Settings
 from trail import new_name
@@ -71,7 +72,9 @@ class Stack:
 
     def __exit__(self, *_):
         STACKS.remove(self)
-        self.kill()
+        if not self.is_dead():
+            self.stop()  # rather than kill: a sanitizer tells of leaks at the end
+        log = self.log_text() if self.log.exists() else ""
         if self.nginx:
             self.nginx.terminate()
             self.nginx.wait(30)
@@ -79,6 +82,8 @@ class Stack:
         remove_root(self.root)
         self.image.unlink(missing_ok=True)
         shutil.rmtree(self.run, ignore_errors=True)
+        crash = [line for line in log.splitlines() if ServiceLog.CRASH.search(line)]
+        assert not crash, "\n".join(crash[:60])
 
     def _make_root(self):
         self.root.mkdir(mode=0o700)
