@@ -3,14 +3,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "deadline.h"
 #include "engine.h"
 #include "index.h"
 #include "instance.h"
 #include "instance_parts.h"
 #include "log.h"
+#include "pg.h"
 #include "ports.h"
 #include "scope.h"
 #include "store.h"
+
+#define LOOK_MS 200   /* at one server's port */
+#define LOOKS_MS 3000 /* at all of them */
 
 static atomic_bool is_loaded;
 
@@ -77,9 +82,21 @@ static void load_broken(const char *name, const struct error *err, void *user)
 	log_error("not served, and left as it is: %s: %s", name, err->message);
 }
 
+/* It lets people in, as far as one look tells: it may still be starting, or shut to all
+ * but pgberth by a call that was cut off. */
+static bool seems_open(const struct view *view, long long deadline_ms)
+{
+	struct error ignored;
+	long long own_ms = deadline_in_ms(LOOK_MS);
+
+	return !deadline_passed(deadline_ms) &&
+	       pg_asks_for_scram(view->record.port, own_ms, &ignored) == PG_OK;
+}
+
 /* What runs where it should is shown as running at once, and proven a moment later. */
 static void load_containers(void)
 {
+	long long deadline_ms = deadline_in_ms(LOOKS_MS);
 	AUTO_FREE struct container *list = NULL;
 	struct error err;
 	size_t count = 0;
@@ -93,7 +110,7 @@ static void load_containers(void)
 			continue;
 		memcpy(view.container_id, list[i].id, sizeof(view.container_id));
 		if (view.state == STARTING && list[i].is_running &&
-		    list[i].port == view.record.port)
+		    list[i].port == view.record.port && seems_open(&view, deadline_ms))
 			view.state = RUNNING;
 		index_put(&view);
 	}

@@ -5,7 +5,7 @@ import socket
 
 # The seed's own port, and one worker's share is every SHARESth of the rest.
 SEED_PORT = 6123
-SHARES = 16
+SHARES = 6
 
 
 def is_free(port):

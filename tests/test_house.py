@@ -398,7 +398,7 @@ def test_full_disk_lets_delete_and_restore_and_loses_nothing():
         entry, = trash(stack)
         ok(stack.api.call("POST", f"/trash/{entry['id']}/restore"))
         filler.unlink()
-        ok(stack.api.start(instance.name))
+        instance.port = ok(stack.api.start(instance.name))["port"]
         assert instance.kept_rows() == ["precious"]
 
 
