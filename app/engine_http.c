@@ -10,6 +10,7 @@
 #include "scope.h"
 
 #define CONNECT_TIMEOUT_MS 5000
+#define LAST_PING_MS 1000
 #define REPLY_MAX (4 * 1024 * 1024) /* a list of some 2,500 containers */
 
 static const char *socket_of_engine;
@@ -114,6 +115,21 @@ static bool handle_set(const char *method, const char *url, const char *body,
 	return ok;
 }
 
+/* Before a call is refused because the engine is given up: is it still silent? */
+static bool is_back(void)
+{
+	AUTO_REPLY reply = { 0 };
+	struct error ignored;
+	bool back;
+
+	is_scout = true;
+	back = engine_http("GET", "/_ping", NULL, LAST_PING_MS, &reply, &ignored);
+	is_scout = false;
+	if (back)
+		engine_http_give_up(false);
+	return back;
+}
+
 bool engine_http(const char *method, const char *path, const json_t *body,
 		 long timeout_ms, struct engine_reply *ret_reply, struct error *err)
 {
@@ -125,7 +141,7 @@ bool engine_http(const char *method, const char *path, const json_t *body,
 	long status = 0;
 
 	*ret_reply = (struct engine_reply){ .body.max = REPLY_MAX };
-	if (!is_scout && atomic_load(&is_given_up))
+	if (!is_scout && atomic_load(&is_given_up) && !is_back())
 		return fail(err, ERR_ENGINE, "the container engine is silent");
 	if (!handle_ready(err) || (body && !buf_json(&text, body, JSON_COMPACT)))
 		return fail(err, ERR_INTERNAL, "out of memory");

@@ -39,8 +39,8 @@ char *engine_http_escape(const char *value);
 const char *engine_http_socket(void);
 
 /*
- * Whether the engine has been found silent. Then every call, under way or new, fails at
- * once, but for those of the calling thread of engine_http_scout(), which finds out.
+ * Whether the engine has been found silent. Then every call under way fails at once, and
+ * every new one unless the engine answers it a ping within a second, but for those of the calling thread of engine_http_scout(), which finds out.
  */
 void engine_http_give_up(bool given_up);
 void engine_http_scout(void);

@@ -19,7 +19,6 @@ from private import Stack
 from traces import Traces, discard
 from waiting import wait_for
 
-pytestmark = pytest.mark.serial
 
 # Every fault on every call takes half an hour; without this, those that tell most.
 FULL = os.environ.get("PGBERTH_TORTURE") == "full"
@@ -171,7 +170,7 @@ COSTLY = () if FULL else ("create", "start", "remove")
 FEW = ("500", "404 in HTML", "429", "409", "Id is short", "cut chunk", "truncated", "reply lost")
 
 
-@pytest.mark.parametrize("call", ["list", "inspect", "create", "start", "remove"])
+@pytest.mark.parametrize("call", [pytest.param("list", marks=pytest.mark.slow), "inspect", "create", "start", "remove"])
 def test_create_is_refused_and_undone(behind, resident, call):
     """Every fault in turn; what one leaves to be undone is still to be undone when the next comes."""
     tried = {}
@@ -243,6 +242,7 @@ def test_creates_that_get_no_answer_are_refused_in_bounded_time(behind, resident
     at_once([lambda instance=instance: behind.purge(instance) for instance in (removed, bystander)])
 
 
+@pytest.mark.slow
 def test_create_that_the_engine_carries_out_long_after_leaves_nothing(behind):
     instance = behind.new()
 
@@ -254,6 +254,7 @@ def test_create_that_the_engine_carries_out_long_after_leaves_nothing(behind):
     behind.nothing_is_left(instance)
 
 
+@pytest.mark.slow
 def test_start_that_the_engine_carries_out_long_after_leaves_nothing(behind):
     instance = behind.new()
 
@@ -585,6 +586,7 @@ def test_delete_beside_create_and_start_never_leaves_half_a_server(behind):
     behind.purge(instance)
 
 
+@pytest.mark.slow
 def test_purge_beside_create_and_start_never_leaves_half_a_server(behind):
     instance = behind.new()
     instance.create()

@@ -25,8 +25,7 @@ from traces import Traces, discard
 from waiting import wait_for
 
 SANITIZED = any(word in BINARY.read_bytes() for word in (b"__asan_init", b"__tsan_init")) if BINARY.exists() else False
-pytestmark = [pytest.mark.serial,
-              pytest.mark.skipif(SANITIZED, reason="a sanitizer has an allocator of its own")]
+pytestmark = pytest.mark.skipif(SANITIZED, reason="a sanitizer has an allocator of its own")
 
 # All calls in turn take an hour or two; without this, one of each place that calls, and samples of the rest.
 FULL = os.environ.get("PGBERTH_TORTURE") == "full"
@@ -416,16 +415,16 @@ class SetLabels(Trial):
 NUMBERS = itertools.count(1)
 CHANGES = [pytest.param(Create, id="create", marks=pytest.mark.slow),
            pytest.param(Purge, id="purge", marks=pytest.mark.slow),
-           pytest.param(SetPassword, id="password"), pytest.param(SetLabels, id="labels")]
+           pytest.param(SetPassword, id="password", marks=pytest.mark.slow), pytest.param(SetLabels, id="labels")]
 
 
 # ---- one call fails ----------------------------------------------------------------------------
 
 @pytest.mark.parametrize("path, lasting", [
     ("/containers/", False), pytest.param("/containers/", True, marks=pytest.mark.slow),
-    ("/containers/?label=next=door", False),
+    pytest.param("/containers/?label=next=door", False, marks=pytest.mark.slow),
     pytest.param("/containers/?label=next=door", True, marks=pytest.mark.slow),
-    ("/containers/{name}/", False), pytest.param("/containers/{name}/", True, marks=pytest.mark.slow),
+    pytest.param("/containers/{name}/", False, marks=pytest.mark.slow), pytest.param("/containers/{name}/", True, marks=pytest.mark.slow),
     pytest.param("/health", False, marks=pytest.mark.slow)])
 def test_read_is_whole_or_refused_whichever_allocation_fails(tmp_path, path, lasting):
     with Sufferer(tmp_path) as stack:
@@ -541,7 +540,7 @@ def inodes_left(directory, count):
         shutil.rmtree(crowd)
 
 
-@pytest.mark.parametrize("left", [0, 3, 9, 200])
+@pytest.mark.parametrize("left", [0, *(pytest.param(left, marks=pytest.mark.slow) for left in (3, 9, 200))])
 def test_create_without_inodes_is_507_and_leaves_nothing(left):
     with Plain(size_mb=256) as stack:
         neighbour = stack.make()
