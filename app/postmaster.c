@@ -161,14 +161,24 @@ static bool hba_set(const struct record *record, enum hba hba, bool *ret_changed
 	return !*ret_changed || store_conf_write(record, &file, err);
 }
 
-/* Lets clients in by TCP, now. */
+static bool is_open(const struct record *record)
+{
+	struct error ignored;
+
+	return pg_asks_for_scram(record->port, deadline_in_ms(HEAR_TIMEOUT_MS),
+				 &ignored) == PG_OK;
+}
+
+/* Lets clients in by TCP, now. The file may have been written by a call that was cut off
+ * before the server read it, so the server is asked, not the file. */
 static bool hba_open(const struct record *record, struct error *err)
 {
 	bool changed;
 
 	if (!hba_set(record, HBA_OPEN, &changed, err))
 		return false;
-	return !changed ||
+	fault_point("prove.written");
+	return (!changed && is_open(record)) ||
 	       role_reload(record, deadline_in_ms(PROOF_TIMEOUT_MS), err) == PG_OK;
 }
 
@@ -194,7 +204,8 @@ static bool scram_prove(const struct start *start, struct error *err)
 {
 	long long deadline = deadline_in_ms(PROOF_TIMEOUT_MS);
 
-	while (pg_asks_for_scram(start->record->port, deadline, err) != PG_OK) {
+	while (pg_asks_for_scram(start->record->port, deadline_in_ms(HEAR_TIMEOUT_MS),
+				 err) != PG_OK) {
 		if (deadline_passed(deadline))
 			return false;
 		sleep_ms(POLL_MS);

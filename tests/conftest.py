@@ -96,7 +96,8 @@ def pytest_runtest_makereport():
         except Exception as error:  # the report of the failure matters more
             sections[f"log of server {name}"] = f"cannot be read: {error}"
     for stack in STACKS:
-        sections[f"the end of the log of {stack.name}"] = "\n".join(stack.log_text().splitlines()[-60:])
+        sections[f"the end of the log of {stack.name}"] = "\n".join(
+            [line for line in stack.log_text().splitlines() if " request method=GET" not in line][-60:])
     report.sections.extend((title, text) for title, text in sections.items() if text)
 
 

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 
+import pytest
 import requests
 
 from berth import Api, Instance, ok
@@ -23,6 +24,8 @@ from waiting import wait_for
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 # Built by make test, with the fault hook that nothing else has; make asan and make tsan set another.
 BINARY = pathlib.Path(os.environ.get("PGBERTHD_UNDER_TEST", REPOSITORY / "app/build/faults/pgberthd"))
+SANITIZED = BINARY.exists() and any(word in BINARY.read_bytes() for word in (b"__asan_init", b"__tsan_init"))
+without_sanitizer = pytest.mark.skipif(SANITIZED, reason="a sanitizer must be the first library, and has its own allocator")
 PREFIX = "pgberth-test-"
 # Each stack has a slice of its own: of the worker's 25, the next.
 SLICES = itertools.cycle(range(25))

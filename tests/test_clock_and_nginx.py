@@ -8,12 +8,13 @@ import requests
 
 from berth import ok
 from crowd import at_once
-from private import Stack
+from private import Stack, without_sanitizer
 from waiting import wait_for
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 
 
+@without_sanitizer
 @pytest.mark.parametrize("jump", ["-1h", "+1d"])
 def test_clock_that_jumps_moves_no_deadline(tmp_path, jump):
     clock = tmp_path / "clock"

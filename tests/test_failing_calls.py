@@ -20,12 +20,11 @@ from berth import assert_error, ok
 from crowd import at_once
 from daemon import ServiceLog
 from engine import Engine
-from private import BINARY, Stack
+from private import BINARY, Stack, without_sanitizer
 from traces import Traces, discard
 from waiting import wait_for
 
-SANITIZED = any(word in BINARY.read_bytes() for word in (b"__asan_init", b"__tsan_init")) if BINARY.exists() else False
-pytestmark = pytest.mark.skipif(SANITIZED, reason="a sanitizer has an allocator of its own")
+pytestmark = without_sanitizer
 
 # All calls in turn take an hour or two; without this, one of each place that calls, and samples of the rest.
 FULL = os.environ.get("PGBERTH_TORTURE") == "full"

@@ -13,8 +13,8 @@ from traces import Traces
 from waiting import wait_for
 
 
-UP = ["up.claimed", "up.saved", "start.created", "start.started", "start.answers", "start.proven", "file.written",
-      "up.acknowledged"]
+UP = ["up.claimed", "up.saved", "start.created", "start.started", "start.answers", "prove.written",
+      "start.proven", "file.written", "up.acknowledged"]
 DOWN = ["file.written", "down.saved", "reconcile.stopped", "reconcile.removed", "down.done", "delete.stored"]
 STEPS = {
     "create": ["create.claimed", "fill.copied", "fill.laid", "take.laid", "take.placed", "create.stored", *UP],
@@ -133,7 +133,7 @@ class Change:
         return answer.json()["state"] in ("running", "stopped", "stored") and answer.json()["state"]
 
     def state(self):
-        return wait_for(self.settled, "it is finished or undone", 60)
+        return wait_for(self.settled, f"{self.instance.name} is finished or undone", 60)
 
     def after(self):
         """Whatever it is now, its data are all there."""
