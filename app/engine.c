@@ -269,6 +269,16 @@ bool engine_inspect(const char *storage_dir, struct container *ret, struct error
 	return true;
 }
 
+bool engine_knows(const char *id, bool *ret, struct error *err)
+{
+	struct container container;
+
+	if (!inspect_one(id, &container, err))
+		return false;
+	*ret = container.exists;
+	return true;
+}
+
 bool engine_remove_others(const char *storage_dir, const char *id, struct error *err)
 {
 	AUTO_FREE struct container *list = NULL;

@@ -63,6 +63,9 @@ const char *engine_api_prefix(void);
 /* The container of an instance; exists = false is an answer, not an error. */
 bool engine_inspect(const char *storage_dir, struct container *ret, struct error *err);
 
+/* Whether it has a container with this id, of whomever. */
+bool engine_knows(const char *id, bool *ret, struct error *err);
+
 /* Removes those of an instance's containers that are not this one. */
 bool engine_remove_others(const char *storage_dir, const char *id, struct error *err);
 

@@ -1,4 +1,5 @@
-/* What belongs to no instance: containers without a record, directories without one. */
+/* What belongs to no instance: containers and directories without a record, processes
+ * without a container. */
 #include <stdio.h>
 #include <string.h>
 
@@ -6,6 +7,7 @@
 #include "instance.h"
 #include "instance_parts.h"
 #include "log.h"
+#include "process.h"
 #include "scope.h"
 #include "store.h"
 
@@ -105,6 +107,36 @@ static void foreign_check(void)
 			index_drop(names.list[i]);
 }
 
+/*
+ * An engine that was killed amid a start forgets the container, and what runc had made of
+ * it waits for ever: with an address of the tenants' network, which the engine gives to
+ * the next server, too.
+ */
+static void process_check(const struct unstarted *process, void *user)
+{
+	bool is_known, *ok = user;
+	struct error err;
+
+	if (!engine_knows(process->container_id, &is_known, &err)) {
+		*ok = false;
+		return;
+	}
+	if (is_known)
+		return;
+	log_warn("process of a container that the engine forgot killed pid=%d "
+		 "container=%.12s",
+		 process->pid, process->container_id);
+	process_kill(process);
+}
+
+static bool processes_check(void)
+{
+	bool ok = true;
+
+	process_each_unstarted(config->uid_min, config->uid_max, process_check, &ok);
+	return ok;
+}
+
 bool instance_look_for_strays(void)
 {
 	struct error err;
@@ -112,5 +144,5 @@ bool instance_look_for_strays(void)
 	foreign_check();
 	if (!store_names(directory_check, NULL, &err))
 		return false;
-	return containers_check();
+	return containers_check() && processes_check();
 }

@@ -171,15 +171,28 @@ static bool is_open(const struct record *record)
 
 /* Lets clients in by TCP, now. The file may have been written by a call that was cut off
  * before the server read it, so the server is asked, not the file. */
-static bool hba_open(const struct record *record, struct error *err)
+static enum pg_outcome hba_open(const struct record *record, struct error *err)
 {
 	bool changed;
 
 	if (!hba_set(record, HBA_OPEN, &changed, err))
-		return false;
+		return PG_FAILED;
 	fault_point("prove.written");
-	return (!changed && is_open(record)) ||
-	       role_reload(record, deadline_in_ms(PROOF_TIMEOUT_MS), err) == PG_OK;
+	if (!changed && is_open(record))
+		return PG_OK;
+	return role_reload(record, deadline_in_ms(PROOF_TIMEOUT_MS), err);
+}
+
+/* While the server starts, only a call with a password waits: its client does, too. */
+static bool hba_open_wait(const struct start *start, struct error *err)
+{
+	long long deadline = deadline_in_ms(PROOF_TIMEOUT_MS);
+	enum pg_outcome outcome;
+
+	while ((outcome = hba_open(start->record, err)) == PG_NOT_YET &&
+	       start->password && !deadline_passed(deadline))
+		sleep_ms(POLL_MS);
+	return outcome == PG_OK;
 }
 
 /* A reload takes a moment: until then the old hba answers. */
@@ -227,7 +240,7 @@ bool postmaster_prove(const struct start *start, struct error *err)
 {
 	enum pg_outcome outcome;
 
-	if (!hba_open(start->record, err))
+	if (!hba_open_wait(start, err))
 		return false;
 	if (start->password)
 		return login_prove(start, err) == PG_OK;

@@ -4,15 +4,22 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include "scope.h"
 
-static bool status_has_uid(const char *status, int uid)
+static bool is_in(int uid, int uid_min, int uid_max)
+{
+	return uid >= uid_min && uid <= uid_max;
+}
+
+static bool status_has_uid(const char *status, int uid_min, int uid_max)
 {
 	const char *line = strstr(status, "\nUid:\t");
 	const char *state = strstr(status, "\nState:\t");
@@ -21,35 +28,94 @@ static bool status_has_uid(const char *status, int uid)
 	if (!line || !state || state[8] == 'Z' || state[8] == 'X' ||
 	    sscanf(line, "\nUid:\t%d\t%d\t%d", &real, &effective, &saved) != 3)
 		return false;
-	return real == uid || effective == uid || saved == uid;
+	return is_in(real, uid_min, uid_max) || is_in(effective, uid_min, uid_max) ||
+	       is_in(saved, uid_min, uid_max);
 }
 
-static bool has_uid(int proc, const char *pid, int uid)
+/* The beginning of a file of a process; false: it has ended since. */
+static bool process_read(int proc, const char *pid, const char *file, char *ret,
+			 size_t size)
 {
-	char path[32], status[1024];
+	char path[48];
 	AUTO_CLOSE int fd = -1;
 	ssize_t got;
 
-	snprintf(path, sizeof(path), "%.20s/status", pid);
+	snprintf(path, sizeof(path), "%.20s/%.20s", pid, file);
 	fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
-	got = fd >= 0 ? read(fd, status, sizeof(status) - 1) : 0;
+	got = fd >= 0 ? read(fd, ret, size - 1) : 0;
 	if (got <= 0)
-		return false; /* it has ended since */
-	status[got] = '\0';
-	return status_has_uid(status, uid);
+		return false;
+	ret[got] = '\0';
+	return true;
+}
+
+/* The next process with a uid in the range and a name that begins so; "": none. */
+static const char *process_next(DIR *proc, const char *name, int uid_min, int uid_max)
+{
+	const struct dirent *entry;
+	char status[1024];
+
+	while (proc && (entry = readdir(proc)))
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+		    process_read(dirfd(proc), entry->d_name, "status", status,
+				 sizeof(status)) &&
+		    strncmp(status + strlen("Name:\t"), name, strlen(name)) == 0 &&
+		    status_has_uid(status, uid_min, uid_max))
+			return entry->d_name;
+	return "";
 }
 
 int process_of_uid(int uid)
 {
 	DIR *proc = opendir("/proc");
-	const struct dirent *entry;
-	int found = 0;
+	int found = atoi(process_next(proc, "", uid, uid));
 
-	while (proc && !found && (entry = readdir(proc)))
-		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
-		    has_uid(dirfd(proc), entry->d_name, uid))
-			found = atoi(entry->d_name);
 	if (proc)
 		closedir(proc);
 	return found;
+}
+
+/* The last 64 hex digits in a row: an engine may itself run in a container. */
+static bool container_of(const char *cgroup, char ret[PROCESS_CONTAINER_SIZE])
+{
+	bool found = false;
+
+	while (*cgroup) {
+		size_t length = strspn(cgroup, "0123456789abcdef");
+
+		if (length == PROCESS_CONTAINER_SIZE - 1) {
+			memcpy(ret, cgroup, length);
+			ret[length] = '\0';
+			found = true;
+		}
+		cgroup += length ? length : 1;
+	}
+	return found;
+}
+
+void process_each_unstarted(int uid_min, int uid_max,
+			    void (*fn)(const struct unstarted *process, void *user),
+			    void *user)
+{
+	DIR *proc = opendir("/proc");
+	const char *pid;
+
+	while (*(pid = process_next(proc, "runc:", uid_min, uid_max))) {
+		struct unstarted process = { .pid = atoi(pid) };
+		AUTO_CLOSE int pidfd = pidfd_open(process.pid, 0);
+		char cgroup[4096];
+
+		process.pidfd = pidfd;
+		if (pidfd >= 0 &&
+		    process_read(dirfd(proc), pid, "cgroup", cgroup, sizeof(cgroup)) &&
+		    container_of(cgroup, process.container_id))
+			fn(&process, user);
+	}
+	if (proc)
+		closedir(proc);
+}
+
+void process_kill(const struct unstarted *process)
+{
+	pidfd_send_signal(process->pidfd, SIGKILL, NULL, 0);
 }

@@ -8,4 +8,20 @@
  */
 int process_of_uid(int uid);
 
+#define PROCESS_CONTAINER_SIZE 65
+
+/* What runc made of a container that waits for the word to start (runc-create(8)). */
+struct unstarted {
+	int pid, pidfd;
+	char container_id[PROCESS_CONTAINER_SIZE]; /* 64 hex digits, from its cgroup */
+};
+
+/* Calls fn for each whose uid is in the range, with user. Any thread. */
+void process_each_unstarted(int uid_min, int uid_max,
+			    void (*fn)(const struct unstarted *process, void *user),
+			    void *user);
+
+/* SIGKILL to this very process, whatever its pid has become since. */
+void process_kill(const struct unstarted *process);
+
 #endif

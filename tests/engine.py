@@ -104,6 +104,11 @@ class Process:
         lines = (self.proc / "status").read_text().splitlines()
         return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
+    def is_alive(self):
+        with contextlib.suppress(OSError):
+            return self.status()["State"][0] not in "ZX"
+        return False
+
     def limit(self, name):
         """The soft limit of that name in /proc/<pid>/limits."""
         line = next(line for line in (self.proc / "limits").read_text().splitlines()

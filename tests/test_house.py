@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 
 from berth import assert_error, ok
 from crowd import at_once
-from engine import Engine
+from engine import Engine, Process
 from private import Stack, remove_containers
 from waiting import wait_for
 
@@ -458,3 +459,33 @@ def test_engine_has_only_what_the_api_has(stack):
     with pytest.raises(docker.errors.NotFound):
         Engine().client.containers.get("pgberth-nobody")
     assert {each.labels["pgberth.storage_dir"] for each in containers(stack, all=True)} <= set(stack.api.listed())
+
+
+def runc_create(directory, uid):
+    """What an engine that is killed amid a start leaves: a container that waits to be started. Its process."""
+    name, rootfs = secrets.token_hex(32), directory / "rootfs"
+    (rootfs / "bin").mkdir(parents=True)
+    shutil.copy("/bin/true", rootfs / "bin")
+    subprocess.run(["runc", "spec", "--bundle", directory], check=True)
+    spec = json.loads((directory / "config.json").read_text())
+    spec["process"].update(terminal=False, args=["/bin/true"], user={"uid": uid, "gid": uid})
+    spec["linux"]["cgroupsPath"] = f"/docker/{name}"
+    (directory / "config.json").write_text(json.dumps(spec))
+    subprocess.run(["runc", "create", "--bundle", directory, "--pid-file", directory / "pid", name], check=True,
+                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return name, Process(int((directory / "pid").read_text()))
+
+
+def test_process_of_a_container_that_the_engine_forgot_is_ended(tmp_path):
+    with Stack() as stack:
+        instance = stack.make()
+        uids = [stack.options["uid_min"] + 500, 399999]  # the second is nobody's
+        made = [runc_create(tmp_path / str(uid), uid) for uid in uids]
+        try:
+            ours, others = [process for _, process in made]
+            wait_for(lambda: not ours.is_alive(), "it is ended", 60)
+            assert others.is_alive()
+            assert instance.value("SELECT 1") == 1
+        finally:
+            for name, _ in made:
+                subprocess.run(["runc", "delete", "--force", name], stderr=subprocess.DEVNULL)
