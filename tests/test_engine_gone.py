@@ -12,6 +12,7 @@ import requests
 
 from berth import assert_error, ok
 from crowd import at_once
+from engine import Process
 from waiting import wait_for
 
 pytestmark = pytest.mark.serial
@@ -133,8 +134,10 @@ def test_shim_killed_never_makes_two_servers(instance, engine):
     instance.keep_row("precious")
     shim = int(pathlib.Path(f"/proc/{engine.host_pid(instance.name)}/stat").read_text().rpartition(")")[2].split()[1])
 
+    before = Process(engine.host_pid(instance.name))
     os.kill(shim, signal.SIGKILL)
 
+    wait_for(lambda: not before.is_alive(), "what ran is down", 60)
     wait_for(lambda: is_up(instance), "it serves again", 90)
     assert instance.kept_rows() == ["precious"]
     uid = instance.pgdata.stat().st_uid
