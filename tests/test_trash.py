@@ -192,9 +192,9 @@ def test_bad_purges_are_422(api, fields, field):
 
 # ---- expiry ----------------------------------------------------------------------------------
 
-def test_server_that_expires_is_deleted_and_kept(make_instance):
-    instance = make_instance(expires_in=2)
-    view = instance.view()
+def test_server_that_expires_is_deleted_and_kept(new_instance):
+    instance = new_instance()
+    view = instance.create(expires_in=2)
     assert view["expires_at"] and view["expire_purge"] is False
 
     wait_for(lambda: instance.view()["state"] == "stored", "it has expired", 60)
