@@ -180,16 +180,16 @@ bool engine_connect(struct error *err)
 }
 
 /* {"label": ["pgberth.root=…"]}, percent-encoded for a query, with another label if
- * storage_dir is not NULL. Caller frees. */
+ * storage_dir is not "". Caller frees. */
 static char *filters_encoded(const char *storage_dir)
 {
 	json_auto_t *filters =
 		json_pack("{s:[s+]}", "label", "pgberth.root=", config->root);
 	AUTO_BUF text = { 0 };
 
-	if (storage_dir && json_array_append_new(json_object_get(filters, "label"),
-						 json_sprintf("pgberth.storage_dir=%s",
-							      storage_dir)) != 0)
+	if (*storage_dir && json_array_append_new(json_object_get(filters, "label"),
+						  json_sprintf("pgberth.storage_dir=%s",
+							       storage_dir)) != 0)
 		return NULL;
 	return buf_json(&text, filters, JSON_COMPACT)
 		       ? engine_http_escape(buf_text(&text))
@@ -230,10 +230,9 @@ static bool inspect_one(const char *id_or_name, struct container *ret, struct er
 	if (!engine_call("GET", QUICK_MS, NULL, &status, &json, err,
 			 "/containers/%s/json", id_or_name))
 		return false;
-	if (is_absent(status, json)) {
-		*ret = (struct container){ .exists = false };
+	*ret = (struct container){ .exists = false };
+	if (is_absent(status, json))
 		return true;
-	}
 	if (status != 200)
 		return engine_refused(err, "show the container", status, json);
 	return container_from_inspect(ret, json) ||
@@ -257,7 +256,7 @@ bool engine_inspect(const char *storage_dir, struct container *ret, struct error
 {
 	char name[sizeof(CONTAINER_PREFIX) + NAME_SIZE];
 	AUTO_FREE struct container *list = NULL;
-	size_t count;
+	size_t count = 0;
 
 	if (!list_labelled(storage_dir, &list, &count, err))
 		return false;
@@ -282,7 +281,7 @@ bool engine_knows(const char *id, bool *ret, struct error *err)
 bool engine_remove_others(const char *storage_dir, const char *id, struct error *err)
 {
 	AUTO_FREE struct container *list = NULL;
-	size_t count;
+	size_t count = 0;
 
 	if (!list_labelled(storage_dir, &list, &count, err))
 		return false;
@@ -294,7 +293,7 @@ bool engine_remove_others(const char *storage_dir, const char *id, struct error 
 
 bool engine_list(struct container **ret, size_t *ret_count, struct error *err)
 {
-	return list_labelled(NULL, ret, ret_count, err);
+	return list_labelled("", ret, ret_count, err);
 }
 
 static bool create_refused(const struct container_spec *spec, int status,
@@ -494,7 +493,7 @@ bool engine_logs(const char *id, int tail, struct buf *log, struct error *err)
 
 char *engine_events_path(void)
 {
-	AUTO_FREE char *filters = filters_encoded(NULL);
+	AUTO_FREE char *filters = filters_encoded("");
 	AUTO_BUF path = { 0 };
 
 	if (!filters || !buf_printf(&path, "http://engine%s/events?filters=%s",
