@@ -368,7 +368,8 @@ bool engine_create(const struct container_spec *spec, char ret_id[CONTAINER_ID_S
 
 /*
  * Both texts of a clash come with status 500 (Docker 20.10): another container has the
- * port, or a process of the host.
+ * port, or a process of the host. An engine that was restarted while a container ended
+ * keeps that one's port to itself, until it is restarted again.
  */
 static bool start_refused(int status, const json_t *json, struct error *err)
 {
@@ -376,7 +377,8 @@ static bool start_refused(int status, const json_t *json, struct error *err)
 
 	if (strstr(message, "port is already allocated"))
 		return fail_at(err, ERR_PORT_IN_USE, "port",
-			       "the port is held by another container");
+			       "the port is held by another container, or kept by the "
+			       "engine after its restart (restart it again)");
 	if (strstr(message, "address already in use"))
 		return fail_at(err, ERR_PORT_IN_USE, "port",
 			       "the port is held by a process of the host");
