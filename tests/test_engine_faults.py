@@ -15,7 +15,7 @@ from crowd import at_once
 from engine import Engine
 from engine_proxy import EngineProxy, answer, endless, html
 from ports import Listener, is_free
-from private import Stack
+from private import FIRST_SLICE, Stack
 from traces import Traces, discard
 from waiting import wait_for
 
@@ -120,7 +120,8 @@ class Behind:
 
 @pytest.fixture(scope="module")
 def behind():
-    with EngineProxy() as proxy, Stack(engine_socket=proxy.path, port_min=20000, port_max=21999) as stack:
+    ports = 30000 + 20 * FIRST_SLICE  # of this worker alone, and more of them than a slice has
+    with EngineProxy() as proxy, Stack(engine_socket=proxy.path, port_min=ports, port_max=ports + 499) as stack:
         yield Behind(proxy, stack)
 
 
