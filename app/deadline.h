@@ -35,15 +35,13 @@ static inline bool deadline_passed(long long deadline_ms)
 	return now_ms() >= deadline_ms;
 }
 
-/* A condition whose timed waits go by these deadlines. */
-static inline void deadline_cond_init(pthread_cond_t *cond)
+/* Waits for `cond` until the deadline; false when that has passed. `mutex` is held. */
+static inline bool deadline_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex,
+				      long long deadline_ms)
 {
-	pthread_condattr_t monotonic;
+	struct timespec until = { deadline_ms / 1000, deadline_ms % 1000 * 1000000 };
 
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(cond, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	return pthread_cond_clockwait(cond, mutex, CLOCK_MONOTONIC, &until) == 0;
 }
 
 static inline void sleep_ms(long milliseconds)

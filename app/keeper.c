@@ -23,18 +23,17 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool is_stopping; /* held under lock */
-} keeper = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} keeper = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
 /* Waits for the next tick; false when it is time to stop. */
 static bool tick_wait(void)
 {
 	long long due_ms = deadline_in_ms(TICK_MS);
-	struct timespec until = { due_ms / 1000, due_ms % 1000 * 1000000 };
 	bool stopping;
 
 	pthread_mutex_lock(&keeper.lock);
 	if (!keeper.is_stopping)
-		pthread_cond_timedwait(&keeper.changed, &keeper.lock, &until);
+		deadline_cond_wait(&keeper.changed, &keeper.lock, due_ms);
 	stopping = keeper.is_stopping;
 	pthread_mutex_unlock(&keeper.lock);
 	return !stopping;
@@ -66,7 +65,6 @@ static void *keeper_run(void *user)
 
 bool keeper_start(struct error *err)
 {
-	deadline_cond_init(&keeper.changed);
 	return pthread_create(&keeper.thread, NULL, keeper_run, NULL) == 0 ||
 	       fail(err, ERR_INTERNAL, "cannot start the thread that keeps house");
 }

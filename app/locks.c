@@ -1,12 +1,10 @@
 /* Named locks in a list: as many as requests are under way, so a walk is short. */
 #include "locks.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "deadline.h"
 #include "record.h"
@@ -37,7 +35,7 @@ static struct lock *lock_new(const char *name)
 	if (!lock)
 		return NULL;
 	snprintf(lock->name, sizeof(lock->name), "%s", name);
-	deadline_cond_init(&lock->freed);
+	pthread_cond_init(&lock->freed, NULL);
 	lock->next = list;
 	list = lock;
 	return lock;
@@ -58,17 +56,10 @@ static void lock_leave(struct lock *lock)
 
 static bool lock_wait(struct lock *lock, int timeout_ms)
 {
-	struct timespec until;
+	long long deadline_ms = deadline_in_ms(timeout_ms);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += timeout_ms / 1000;
-	until.tv_nsec += timeout_ms % 1000 * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000L;
-	}
 	while (lock->taken)
-		if (pthread_cond_timedwait(&lock->freed, &list_lock, &until) == ETIMEDOUT)
+		if (!deadline_cond_wait(&lock->freed, &list_lock, deadline_ms))
 			return !lock->taken;
 	return true;
 }

@@ -34,7 +34,7 @@ static struct {
 	bool is_stopping;
 	pthread_t threads[THREADS];
 	int started;
-} queue = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} queue = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
 /* Adds a name or makes it due earlier. Held: lock. */
 static void queue_add(const char *name, bool out_of_memory, long long due_ms,
@@ -102,10 +102,7 @@ static struct entry *queue_take(void)
 		if (!*at) {
 			pthread_cond_wait(&queue.changed, &queue.lock);
 		} else if (!deadline_passed((*at)->due_ms)) {
-			struct timespec until = { (*at)->due_ms / 1000,
-						  (*at)->due_ms % 1000 * 1000000 };
-
-			pthread_cond_timedwait(&queue.changed, &queue.lock, &until);
+			deadline_cond_wait(&queue.changed, &queue.lock, (*at)->due_ms);
 		} else {
 			entry = *at;
 			*at = entry->next;
@@ -143,7 +140,6 @@ static void *reconciler_run(void *user)
 
 bool reconciler_start(struct error *err)
 {
-	deadline_cond_init(&queue.changed);
 	for (int i = 0; i < THREADS; i++) {
 		if (pthread_create(&queue.threads[i], NULL, reconciler_run, NULL) != 0)
 			return fail(err, ERR_INTERNAL, "cannot start a thread");

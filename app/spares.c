@@ -20,7 +20,9 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool is_wanted, is_stopping; /* held under lock */
-} spares = { .lock = PTHREAD_MUTEX_INITIALIZER, .is_wanted = true };
+} spares = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	     .changed = PTHREAD_COND_INITIALIZER,
+	     .is_wanted = true };
 
 void spares_poke(void)
 {
@@ -53,13 +55,12 @@ static bool is_stopping(void)
 static void wait_for_poke(bool failed)
 {
 	long long due_ms = deadline_in_ms(RETRY_MS);
-	struct timespec until = { due_ms / 1000, 0 };
 
 	pthread_mutex_lock(&spares.lock);
 	while (!spares.is_stopping && (failed || !spares.is_wanted)) {
 		if (failed)
-			failed = pthread_cond_timedwait(&spares.changed, &spares.lock,
-							&until) == 0;
+			failed =
+				deadline_cond_wait(&spares.changed, &spares.lock, due_ms);
 		else
 			pthread_cond_wait(&spares.changed, &spares.lock);
 	}
@@ -90,7 +91,6 @@ static void *spares_run(void *user)
 bool spares_start(const struct config *cfg, struct error *err)
 {
 	spares.cfg = cfg;
-	deadline_cond_init(&spares.changed);
 	return pthread_create(&spares.thread, NULL, spares_run, NULL) == 0 ||
 	       fail(err, ERR_INTERNAL, "cannot start the thread that makes spares");
 }
