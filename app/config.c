@@ -12,6 +12,8 @@
 
 #include "scope.h"
 
+#define NETWORK_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789_.-"
+
 enum kind { TEXT, NUMBER, SWITCH };
 
 static const struct option {
@@ -35,6 +37,7 @@ static const struct option {
 	OPTION("versions", TEXT, versions, "15 17", 0, 0),
 	OPTION("engine_socket", TEXT, engine_socket, "/var/run/docker.sock", 0, 0),
 	OPTION("network", TEXT, network, "pgberth0", 0, 0),
+	OPTION("egress", TEXT, egress, "none", 0, 0),
 	OPTION("seccomp_profile", TEXT, seccomp_profile, "/etc/pgberth/seccomp.json", 0,
 	       0),
 	OPTION("port_min", NUMBER, port_min, "6000", 1024, 65535),
@@ -140,6 +143,23 @@ static bool versions_parse(struct config *cfg, struct error *err)
 	return true;
 }
 
+/* It is a bridge's name as well (IFNAMSIZ), and part of a path of the engine's API. */
+static bool network_check(const struct config *cfg, struct error *err)
+{
+	static const char *const others[] = { "host", "none", "default", ".", ".." };
+	const char *name = cfg->network;
+
+	for (size_t i = 0; i < COUNT_OF(others); i++)
+		if (strcmp(name, others[i]) == 0)
+			return fail(err, ERR_INVALID, "network must not be %s", name);
+	if (strlen(name) > 15 || name[strspn(name, NETWORK_CHARACTERS)])
+		return fail(err, ERR_INVALID,
+			    "network must be up to 15 of a-z, 0-9, _ . and -");
+	if (strcmp(cfg->egress, "none") != 0 && strcmp(cfg->egress, "open") != 0)
+		return fail(err, ERR_INVALID, "egress must be none or open");
+	return true;
+}
+
 static bool config_check(struct config *cfg, struct error *err)
 {
 	struct in_addr address;
@@ -159,7 +179,7 @@ static bool config_check(struct config *cfg, struct error *err)
 		return fail(
 			err, ERR_INVALID,
 			"admin_user must be up to 63 of a-z, 0-9 and _, not beginning with pg_");
-	return versions_parse(cfg, err);
+	return network_check(cfg, err) && versions_parse(cfg, err);
 }
 
 bool config_load(struct config *cfg, const char *path, struct error *err)

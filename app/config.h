@@ -18,7 +18,8 @@ struct config {
 	char *admin_user;
 	char *versions; /* as written; parsed into version[] */
 	char *engine_socket;
-	char *network;
+	char *network; /* of the engine, and its bridge's name */
+	char *egress;  /* none or open: whether names of the outside can be looked up */
 	char *seccomp_profile;
 	int port_min, port_max;
 	int uid_min, uid_max;

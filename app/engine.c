@@ -9,17 +9,16 @@
 
 #include "deadline.h"
 #include "engine_http.h"
+#include "engine_network.h"
+#include "engine_parts.h"
 #include "engine_read.h"
 #include "engine_spec.h"
-#include "log.h"
 #include "scope.h"
 
 #define PING_MS 3000
-#define QUICK_MS 12000 /* inspect, list, remove a stopped one */
 #define NAME_WAIT_MS 10000
 #define NAME_PAUSE_MS 100
 #define REMOVAL_WAIT_MS 10000
-#define SLOW_MS 60000 /* create and start, with many at once */
 
 static const struct config *config;
 static pthread_mutex_t version_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -53,13 +52,8 @@ static json_t *reply_json(const struct engine_reply *reply)
 	return json_loadb(buf_text(&reply->body), reply->body.length, 0, NULL);
 }
 
-/*
- * One call under the agreed API version, to a path made by printf. *ret_json gets what
- * came (may be NULL), a status of 400 or more is left to the caller.
- */
-__attribute__((format(printf, 7, 8))) static bool engine_call(
-	const char *method, long timeout_ms, const json_t *body, int *ret_status,
-	json_t **ret_json, struct error *err, const char *fmt, ...)
+bool engine_call(const char *method, long timeout_ms, const json_t *body, int *ret_status,
+		 json_t **ret_json, struct error *err, const char *fmt, ...)
 {
 	AUTO_REPLY reply = { 0 };
 	char path[480];
@@ -77,8 +71,7 @@ __attribute__((format(printf, 7, 8))) static bool engine_call(
 	return true;
 }
 
-static bool engine_refused(struct error *err, const char *what, int status,
-			   const json_t *json)
+bool engine_refused(struct error *err, const char *what, int status, const json_t *json)
 {
 	/* The last three: of addresses, of bridges' subnets, of a bridge's 1,023 ports. */
 	static const char *const full[] = { "no space left on device",
@@ -133,50 +126,17 @@ bool engine_ping(struct error *err)
 	       fail(err, ERR_ENGINE, "the engine is not well (status %d)", reply.status);
 }
 
-static bool network_make(struct error *err)
-{
-	json_auto_t *body =
-		json_pack("{s:s s:s s:b s:{s:s s:s} s:{s:s}}", "Name", config->network,
-			  "Driver", "bridge", "CheckDuplicate", 1, "Options",
-			  "com.docker.network.bridge.name", config->network,
-			  "com.docker.network.bridge.enable_icc", "false", "Labels",
-			  "pgberth.root", config->root);
-	json_auto_t *json = NULL;
-	int status;
-
-	if (!engine_call("POST", SLOW_MS, body, &status, &json, err, "/networks/create"))
-		return false;
-	if (status != 201 && status != 409)
-		return engine_refused(err, "make the tenants' network", status, json);
-	log_info("network made name=%s", config->network);
-	return true;
-}
-
-static bool network_ensure(struct error *err)
-{
-	json_auto_t *json = NULL;
-	int status;
-
-	if (!engine_call("GET", QUICK_MS, NULL, &status, &json, err, "/networks/%s",
-			 config->network))
-		return false;
-	if (status == 200)
-		return true;
-	if (status == 404)
-		return network_make(err);
-	return engine_refused(err, "show the tenants' network", status, json);
-}
-
 bool engine_init(const struct config *cfg, struct error *err)
 {
 	config = cfg;
 	engine_read_init(cfg);
+	engine_network_init(cfg);
 	return engine_http_init(cfg->engine_socket, err) && engine_spec_init(cfg, err);
 }
 
 bool engine_connect(struct error *err)
 {
-	return version_agree(err) && network_ensure(err);
+	return version_agree(err) && engine_network_ensure(err);
 }
 
 /* {"label": ["pgberth.root=…"]}, percent-encoded for a query, with another label if
@@ -395,7 +355,8 @@ bool engine_start(const char *id, struct error *err)
 		return false;
 	if (status == 204 || status == 304)
 		return true;
-	if (status == 404 && strstr(message_of(json), "network") && network_ensure(err))
+	if (status == 404 && strstr(message_of(json), "network") &&
+	    engine_network_ensure(err))
 		return engine_refused(err, "start the container, try again", status,
 				      json);
 	return start_refused(status, json, err);

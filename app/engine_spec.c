@@ -91,17 +91,36 @@ static bool host_add(json_t *host, const char *key, json_t *value)
 	return json_object_set_new(host, key, value) == 0;
 }
 
+/*
+ * Whatever a server asks the engine's resolver beyond the names of containers, the
+ * engine asks the name servers that it is given here, from the container's own network.
+ * Given none, it would take the host's, and those on the host's loopback it asks from
+ * the host's: a way out past any firewall. 0.0.0.0 is the container itself.
+ */
+static bool network_add(json_t *host, const struct record *record)
+{
+	if (strcmp(config->egress, "none") == 0 &&
+	    !host_add(host, "Dns", json_pack("[s]", "0.0.0.0")))
+		return false;
+	return host_add(host, "DnsSearch", json_pack("[s]", ".")) &&
+	       host_add(host, "NetworkMode", json_string(config->network)) &&
+	       host_add(host, "PortBindings", port_bindings(record->port)) &&
+	       host_add(host, "RestartPolicy",
+			json_pack("{s:s}", "Name", "unless-stopped"));
+}
+
 static json_t *host_config(const struct container_spec *spec)
 {
 	const struct record *record = spec->record;
 	json_t *host = engine_spec_limits(record);
 	json_auto_t *more = json_pack(
-		"{s:o s:b s:i s:I s:i s:[s] s:b s:b s:[s s] s:{s:s} s:s s:s"
+		"{s:o s:b s:i s:i s:I s:i s:[s] s:b s:b s:[s s] s:{s:s} s:s s:s"
 		" s:[{s:s s:i s:i} {s:s s:i s:i}] s:{s:s s:{s:s s:s}}}",
-		"Mounts", mounts(spec), "Init", 1, "PidsLimit", 512, "ShmSize",
-		shm_size(record), "OomScoreAdj", 500, "CapDrop", "ALL", "Privileged", 0,
-		"ReadonlyRootfs", 1, "SecurityOpt", "no-new-privileges", seccomp_option,
-		"Tmpfs", "/tmp", "rw,noexec,nosuid,nodev,size=64m,mode=1777", "IpcMode",
+		"Mounts", mounts(spec), "Init", 1, "PidsLimit", 512, "CpuShares", 512,
+		"ShmSize", shm_size(record), "OomScoreAdj", 500, "CapDrop", "ALL",
+		"Privileged", 0, "ReadonlyRootfs", 1, "SecurityOpt", "no-new-privileges",
+		seccomp_option, "Tmpfs", "/tmp",
+		"rw,noexec,nosuid,nodev,size=64m,nr_inodes=16k,mode=1777", "IpcMode",
 		"private", "CgroupnsMode", "private", "Ulimits", "Name", "nofile", "Soft",
 		4096, "Hard", 4096, "Name", "core", "Soft", 0, "Hard", 0, "LogConfig",
 		"Type", "json-file", "Config", "max-size", "1m", "max-file", "2");
@@ -110,12 +129,8 @@ static json_t *host_config(const struct container_spec *spec)
 		json_decref(host);
 		return NULL;
 	}
-	if (!host_add(host, "NetworkMode",
-		      json_string(spec->isolated_passwd ? "none" : config->network)) ||
-	    (!spec->isolated_passwd &&
-	     (!host_add(host, "PortBindings", port_bindings(record->port)) ||
-	      !host_add(host, "RestartPolicy",
-			json_pack("{s:s}", "Name", "unless-stopped"))))) {
+	if (!(spec->isolated_passwd ? host_add(host, "NetworkMode", json_string("none"))
+				    : network_add(host, record))) {
 		json_decref(host);
 		return NULL;
 	}

@@ -1,0 +1,22 @@
+/* The bridge that the servers sit on. */
+#ifndef PGBERTH_ENGINE_NETWORK_H
+#define PGBERTH_ENGINE_NETWORK_H
+
+#include "config.h"
+#include "error.h"
+
+/* The engine's own network, which every container is on that was told of no other. */
+#define NETWORK_DEFAULT "bridge"
+
+/* Main thread, once; cfg is borrowed for ever. */
+void engine_network_init(const struct config *cfg);
+
+/*
+ * Makes the network where it is missing, and refuses one that is not as pgberth makes
+ * it: whoever made it may have let its containers reach each other, and the firewall
+ * knows it by its bridge's name. The default one is taken as it is. ERR_ENGINE. Any
+ * thread.
+ */
+bool engine_network_ensure(struct error *err);
+
+#endif
