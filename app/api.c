@@ -122,6 +122,7 @@ static bool param_switch(const struct call *call, const char *name, bool *on,
 }
 
 struct listing {
+	const struct caller *caller;
 	json_t *containers;
 	bool by_state;
 	enum state state;
@@ -148,6 +149,8 @@ static bool list_add(const struct view *view, void *user)
 	struct listing *listing = user;
 	json_t *json;
 
+	if (!caller_sees(listing->caller, view->record.storage_dir))
+		return true;
 	if (listing->by_state && view->state != listing->state)
 		return true;
 	if (listing->label && !label_fits(view->record.labels, listing->label))
@@ -184,7 +187,7 @@ static bool listing_parse(const struct call *call, struct listing *listing,
 
 bool containers_list(struct call *call, struct error *err)
 {
-	struct listing listing = { 0 };
+	struct listing listing = { .caller = &call->caller };
 	const char *after = param(call, "after");
 	json_t *last, *next;
 
@@ -212,6 +215,11 @@ bool containers_create(struct call *call, struct error *err)
 {
 	AUTO_VIEW view = { 0 };
 
+	if (!caller_sees(&call->caller, call->spec.storage_dir))
+		return fail_at(err, ERR_FORBIDDEN, "storage_dir",
+			       "this token is for names that begin with %s",
+			       call->caller.prefix);
+	memcpy(call->spec.owner, call->caller.name, sizeof(call->spec.owner));
 	return instance_create(&call->spec, &view, err) && answer_view(call, &view, err);
 }
 

@@ -15,19 +15,21 @@ static json_t *part(bool ok, const char *key, json_t *value)
 	return json_pack("{s:b s:o}", "ok", ok, key, value);
 }
 
-static json_t *biggest_to_json(const struct disk *disk)
+/* Those that the caller may know of. */
+static json_t *biggest_to_json(const struct disk *disk, const struct caller *caller)
 {
 	json_t *list = json_array();
 
 	for (int i = 0; i < disk->count; i++)
-		json_array_append_new(list,
-				      json_pack("{s:s s:I}", "storage_dir",
+		if (caller_sees(caller, disk->biggest[i].storage_dir))
+			json_array_append_new(
+				list, json_pack("{s:s s:I}", "storage_dir",
 						disk->biggest[i].storage_dir, "bytes",
 						(json_int_t)disk->biggest[i].bytes));
 	return list;
 }
 
-static json_t *storage_to_json(bool *ret_ok)
+static json_t *storage_to_json(const struct caller *caller, bool *ret_ok)
 {
 	struct disk disk = { 0 };
 	struct error err;
@@ -44,7 +46,7 @@ static json_t *storage_to_json(bool *ret_ok)
 			    json_string(seen ? "too little of the disk is free: nothing "
 					       "new is made"
 					     : err.message));
-	json_object_set_new(json, "biggest", biggest_to_json(&disk));
+	json_object_set_new(json, "biggest", biggest_to_json(&disk, caller));
 	return json;
 }
 
@@ -53,7 +55,7 @@ bool health_get(struct call *call, struct error *err)
 	bool engine_ok = events_engine_is_up();
 	bool process_ok = instance_is_loaded();
 	bool storage_ok;
-	json_t *storage = storage_to_json(&storage_ok);
+	json_t *storage = storage_to_json(&call->caller, &storage_ok);
 	bool ok = engine_ok && process_ok && storage_ok;
 	json_t *json =
 		json_pack("{s:s s:s s:o s:o s:o}", "status", ok ? "OK" : "ERROR",

@@ -26,7 +26,8 @@ bool trash_list(struct call *call, struct error *err)
 	if (!ok)
 		json_decref(entries);
 	for (size_t i = 0; ok && i < count; i++)
-		if (json_array_append_new(entries, entry_to_json(&list[i])) != 0) {
+		if (caller_sees(&call->caller, list[i].storage_dir) &&
+		    json_array_append_new(entries, entry_to_json(&list[i])) != 0) {
 			json_decref(entries);
 			return fail(err, ERR_INTERNAL, "out of memory");
 		}
@@ -57,7 +58,8 @@ bool purge_stopped(struct call *call, struct error *err)
 	AUTO_NAMES names = { 0 };
 	json_t *list;
 
-	if (!instance_purge_stopped(call->spec.stopped_days, is_dry, &names, err))
+	if (!instance_purge_stopped(call->spec.stopped_days, call->caller.prefix, is_dry,
+				    &names, err))
 		return false;
 	list = json_array();
 	for (size_t i = 0; i < names.count; i++)

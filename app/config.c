@@ -35,6 +35,7 @@ static const struct option {
 	OPTION("publish_address", TEXT, publish_address, "127.0.0.1", 0, 0),
 	OPTION("admin_user", TEXT, admin_user, "pythonanywhere_helper", 0, 0),
 	OPTION("versions", TEXT, versions, "15 17", 0, 0),
+	OPTION("tokens", TEXT, tokens, "/etc/pgberth/tokens", 0, 0),
 	OPTION("engine_socket", TEXT, engine_socket, "/var/run/docker.sock", 0, 0),
 	OPTION("network", TEXT, network, "pgberth0", 0, 0),
 	OPTION("egress", TEXT, egress, "none", 0, 0),

@@ -17,6 +17,7 @@ struct config {
 	char *publish_address;
 	char *admin_user;
 	char *versions; /* as written; parsed into version[] */
+	char *tokens;	/* file of those that may call */
 	char *engine_socket;
 	char *network; /* of the engine, and its bridge's name */
 	char *egress;  /* none or open: whether names of the outside can be looked up */

@@ -13,6 +13,7 @@ static const struct {
 } http_of[] = {
 	[ERR_INTERNAL] = { 500, "internal", 0 },
 	[ERR_UNREADABLE] = { 400, "unreadable", 0 },
+	[ERR_UNAUTHORIZED] = { 401, "unauthorized", 0 },
 	[ERR_FORBIDDEN] = { 403, "forbidden", 0 },
 	[ERR_NOT_FOUND] = { 404, "not_found", 0 },
 	[ERR_METHOD] = { 405, "method_not_allowed", 0 },
@@ -25,11 +26,13 @@ static const struct {
 	[ERR_MEDIA_TYPE] = { 415, "unsupported_media_type", 0 },
 	[ERR_INVALID] = { 422, "invalid", 0 },
 	[ERR_TOO_MANY] = { 429, "too_many_requests", 1 },
+	[ERR_TOO_MANY_FAILURES] = { 429, "too_many_requests", 60 },
 	[ERR_ENGINE] = { 503, "engine_unavailable", 5 },
 	[ERR_IMAGE_MISSING] = { 503, "image_missing", 60 },
 	[ERR_SERVER] = { 503, "server_unavailable", 5 },
 	[ERR_SERVER_FULL] = { 503, "server_unavailable", 5 },
 	[ERR_STARTING] = { 503, "starting", 1 },
+	[ERR_TOKENS] = { 503, "tokens_unreadable", 60 },
 	[ERR_NO_SPACE] = { 507, "no_space", 0 },
 	[ERR_NO_FREE_PORT] = { 507, "no_free_port", 0 },
 };

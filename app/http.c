@@ -50,9 +50,10 @@ static bool body_read(struct buf *body, FCGX_Request *fcgi, struct error *err)
 	return true;
 }
 
-bool request_read(struct request *ret_req, FCGX_Request *fcgi, struct error *err)
+void request_begin(struct request *ret_req, FCGX_Request *fcgi)
 {
 	*ret_req = (struct request){
+		.fcgi = fcgi,
 		.id = param(fcgi, "REQUEST_ID"),
 		.method = param(fcgi, "REQUEST_METHOD"),
 		.path = param(fcgi, "DOCUMENT_URI"),
@@ -63,10 +64,15 @@ bool request_read(struct request *ret_req, FCGX_Request *fcgi, struct error *err
 		.host = param(fcgi, "HTTP_HOST"),
 		.origin = param(fcgi, "HTTP_ORIGIN"),
 		.sec_fetch_site = param(fcgi, "HTTP_SEC_FETCH_SITE"),
+		.authorization = param(fcgi, "HTTP_AUTHORIZATION"),
 	};
 	if (strcmp(ret_req->method, "HEAD") == 0)
 		ret_req->method = "GET";
-	return body_read(&ret_req->body, fcgi, err);
+}
+
+bool request_read_body(struct request *req, struct error *err)
+{
+	return body_read(&req->body, req->fcgi, err);
 }
 
 void request_done(struct request *req)
@@ -90,6 +96,8 @@ static void send_bytes(FCGX_Request *fcgi, const char *data, size_t length)
 static void head_send(const struct response *res, int status, size_t length,
 		      FCGX_Request *fcgi)
 {
+	const char *challenge =
+		status == 401 ? "WWW-Authenticate: Bearer realm=\"pgberth\"\r\n" : "";
 	char head[512], allow[100] = "", retry[40] = "";
 	int used;
 
@@ -99,10 +107,10 @@ static void head_send(const struct response *res, int status, size_t length,
 		snprintf(retry, sizeof(retry), "Retry-After: %d\r\n", res->retry_after);
 	used = snprintf(
 		head, sizeof(head),
-		"Status: %d\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s"
+		"Status: %d\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s%s"
 		"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n",
 		status, res->is_text ? "text/plain; charset=utf-8" : "application/json",
-		length, allow, retry);
+		length, allow, retry, challenge);
 	send_bytes(fcgi, head, (size_t)used);
 }
 

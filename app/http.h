@@ -16,6 +16,7 @@
 
 /* Strings are borrowed from the FastCGI parameters and never NULL. */
 struct request {
+	FCGX_Request *fcgi;
 	const char *id;
 	const char *method; /* HEAD is seen as GET */
 	const char *path;   /* decoded and normalised by nginx */
@@ -26,6 +27,7 @@ struct request {
 	const char *host;
 	const char *origin;
 	const char *sec_fetch_site;
+	const char *authorization;
 	struct buf body;
 };
 
@@ -38,12 +40,12 @@ struct response {
 	int retry_after; /* seconds, 0: no header */
 };
 
-/*
- * Fills *ret_req from fcgi and reads the body, exactly CONTENT_LENGTH bytes. Errors:
- * ERR_TOO_LARGE, ERR_UNREADABLE. *ret_req is usable (but for the body) on failure too.
- * End it with request_done(). The worker that accepted fcgi.
- */
-bool request_read(struct request *ret_req, FCGX_Request *fcgi, struct error *err);
+/* Fills *ret_req from fcgi but for its body. End it with request_done(). The worker that
+ * accepted fcgi. */
+void request_begin(struct request *ret_req, FCGX_Request *fcgi);
+
+/* Reads the body, exactly CONTENT_LENGTH bytes. Errors: ERR_TOO_LARGE, ERR_UNREADABLE. */
+bool request_read_body(struct request *req, struct error *err);
 void request_done(struct request *req);
 
 /* Sends the answer; a peer that is gone is no error. */

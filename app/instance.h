@@ -59,10 +59,12 @@ bool instance_set_password(const char *name, const char *password, struct view *
 bool instance_logs(const char *name, int tail, struct buf *log, struct error *err);
 
 /*
- * Purges what has not been meant to run for that many days, or only finds it. *ret, to
+ * Purges what has not been meant to run for that many days and whose name begins with
+ * prefix, or only finds it. *ret, to
  * be ended with names_done(), holds what was.
  */
-bool instance_purge_stopped(int days, bool is_dry, struct names *ret, struct error *err);
+bool instance_purge_stopped(int days, const char *prefix, bool is_dry, struct names *ret,
+			    struct error *err);
 
 /* The trash: what is in it, in an array to be freed; back from it, as stored (errors:
  * ERR_ALREADY_EXISTS, ERR_FOREIGN_DATA); away for good. */

@@ -42,6 +42,7 @@ static bool record_new(struct record *ret, const struct spec *spec, struct error
 		.labels = json_object(),
 	};
 	memcpy(ret->storage_dir, spec->storage_dir, sizeof(ret->storage_dir));
+	memcpy(ret->owner, spec->owner, sizeof(ret->owner));
 	timestamp(ret->created_at, sizeof(ret->created_at));
 	instance_apply(ret, spec);
 	return ret->labels || fail(err, ERR_INTERNAL, "out of memory");

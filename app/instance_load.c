@@ -10,6 +10,7 @@
 #include "instance_parts.h"
 #include "log.h"
 #include "pg.h"
+#include "port_claim.h"
 #include "ports.h"
 #include "scope.h"
 #include "store.h"
@@ -37,14 +38,15 @@ static void load_one(struct record *record, void *user)
 static bool load_claim(struct view *view)
 {
 	struct record *record = &view->record;
-	char holder[NAME_SIZE];
+	char holder[NAME_SIZE], shown[NAME_SIZE];
 
 	if (!record->port || ports_claim(record->port, record->storage_dir, holder))
 		return true;
 	log_warn("port lost name=%s port=%d holder=%s", record->storage_dir, record->port,
 		 holder);
+	port_claim_holder(shown, holder, record);
 	snprintf(record->reason, sizeof(record->reason), "its port %d is held by %s",
-		 record->port, holder);
+		 record->port, shown);
 	record->port = 0;
 	return index_put(view);
 }

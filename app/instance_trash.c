@@ -28,6 +28,7 @@ long long instance_trash_until(const struct trash_entry *entry)
 struct finding {
 	bool (*is_it)(const struct view *view, long long than);
 	long long than;
+	const char *prefix;
 	struct names *names;
 	bool ok;
 };
@@ -36,17 +37,19 @@ static bool finding_add(const struct view *view, void *user)
 {
 	struct finding *finding = user;
 
-	if (view->is_foreign || !finding->is_it(view, finding->than))
+	if (view->is_foreign || !finding->is_it(view, finding->than) ||
+	    strncmp(view->record.storage_dir, finding->prefix, strlen(finding->prefix)) !=
+		    0)
 		return true;
 	finding->ok = names_add(finding->names, view->record.storage_dir);
 	return finding->ok;
 }
 
-static bool names_find(struct names *ret,
+static bool names_find(struct names *ret, const char *prefix,
 		       bool (*is_it)(const struct view *view, long long than),
 		       long long than, struct error *err)
 {
-	struct finding finding = { is_it, than, ret, true };
+	struct finding finding = { is_it, than, prefix, ret, true };
 
 	*ret = (struct names){ 0 };
 	index_walk("", finding_add, &finding);
@@ -98,7 +101,7 @@ bool instance_expire_due(void)
 	AUTO_NAMES names = { 0 };
 	struct error ignored;
 
-	if (!names_find(&names, is_expired, time(NULL), &ignored))
+	if (!names_find(&names, "", is_expired, time(NULL), &ignored))
 		return false;
 	for (size_t i = 0; i < names.count; i++)
 		ok = expire_one(names.list[i]) && ok;
@@ -111,13 +114,14 @@ static bool is_long_stopped(const struct view *view, long long before)
 	       view->record.stopped_at && view->record.stopped_at <= before;
 }
 
-bool instance_purge_stopped(int days, bool is_dry, struct names *ret, struct error *err)
+bool instance_purge_stopped(int days, const char *prefix, bool is_dry, struct names *ret,
+			    struct error *err)
 {
 	long long before = time(NULL) - days * DAY_S;
 	AUTO_NAMES names = { 0 };
 	struct names done = { 0 };
 
-	if (!names_find(&names, is_long_stopped, before, err))
+	if (!names_find(&names, prefix, is_long_stopped, before, err))
 		return false;
 	for (size_t i = 0; i < names.count; i++) {
 		AUTO_VIEW gone = { 0 };

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "api.h"
+#include "auth.h"
 #include "config.h"
 #include "deadline.h"
 #include "disk.h"
@@ -86,22 +87,14 @@ static void json_prepare(void)
 	json_object_seed(0);
 }
 
-static bool access_check(const struct config *cfg, struct error *err)
-{
-	if (config_listens_on_loopback_only(cfg))
-		return true;
-	return fail(
-		err, ERR_INVALID,
-		"listen = %s is not loopback, and no token is configured; refusing to start",
-		cfg->listen);
-}
-
 static bool parts_init(struct config *cfg, struct error *err)
 {
-	if (!config_load(cfg, config_path, err) || !access_check(cfg, err))
+	if (!config_load(cfg, config_path, err))
 		return false;
 	if (!log_open(cfg->log))
 		return fail_errno(err, "cannot open the log %s", cfg->log);
+	if (!auth_init(cfg, err))
+		return false;
 	spec_set_limits(cfg);
 	api_init(cfg);
 	instance_init(cfg);

@@ -20,14 +20,29 @@ void port_claim_init(const struct config *cfg)
 	config = cfg;
 }
 
+static bool has_same_owner(const struct record *one, const struct record *other)
+{
+	return strcmp(one->owner, other->owner) == 0;
+}
+
+void port_claim_holder(char ret[NAME_SIZE], const char *holder,
+		       const struct record *record)
+{
+	AUTO_VIEW view = { 0 };
+	bool is_theirs = index_get(holder, &view) && has_same_owner(&view.record, record);
+
+	snprintf(ret, NAME_SIZE, "%s", is_theirs ? holder : "another instance");
+}
+
 /* Asks the engine, not the index: the holder may have been killed a moment ago. */
-static bool holder_yields(const char *holder, int port)
+static bool holder_yields(const char *holder, int port, const struct record *record)
 {
 	struct error ignored;
 	AUTO_LOCK *lock = lock_get(holder, HOLDER_WAIT_MS, &ignored);
 	AUTO_VIEW view = { 0 };
 
-	if (!lock || !index_get(holder, &view) || view.record.port != port)
+	if (!lock || !index_get(holder, &view) || view.record.port != port ||
+	    !has_same_owner(&view.record, record))
 		return false;
 	if (!outside_notice(&view, &ignored))
 		return false;
@@ -45,22 +60,27 @@ static bool claim_check(struct port_claim *claim, const char *name, struct error
 		       claim->port);
 }
 
-static bool claim_given(struct port_claim *claim, const char *name, struct error *err)
+static bool claim_given(struct port_claim *claim, const struct record *record,
+			struct error *err)
 {
-	char holder[NAME_SIZE];
+	const char *name = record->storage_dir;
+	char holder[NAME_SIZE], shown[NAME_SIZE];
 
 	if (ports_claim(claim->port, name, holder))
 		return claim_check(claim, name, err);
-	if (!holder_yields(holder, claim->port) ||
-	    !ports_transfer(claim->port, holder, name))
+	if (!holder_yields(holder, claim->port, record) ||
+	    !ports_transfer(claim->port, holder, name)) {
+		port_claim_holder(shown, holder, record);
 		return fail_at(err, ERR_PORT_IN_USE, "port", "port %d is held by %s",
-			       claim->port, holder);
+			       claim->port, shown);
+	}
 	memcpy(claim->displaced, holder, sizeof(holder));
 	return claim_check(claim, name, err);
 }
 
 /* The one that has been yieldable longest. */
 struct oldest {
+	const struct record *record; /* whose owner it must have */
 	long long since_ms;
 	int port;
 };
@@ -70,22 +90,27 @@ static bool oldest_find(const struct view *view, void *user)
 	const struct record *record = &view->record;
 	struct oldest *oldest = user;
 
-	if (record->port && record->outside_since_ms &&
-	    (!oldest->port || record->outside_since_ms < oldest->since_ms))
-		*oldest = (struct oldest){ record->outside_since_ms, record->port };
+	if (!record->port || !record->outside_since_ms ||
+	    !has_same_owner(record, oldest->record))
+		return true;
+	if (oldest->port && record->outside_since_ms >= oldest->since_ms)
+		return true;
+	oldest->since_ms = record->outside_since_ms;
+	oldest->port = record->port;
 	return true;
 }
 
-static bool claim_any(struct port_claim *claim, const char *name, struct error *err)
+static bool claim_any(struct port_claim *claim, const struct record *record,
+		      struct error *err)
 {
-	struct oldest oldest = { 0 };
+	struct oldest oldest = { .record = record };
 
 	claim->is_any = true;
-	if (ports_claim_any(name, &claim->port))
+	if (ports_claim_any(record->storage_dir, &claim->port))
 		return true;
 	index_walk("", oldest_find, &oldest);
 	claim->port = oldest.port;
-	if (claim->port && claim_given(claim, name, err))
+	if (claim->port && claim_given(claim, record, err))
 		return true;
 	return fail(err, ERR_NO_FREE_PORT, "no port from %d to %d is free",
 		    config->port_min, config->port_max);
@@ -105,8 +130,8 @@ bool port_claim_get(struct port_claim *ret, struct record *record, int had,
 		return true;
 	}
 	claim.is_new = true;
-	ok = record->port ? claim_given(&claim, record->storage_dir, err)
-			  : claim_any(&claim, record->storage_dir, err);
+	ok = record->port ? claim_given(&claim, record, err)
+			  : claim_any(&claim, record, err);
 	if (!ok)
 		return false;
 	record->port = claim.port;

@@ -27,6 +27,10 @@ void port_claim_init(const struct config *cfg);
 bool port_claim_get(struct port_claim *ret, struct record *record, int had,
 		    struct error *err);
 
+/* How the owner of record is told who holds a port: by name, if it is one of theirs. */
+void port_claim_holder(char ret[NAME_SIZE], const char *holder,
+		       const struct record *record);
+
 /* The server runs at it: whoever was displaced learns so. */
 void port_claim_keep(const struct port_claim *claim, const char *name);
 

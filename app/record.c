@@ -53,17 +53,18 @@ json_t *cpus_to_json(double cpus)
 json_t *record_to_json(const struct record *record)
 {
 	return json_pack(
-		"{s:i s:s s:s s:b s:i s:i s:i s:i s:o s:O s:s s:s s:s s:s s:I"
+		"{s:i s:s s:s s:s s:b s:i s:i s:i s:i s:o s:O s:s s:s s:s s:s s:I"
 		" s:s s:I s:b s:I}",
-		"format", RECORD_FORMAT, "storage_dir", record->storage_dir, "wanted",
-		wanted_names[record->wanted], "acknowledged", record->acknowledged,
-		"port", record->port, "version", record->version, "uid", record->uid,
-		"memory_mb", record->memory_mb, "cpus", cpus_to_json(record->cpus),
-		"labels", record->labels, "created_at", record->created_at, "image_id",
-		record->image_id, "libc", record->libc, "reason", record->reason,
-		"outside_since_ms", (json_int_t)record->outside_since_ms, "icu",
-		record->icu, "expires_at", (json_int_t)record->expires_at, "expire_purge",
-		record->expire_purge, "stopped_at", (json_int_t)record->stopped_at);
+		"format", RECORD_FORMAT, "storage_dir", record->storage_dir, "owner",
+		record->owner, "wanted", wanted_names[record->wanted], "acknowledged",
+		record->acknowledged, "port", record->port, "version", record->version,
+		"uid", record->uid, "memory_mb", record->memory_mb, "cpus",
+		cpus_to_json(record->cpus), "labels", record->labels, "created_at",
+		record->created_at, "image_id", record->image_id, "libc", record->libc,
+		"reason", record->reason, "outside_since_ms",
+		(json_int_t)record->outside_since_ms, "icu", record->icu, "expires_at",
+		(json_int_t)record->expires_at, "expire_purge", record->expire_purge,
+		"stopped_at", (json_int_t)record->stopped_at);
 }
 
 void record_want(struct record *record, enum wanted wanted)
@@ -93,14 +94,15 @@ static void text_copy(char *text, size_t size, const char *value)
 bool record_from_json(struct record *ret_record, const json_t *json, struct error *err)
 {
 	struct record record = { 0 };
-	const char *name, *wanted, *created_at, *image_id, *libc, *reason, *icu = "";
+	const char *name, *wanted, *created_at, *image_id, *libc, *reason, *icu = "",
+									   *owner = "";
 	json_int_t outside_since_ms, expires_at = 0, stopped_at = 0;
 	json_error_t problem;
 	int format, acknowledged, expire_purge = 0;
 
 	if (json_unpack_ex((json_t *)json, &problem, 0,
 			   "{s:i s:s s:s s:b s:i s:i s:i s:i s:F s:o s:s s:s s:s s:s s:I"
-			   " s?s s?I s?b s?I}",
+			   " s?s s?I s?b s?I s?s}",
 			   "format", &format, "storage_dir", &name, "wanted", &wanted,
 			   "acknowledged", &acknowledged, "port", &record.port, "version",
 			   &record.version, "uid", &record.uid, "memory_mb",
@@ -109,7 +111,7 @@ bool record_from_json(struct record *ret_record, const json_t *json, struct erro
 			   &image_id, "libc", &libc, "reason", &reason,
 			   "outside_since_ms", &outside_since_ms, "icu", &icu,
 			   "expires_at", &expires_at, "expire_purge", &expire_purge,
-			   "stopped_at", &stopped_at) != 0)
+			   "stopped_at", &stopped_at, "owner", &owner) != 0)
 		return fail(err, ERR_FOREIGN_DATA, "record cannot be understood: %s",
 			    problem.text);
 	if (format != RECORD_FORMAT)
@@ -124,6 +126,7 @@ bool record_from_json(struct record *ret_record, const json_t *json, struct erro
 	record.expire_purge = expire_purge;
 	record.stopped_at = stopped_at;
 	text_copy(record.storage_dir, sizeof(record.storage_dir), name);
+	text_copy(record.owner, sizeof(record.owner), owner);
 	text_copy(record.created_at, sizeof(record.created_at), created_at);
 	text_copy(record.image_id, sizeof(record.image_id), image_id);
 	text_copy(record.libc, sizeof(record.libc), libc);

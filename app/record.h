@@ -18,10 +18,11 @@ enum wanted { WANTED_RUNNING, WANTED_STOPPED, WANTED_STORED };
 struct record {
 	char storage_dir[NAME_SIZE];
 	enum wanted wanted;
-	bool acknowledged; /* its create was answered with 200 (or is about to be) */
-	int port;	   /* 0: none */
-	int version;	   /* PostgreSQL's major */
-	int uid;	   /* of the tenant, on the host and in the container; = gid */
+	bool acknowledged;     /* its create was answered with 200 (or is about to be) */
+	char owner[NAME_SIZE]; /* the token that it was created with; "": none */
+	int port;	       /* 0: none */
+	int version;	       /* PostgreSQL's major */
+	int uid; /* of the tenant, on the host and in the container; = gid */
 	int memory_mb;
 	double cpus;
 	json_t *labels; /* an object; owned, never shared with another record */

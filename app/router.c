@@ -15,22 +15,26 @@
 #define TRASH "api/trash"
 
 static const struct route routes[] = {
-	{ "GET", "api/health", health_get, NULL, ALWAYS, "" },
-	{ "GET", "api/containers", containers_list, NULL, 0,
+	{ "GET", "api/health", SCOPE_READ, health_get, NULL, ALWAYS | OPEN, "" },
+	{ "GET", "api/containers", SCOPE_READ, containers_list, NULL, 0,
 	  " state label limit after " },
-	{ "POST", "api/containers", containers_create, create_fields, BODY | SLOW, "" },
-	{ "GET", ONE, container_get, NULL, 0, "" },
-	{ "PATCH", ONE, container_change, change_fields, BODY | SLOW, "" },
-	{ "DELETE", ONE, container_delete, NULL, SLOW, " purge " },
-	{ "POST", ONE "/start", container_start, start_fields, SLOW, "" },
-	{ "POST", ONE "/stop", container_stop, no_fields, SLOW, "" },
-	{ "POST", ONE "/restart", container_restart, no_fields, SLOW, "" },
-	{ "PUT", ONE "/password", container_password, password_fields, BODY | SLOW, "" },
-	{ "GET", ONE "/logs", container_logs, NULL, SLOW, " tail follow " },
-	{ "POST", "api/purge", purge_stopped, purge_fields, BODY | SLOW, "" },
-	{ "GET", TRASH, trash_list, NULL, SLOW, "" },
-	{ "DELETE", TRASH "/{trash_id}", trash_remove, NULL, SLOW, "" },
-	{ "POST", TRASH "/{trash_id}/restore", trash_restore, no_fields, SLOW, "" },
+	{ "POST", "api/containers", SCOPE_WRITE, containers_create, create_fields,
+	  BODY | SLOW, "" },
+	{ "GET", ONE, SCOPE_READ, container_get, NULL, 0, "" },
+	{ "PATCH", ONE, SCOPE_WRITE, container_change, change_fields, BODY | SLOW, "" },
+	{ "DELETE", ONE, SCOPE_WRITE, container_delete, NULL, SLOW, " purge " },
+	{ "POST", ONE "/start", SCOPE_WRITE, container_start, start_fields, SLOW, "" },
+	{ "POST", ONE "/stop", SCOPE_WRITE, container_stop, no_fields, SLOW, "" },
+	{ "POST", ONE "/restart", SCOPE_WRITE, container_restart, no_fields, SLOW, "" },
+	{ "PUT", ONE "/password", SCOPE_WRITE, container_password, password_fields,
+	  BODY | SLOW, "" },
+	{ "GET", ONE "/logs", SCOPE_READ, container_logs, NULL, SLOW, " tail follow " },
+	{ "POST", "api/purge", SCOPE_ADMIN, purge_stopped, purge_fields, BODY | SLOW,
+	  "" },
+	{ "GET", TRASH, SCOPE_READ, trash_list, NULL, SLOW, "" },
+	{ "DELETE", TRASH "/{trash_id}", SCOPE_ADMIN, trash_remove, NULL, SLOW, "" },
+	{ "POST", TRASH "/{trash_id}/restore", SCOPE_WRITE, trash_restore, no_fields,
+	  SLOW, "" },
 };
 
 /* Takes the next segment off *path; false when there is none left. */
@@ -114,6 +118,25 @@ const struct route *route_find(struct call *call, char *ret_allow, size_t allow_
 	else
 		fail(err, ERR_NOT_FOUND, "there is nothing at this path");
 	return NULL;
+}
+
+bool route_allows(const struct route *route, const struct call *call, struct error *err)
+{
+	const struct caller *caller = &call->caller;
+	char trashed[NAME_SIZE];
+
+	if (!(route->flags & OPEN) && caller->scope < route->scope)
+		return fail(err, ERR_FORBIDDEN,
+			    "this token's scope is %s, this call needs %s",
+			    scope_name(caller->scope), scope_name(route->scope));
+	if (*call->storage_dir && !caller_sees(caller, call->storage_dir))
+		return fail(err, ERR_NOT_FOUND, "there is no instance %s",
+			    call->storage_dir);
+	store_trash_name(call->trash_id, trashed);
+	if (*call->trash_id && !caller_sees(caller, trashed))
+		return fail(err, ERR_NOT_FOUND, "there is nothing in the trash as %s",
+			    call->trash_id);
+	return true;
 }
 
 static bool query_check(const struct route *route, const json_t *query, struct error *err)

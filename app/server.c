@@ -66,6 +66,8 @@ static bool route_serve(const struct route *route, struct call *call, struct err
 
 	if (!instance_is_loaded() && !(route->flags & ALWAYS))
 		return fail(err, ERR_STARTING, "pgberthd is reading its records");
+	if (!request_read_body(call->req, err))
+		return false;
 	if (!(route->flags & SLOW))
 		return route_run(route, call, err);
 	if (!budget_take())
@@ -78,21 +80,45 @@ static bool route_serve(const struct route *route, struct call *call, struct err
 	return ok;
 }
 
+/* Before its body is read: who calls, and whether they may. */
+static bool call_is_allowed(const struct route *route, struct call *call,
+			    struct error *err)
+{
+	if (!auth_check(call->req, &call->caller, err) &&
+	    !(route && (route->flags & OPEN) && err->code != ERR_FORBIDDEN))
+		return false;
+	return !route || route_allows(route, call, err);
+}
+
+/* Who changed what, when (the line's own time), how it ended, in which request. */
+static void change_log(const struct call *call, const struct error *err)
+{
+	const char *name =
+		*call->storage_dir ? call->storage_dir : call->spec.storage_dir;
+
+	log_info("audit who=%s from=%s call=\"%s %s\" name=%s result=%s",
+		 *call->caller.name ? call->caller.name : "-", call->req->remote_addr,
+		 call->req->method, call->req->path, *name ? name : call->trash_id,
+		 err ? error_slug(err->code) : "ok");
+}
+
 static void request_serve(struct request *req, struct response *res)
 {
 	struct call call = { .req = req, .res = res };
-	struct error err = { .message = "something failed and did not say what" };
-	const struct route *route;
-	bool ok;
+	struct error err, no_route = { 0 };
+	const struct route *route =
+		route_find(&call, res->allow, sizeof(res->allow), &no_route);
+	bool ok = call_is_allowed(route, &call, &err);
 
-	route = auth_check(req, &err)
-			? route_find(&call, res->allow, sizeof(res->allow), &err)
-			: NULL;
-	ok = route && route_serve(route, &call, &err);
-	if (ok || (route && err.code != ERR_METHOD))
+	if (ok && !route)
+		err = no_route;
+	ok = ok && route && route_serve(route, &call, &err);
+	if (ok || err.code != ERR_METHOD)
 		res->allow[0] = '\0';
 	if (!ok)
 		response_fail(res, req, &err);
+	if (route && route->scope > SCOPE_READ)
+		change_log(&call, ok ? NULL : &err);
 	json_decref(call.query);
 	spec_done(&call.spec);
 }
@@ -114,16 +140,11 @@ static void connection_serve(FCGX_Request *fcgi)
 {
 	struct response res = { 0 };
 	struct request req;
-	struct error err;
 	long long began_ms = now_ms();
 
-	if (request_read(&req, fcgi, &err)) {
-		log_set_request(req.id);
-		request_serve(&req, &res);
-	} else {
-		log_set_request(req.id);
-		response_fail(&res, &req, &err);
-	}
+	request_begin(&req, fcgi);
+	log_set_request(req.id);
+	request_serve(&req, &res);
 	request_log(&req, &res, began_ms);
 	response_send(&res, fcgi);
 	log_set_request(NULL);

@@ -34,6 +34,7 @@ enum given {
 struct spec {
 	unsigned given;
 	char storage_dir[NAME_SIZE];
+	char owner[NAME_SIZE]; /* no input: the caller's token, "" for none */
 	char admin_password[PASSWORD_MAX + 1];
 	int port;
 	int version;

@@ -106,6 +106,9 @@ struct trash_entry {
 /* [A-Za-z0-9][A-Za-z0-9_.-]*, shorter than TRASH_ID_SIZE. */
 bool store_trash_id_is_valid(const char *id);
 
+/* The storage_dir that an id begins with; "" when it is none of ours. */
+void store_trash_name(const char *id, char ret_name[NAME_SIZE]);
+
 /* Moves an instance to the trash; its uid stays taken. */
 bool store_trash(const char *name, struct error *err);
 

@@ -22,6 +22,15 @@ bool store_trash_id_is_valid(const char *id)
 	return name_is_valid_to(id, TRASH_ID_SIZE - 1);
 }
 
+void store_trash_name(const char *id, char ret_name[NAME_SIZE])
+{
+	const char *random = strrchr(id, '.');
+	const char *stamp = random ? memrchr(id, '.', (size_t)(random - id)) : NULL;
+	int length = stamp ? (int)(stamp - id) : 0;
+
+	snprintf(ret_name, NAME_SIZE, "%.*s", length < NAME_SIZE ? length : 0, id);
+}
+
 bool store_trash(const char *name, struct error *err)
 {
 	char base[STORE_TEMPORARY_SIZE - 17], entry[STORE_TEMPORARY_SIZE];

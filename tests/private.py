@@ -52,7 +52,7 @@ class Stack:
         number = FIRST_SLICE + next(SLICES)
         port, uid = 20000 + 100 * number, 400000 + 1000 * number
         self.options = {"root": self.root, "socket": self.run / "pgberthd.sock", "spares": 0,
-                        "port_min": port, "port_max": port + 99, "uid_min": uid, "uid_max": uid + 999,
+                        "port_min": port, "port_max": port + 99, "uid_min": uid, "uid_max": uid + 999, "tokens": self.run / "tokens",
                         "free_percent": 0, **options}
         self.https_port = free_port()
         self.api = Api(f"https://localhost:{self.https_port}/api")

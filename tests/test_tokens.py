@@ -1,0 +1,430 @@
+"""Tokens: who may do what, and what one learns of what is not one's own."""
+import contextlib
+import json
+import os
+import re
+import subprocess
+import time
+
+import pytest
+
+from berth import Api, assert_error, ok
+from crowd import at_once
+from fcgi import Fcgi
+from private import BINARY, Stack
+from test_secrets import new_canary
+from waiting import wait_for
+
+PGBERTH = BINARY.parent / "pgberth"
+DAY_S = 86400
+
+
+class Guarded(Stack):
+    """A stack with tokens, and pgberth beside it."""
+
+    def pgberth(self, *arguments, given="", status=0):
+        done = subprocess.run([PGBERTH, *arguments], input=given, capture_output=True, text=True, timeout=120)
+        assert done.returncode == status, done
+        return done.stdout + done.stderr
+
+    def token(self, command, *arguments, **options):
+        return self.pgberth("token", command, "-c", self.run / "pgberth.conf", *arguments, **options).strip()
+
+    @property
+    def tokens(self):
+        return self.run / "tokens"
+
+    def caller(self, token):
+        """The API as the bearer of a token sees it; None: without any."""
+        api = Api(self.api.base)
+        if token:
+            api.session.headers["Authorization"] = f"Bearer {token}"
+        return api
+
+    def edit(self, name, **changes):
+        """Changes a token behind pgberth's back, as time would."""
+        table = json.loads(self.tokens.read_text())
+        next(token for token in table["tokens"] if token["name"] == name).update(changes)
+        (self.run / "edited").write_text(json.dumps(table))
+        (self.run / "edited").chmod(0o600)
+        (self.run / "edited").rename(self.tokens)
+
+
+@pytest.fixture(scope="module")
+def stack():
+    with Guarded() as stack:
+        stack.root_token = stack.token("add", "root", "--scope", "admin")
+        stack.api = stack.caller(stack.root_token)
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def ours(stack):
+    """The API of a token for names that begin with ours-."""
+    return stack.caller(stack.token("add", "ours", "--scope", "write", "--prefix", "ours-"))
+
+
+@pytest.fixture(scope="module")
+def theirs(stack):
+    return stack.caller(stack.token("add", "theirs", "--scope", "admin", "--prefix", "theirs-"))
+
+
+@pytest.fixture(scope="module")
+def instance(stack, ours):
+    instance = stack.new("ours-1")
+    ok(ours.create(**instance.fields()))
+    instance.port = ok(ours.get("ours-1"))["port"]
+    return instance
+
+
+@pytest.fixture
+def trashed(stack, ours):
+    """The ids of two things in the trash, both ours-trashed."""
+    def ids():
+        return [entry["id"] for entry in ok(stack.api.call("GET", "/trash"))["trash"]
+                if entry["storage_dir"] == "ours-trashed"]
+    for _ in range(2):
+        ok(ours.create(**stack.new("ours-trashed").fields()))
+        ok(ours.delete("ours-trashed", purge=True))
+    yield ids()
+    for left in ids():
+        ok(stack.api.call("DELETE", f"/trash/{left}"))
+
+
+def calls(instance, trashed):
+    """Every call there is: the least scope it needs, what it says of, and itself; a body for each that takes one."""
+    one, (first, second) = f"/containers/{instance.name}", trashed
+    return [
+        ("none", None, "GET", "/health", None),
+        ("read", None, "GET", "/containers/", None),
+        ("read", "one", "GET", one, None),
+        ("read", "one", "GET", f"{one}/logs", None),
+        ("read", None, "GET", "/trash", None),
+        ("write", "new", "POST", "/containers/", instance.fields()),
+        ("write", "one", "PATCH", one, {"labels": {"a": "b"}}),
+        ("write", "one", "POST", f"{one}/stop", None),
+        ("write", "one", "POST", f"{one}/start", None),
+        ("write", "one", "POST", f"{one}/restart", None),
+        ("write", "one", "PUT", f"{one}/password", {"admin_password": instance.password}),
+        ("write", "one", "DELETE", one, None),
+        ("write", "new", "POST", "/containers/", instance.fields()),
+        ("write", "one", "POST", f"/trash/{first}/restore", None),
+        ("write", "one", "DELETE", "/containers/ours-trashed?purge=true", None),
+        ("admin", "one", "DELETE", f"/trash/{second}", None),
+        ("admin", None, "POST", "/purge", {"stopped_days": 1}),
+    ]
+
+
+SCOPES = ["none", "read", "write", "admin"]
+
+
+def asked(api, method, path, body):
+    return api.call(method, path, json=body)
+
+
+# ---- the matrix --------------------------------------------------------------------------------
+
+def test_every_call_without_a_valid_token_is_refused_alike(stack, instance, trashed):
+    expired = stack.token("add", "expired", "--scope", "admin", "--expires", "1d")
+    stack.edit("expired", expires_at=int(time.time()) - 1)
+    revoked = stack.token("add", "revoked", "--scope", "admin")
+    stack.token("revoke", "revoked")
+    bad = {"none": {}, "wrong": f"Bearer pgb_{'0' * 64}", "expired": f"Bearer {expired}",
+           "revoked": f"Bearer {revoked}", "another scheme": f"Basic {stack.root_token}",
+           "cut": f"Bearer {stack.root_token[:-1]}", "longer": f"Bearer {stack.root_token}0", "empty": "Bearer ",
+           "hash": f"Bearer {json.loads(stack.tokens.read_text())['tokens'][0]['sha256']}"}
+    before = instance.view()
+
+    for name, authorization in bad.items():
+        api = stack.caller(None)
+        for scope, _, method, path, body in calls(instance, trashed):
+            # One address each, or there would be too many failures of one.
+            status, said = fcgi(stack, method, path, body, authorization, f"127.1.{len(name)}.{len(path)}")
+            if scope == "none":
+                assert status == 200
+                continue
+            assert status == 401, (name, method, path, said)
+            assert 'WWW-Authenticate: Bearer realm="pgberth"\r\n' in said
+            assert said.split("\r\n\r\n")[1] == UNAUTHORIZED, (name, method, path)
+        assert_error(api.call("GET", "/nowhere"), 401, "unauthorized")
+    assert instance.view() == before
+
+
+UNAUTHORIZED = ('{"status":"ERROR","error":{"code":"unauthorized","message":"this call needs a valid token: '
+                'Authorization: Bearer <token>"},"request_id":"test-fcgi"}')
+
+
+def fcgi(stack, method, path, body, authorization, address="127.0.0.1"):
+    """The answer of pgberthd to what nginx would pass on."""
+    path, _, query = path.partition("?")
+    text = json.dumps(body).encode() if body else b""
+    params = {"REQUEST_METHOD": method, "DOCUMENT_URI": f"/api{path}", "QUERY_STRING": query, "REMOTE_ADDR": address,
+              "HTTP_HOST": "localhost", "CONTENT_TYPE": "application/json" if body else "",
+              "CONTENT_LENGTH": len(text) or "", "REQUEST_ID": "test-fcgi"}
+    if authorization:
+        params["HTTP_AUTHORIZATION"] = authorization
+    request = Fcgi(stack.options["socket"], **params)
+    request.body(text)
+    return request.answer()
+
+
+@pytest.mark.parametrize("scope", ["read", "write", "admin"])
+def test_each_scope_may_what_it_says(stack, instance, trashed, scope):
+    api = stack.caller(stack.token("add", f"scope-{scope}", "--scope", scope, "--prefix", "ours-"))
+
+    for needed, _, method, path, body in calls(instance, trashed):
+        answer = asked(api, method, path, body)
+        if SCOPES.index(needed) <= SCOPES.index(scope):
+            assert answer.status_code == 200, (method, path, answer.text)
+        else:
+            message = assert_error(answer, 403, "forbidden")
+            assert message == f"this token's scope is {scope}, this call needs {needed}"
+
+
+def test_what_is_of_another_prefix_does_not_exist(stack, instance, theirs, trashed):
+    before = instance.view()
+
+    for _, what, method, path, body in calls(instance, trashed):
+        answer = asked(theirs, method, path, body)
+        if what == "one":
+            absent = asked(theirs, method, path.replace("ours-", "theirs-"), body)
+            said = assert_error(answer, 404, "not_found")
+            assert said.replace("ours-", "theirs-") == assert_error(absent, 404, "not_found"), (method, path)
+        elif what == "new":
+            assert_error(answer, 403, "forbidden", "storage_dir")
+            taken = assert_error(theirs.create(storage_dir="ours-absent", admin_password="x"), 403, "forbidden",
+                                 "storage_dir")
+            assert taken == answer.json()["error"]["message"]
+        else:
+            assert ok(answer) and "ours-" not in answer.text, (method, path)
+    assert instance.view() == before
+
+
+def test_prefix_does_not_reach_into_the_stamps_of_the_trash(stack, trashed):
+    stamp = trashed[0][len("ours-trashed."):][:4]
+    api = stack.caller(stack.token("add", "stamp", "--scope", "admin", "--prefix", f"ours-trashed.{stamp}"))
+
+    assert ok(api.call("GET", "/trash"))["trash"] == []
+    assert_error(api.call("DELETE", f"/trash/{trashed[0]}"), 404, "not_found")
+
+
+def test_purge_of_the_stopped_keeps_to_the_prefix(stack, theirs):
+    for api, name in ((stack.api, "other-stopped"), (theirs, "theirs-stopped")):
+        ok(api.create(storage_dir=name, admin_password="x"))
+        ok(api.stop(name))
+    stack.kill()
+    for name in ("other-stopped", "theirs-stopped"):
+        record = stack.settings.instances / name / "instance.json"
+        record.write_text(json.dumps({**json.loads(record.read_text()), "stopped_at": 1}))
+    stack.start()
+
+    answer = ok(theirs.call("POST", "/purge", json={"stopped_days": 1, "dry_run": False}))
+
+    assert answer["containers"] == ["theirs-stopped"]
+    assert ok(stack.api.get("other-stopped"))["state"] == "stopped"
+    ok(stack.api.delete("other-stopped", purge=True))
+
+
+# ---- ports -------------------------------------------------------------------------------------
+
+def test_port_is_not_given_up_to_another_token(stack, ours, theirs):
+    first = stack.new("ours-port")
+    first.port = ok(ours.create(**first.fields()))["port"]
+    subprocess.run(["/usr/bin/docker", "kill", f"pgberth-{first.name}"], check=True, capture_output=True)
+
+    message = assert_error(theirs.create(storage_dir="theirs-port", admin_password="x", port=first.port), 409,
+                           "port_in_use", "port")
+    assert "ours" not in message
+    second = ok(ours.create(storage_dir="ours-port-2", admin_password="x", port=first.port))
+
+    assert second["port"] == first.port
+    assert "ours-port-2" in ok(ours.get(first.name))["reason"]
+    for name in ("ours-port", "ours-port-2"):
+        ok(ours.delete(name, purge=True))
+
+
+# ---- the file ----------------------------------------------------------------------------------
+
+@contextlib.contextmanager
+def kept(path):
+    """The token file is as before afterwards."""
+    text = path.read_bytes()
+    yield
+    path.unlink(missing_ok=True)
+    path.write_bytes(text)
+    path.chmod(0o600)
+
+
+def test_revoked_token_ends_at_once_and_new_ones_work_at_once(stack):
+    for number in range(5):
+        api = stack.caller(stack.token("add", "brief", "--scope", "read"))
+        ok(api.list())
+        stack.token("revoke", "brief")
+        assert_error(api.list(), 401, "unauthorized")
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda path: path.write_text("{"), lambda path: path.write_text(""), lambda path: path.write_text("[]"),
+    lambda path: path.write_text('{"format": 2, "tokens": []}'), lambda path: path.chmod(0o644),
+    lambda path: os.chown(path, 65534, 65534), lambda path: (path.unlink(), path.mkdir(mode=0o700)),
+    lambda path: (path.rename(path.with_name("real")), path.symlink_to("real"))],
+    ids=["cut", "empty", "array", "format", "mode", "owner", "directory", "link"])
+def test_token_file_that_cannot_be_read_lets_nobody_in(stack, spoil):
+    with kept(stack.tokens):
+        spoil(stack.tokens)
+        try:
+            assert_error(stack.api.list(), 503, "tokens_unreadable")
+            assert_error(stack.caller(None).list(), 503, "tokens_unreadable")
+            ok(stack.caller(None).call("GET", "/health"))
+        finally:
+            if stack.tokens.is_dir():
+                stack.tokens.rmdir()
+    wait_for(lambda: stack.api.list().status_code == 200, "the mended file is read")
+
+
+def test_many_tokens_made_at_once_are_all_there(stack):
+    made = at_once([lambda number=number: stack.token("add", f"crowd-{number}", "--scope", "read")
+                    for number in range(20)])
+
+    assert len(set(made)) == 20
+    assert all(re.fullmatch("pgb_[0-9a-f]{64}", token) for token in made)
+    assert [stack.caller(token).list().status_code for token in made] == [200] * 20
+    assert oct(stack.tokens.stat().st_mode & 0o777) == "0o600"
+    for number in range(20):
+        stack.token("revoke", f"crowd-{number}")
+
+
+# ---- who asks ----------------------------------------------------------------------------------
+
+def test_refusal_does_not_wait_for_the_body(stack):
+    request = Fcgi(stack.options["socket"], REQUEST_METHOD="POST", DOCUMENT_URI="/api/containers/",
+                   REMOTE_ADDR="127.0.0.1", HTTP_HOST="localhost", CONTENT_TYPE="application/json",
+                   CONTENT_LENGTH=16000)
+
+    status, _ = request.answer()
+
+    assert status == 401
+
+
+def test_token_opens_from_afar_and_nothing_else_does(stack):
+    far = "192.0.2.7"
+
+    assert fcgi(stack, "GET", "/containers", None, f"Bearer {stack.root_token}", far)[0] == 200
+    assert fcgi(stack, "GET", "/containers", None, f"bearer {stack.root_token}", far)[0] == 200
+    assert fcgi(stack, "GET", "/containers", None, None, far)[0] == 401
+    assert fcgi(stack, "GET", "/health", None, None, far)[0] == 200
+
+
+def test_guessing_is_slowed_but_shuts_no_one_out(stack):
+    def guess(address):
+        return fcgi(stack, "GET", "/containers", None, "Bearer pgb_guess", address)
+
+    answers = [guess("192.0.2.8") for _ in range(30)]
+
+    assert {status for status, _ in answers[:20]} == {401}
+    assert {status for status, _ in answers[20:]} == {429}
+    assert "Retry-After: 60\r\n" in answers[-1][1]
+    assert fcgi(stack, "GET", "/containers", None, f"Bearer {stack.root_token}", "192.0.2.8")[0] == 200
+    assert guess("192.0.2.9")[0] == 401
+    # An IPv6 subscriber has 2^64 addresses.
+    assert [guess(f"2001:db8::{number:x}")[0] for number in range(25)][-1] == 429
+    assert guess("2001:db8:0:1::1")[0] == 401
+
+
+def test_without_tokens_only_this_machine_calls():
+    with Guarded() as stack:
+        ok(stack.api.list())
+        assert fcgi(stack, "GET", "/containers", None, None, "192.0.2.7")[0] == 403
+        stack.token("add", "only", "--scope", "read")
+        assert_error(stack.api.list(), 401, "unauthorized")
+        assert "No token is left" in stack.token("revoke", "only")
+        ok(stack.api.list())
+
+
+def test_listening_to_the_world_needs_a_token():
+    with Guarded() as stack:
+        stack.stop()
+        stack.write_configuration(listen="0.0.0.0")
+        stack.spawn()
+        assert stack.process.wait(60) == 1
+        assert "no token is configured" in stack.log_text()
+        stack.token("add", "world", "--scope", "read")
+        stack.start()
+
+
+def test_changes_leave_a_line_that_says_who(stack, ours, theirs, instance):
+    ok(ours.patch("ours-1", labels={"x": "y"}))
+    theirs.delete("ours-1")
+    stack.caller(None).delete("ours-1")
+
+    lines = [line for line in stack.log_text().splitlines() if " audit " in line][-3:]
+
+    assert [re.search("who=(.*?) from=127.0.0.1 call=\"(.*?) .*name=ours-1 result=([a-z_]*) id=test-", line).groups()
+            for line in lines] == [("ours", "PATCH", "ok"), ("theirs", "DELETE", "not_found"),
+                                   ("-", "DELETE", "unauthorized")]
+
+
+def test_token_is_in_no_log_and_no_record(stack, ours, search):
+    secret = ours.session.headers["Authorization"].split()[1]
+
+    assert search.places_of(secret, secret[4:]) == []
+    assert secret not in stack.log_text()
+    assert not any(secret in path.read_text(errors="replace") for path in stack.run.glob("*.log"))
+    assert secret not in stack.token("ls")
+
+
+# ---- the command line --------------------------------------------------------------------------
+
+def test_command_line_makes_lists_and_removes(stack):
+    canary = new_canary()
+    secret = stack.run / "token"
+    secret.write_text(stack.root_token + "\n")
+    target = ["--url", stack.api.base.removesuffix("/api"), "--token-file", secret,
+              "--cacert", "/etc/pgberth/tls/nginx.crt"]
+
+    dsn = stack.pgberth("create", "by-hand", "--label", "made=by hand", "--memory-mb", "256", *target,
+                        given=f"{canary}\n").strip()
+    instance = stack.new("by-hand")
+    instance.password, instance.port = canary, instance.view()["port"]
+    listed = stack.pgberth("ls", *target, "--label", "made=by hand")
+    as_json = json.loads(stack.pgberth("ls", *target, "--json", "--state", "running", "--label", "made=by hand"))
+
+    assert instance.value("SELECT 1", dsn=dsn) == 1
+    assert re.search(rf"^by-hand +running +{instance.port} +15 ", listed, re.M)
+    assert [view["limits"]["memory_mb"] for view in as_json] == [256]
+    assert "kept" in stack.pgberth("rm", "by-hand", *target)
+    assert "trash" in stack.pgberth("rm", "by-hand", "--purge", *target)
+    assert "there is no instance by-hand" in stack.pgberth("rm", "by-hand", *target, status=1)
+    assert "port" in stack.pgberth("create", "by-hand", "--port", "80", *target, given=canary, status=1)
+    assert "certificate" in stack.pgberth("ls", *target[:2], status=1)
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["token"], ["nothing"], ["create"], ["create", "a", "b"], ["create", "../x"], ["create", "a", "--port", "x"],
+    ["create", "a", "--label", "x"], ["rm"], ["ls", "x"], ["token", "add"], ["token", "add", "a"],
+    ["token", "add", "a", "--scope", "all"], ["token", "add", "a b", "--scope", "read"],
+    ["token", "add", "a", "--scope", "read", "--prefix", "../"], ["token", "revoke"],
+    ["token", "add", "a", "--scope", "read", "--expires", "soon"],
+    ["token", "add", "a", "--scope", "read", "--expires", "0d"], ["ls", "--nothing"]], ids=" ".join)
+def test_wrong_usage_is_told_and_does_nothing(arguments):
+    done = subprocess.run([PGBERTH, *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
+
+    assert done.returncode == 2
+    assert done.stderr and not done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["create", "--help"], ["token", "add", "--help"], ["--version"]],
+                         ids=" ".join)
+def test_help_is_given(arguments):
+    done = subprocess.run([PGBERTH, *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
+
+    assert done.returncode == 0
+    assert "pgberth" in done.stdout
+
+
+def test_token_commands_say_what_is_wrong(stack):
+    assert "there is no token nobody" in stack.token("revoke", "nobody", status=1)
+    assert "already" in stack.token("add", "root", "--scope", "read", status=1)
+    assert "cannot be read" in stack.pgberth("token", "ls", "-c", "/nowhere", status=1)
+    listed = stack.token("ls")
+    assert re.search(r"^root +admin +- +20\d\d-\d\d-\d\d \d\d:\d\d +never$", listed, re.M)
