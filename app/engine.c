@@ -316,6 +316,8 @@ bool engine_create(const struct container_spec *spec, char ret_id[CONTAINER_ID_S
 
 	if (!body)
 		return fail(err, ERR_INTERNAL, "out of memory");
+	if (!spec->isolated_passwd && !engine_network_require(err))
+		return false;
 	for (;;) {
 		status = 0;
 		if (create_once(spec, body, &status, ret_id, err))

@@ -2,6 +2,7 @@
 #include "engine_network.h"
 
 #include <jansson.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "engine_parts.h"
@@ -12,6 +13,7 @@
 #define OPTION_ICC "com.docker.network.bridge.enable_icc"
 
 static const struct config *config;
+static atomic_bool is_sound;
 
 void engine_network_init(const struct config *cfg)
 {
@@ -60,7 +62,7 @@ static bool network_check(const json_t *json, struct error *err)
 		    config->network);
 }
 
-bool engine_network_ensure(struct error *err)
+static bool network_look(struct error *err)
 {
 	json_auto_t *json = NULL;
 	int status;
@@ -73,4 +75,17 @@ bool engine_network_ensure(struct error *err)
 	if (status != 200)
 		return engine_refused(err, "show the tenants' network", status, json);
 	return strcmp(config->network, NETWORK_DEFAULT) == 0 || network_check(json, err);
+}
+
+bool engine_network_ensure(struct error *err)
+{
+	bool ok = network_look(err);
+
+	atomic_store(&is_sound, ok);
+	return ok;
+}
+
+bool engine_network_require(struct error *err)
+{
+	return atomic_load(&is_sound) || engine_network_ensure(err);
 }

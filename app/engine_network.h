@@ -19,4 +19,7 @@ void engine_network_init(const struct config *cfg);
  */
 bool engine_network_ensure(struct error *err);
 
+/* The same, if it has not been found well since the engine was last connected to. */
+bool engine_network_require(struct error *err);
+
 #endif

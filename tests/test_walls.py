@@ -1,0 +1,464 @@
+"""What a hostile tenant tries from inside its server, as SQL; each with a control: the same where the wall is missing."""
+import json
+import os
+import pathlib
+import stat
+import threading
+import time
+
+import psycopg2
+import pytest
+
+import walls
+from berth import ok
+from crowd import at_once
+from private import Stack, free_port
+from walls import ELSEWHERE, METADATA, Attacker, Host, Outside, Walls, attack, host_address
+
+walls.reap()
+
+
+class Place:
+    """Two tenants on a bridge of their own, walls around it, a service on the host, and an outside."""
+
+    def __init__(self, bridge, stack, walls_, outside, host):
+        self.bridge, self.stack, self.walls, self.outside, self.host = bridge, stack, walls_, outside, host
+        self.tenant, self.neighbour = stack.make(), stack.make()
+
+    def inspected(self, instance):
+        return walls.docker.from_env().containers.get(f"pgberth-{instance.name}").attrs
+
+    def network_of(self, instance):
+        return self.inspected(instance)["NetworkSettings"]["Networks"][self.bridge]
+
+    def said(self, *words, of=None):
+        """What attack.pl says that the tenant runs."""
+        return "\n".join((of or self.tenant).shell(attack(*words)))
+
+
+@pytest.fixture(scope="module")
+def place():
+    bridge = walls.bridge_name()
+    with Host() as host, Stack(network=bridge, publish_address="0.0.0.0") as stack, Walls(bridge) as walls_, \
+            Outside(bridge) as outside:
+        yield Place(bridge, stack, walls_, outside, host)
+    walls.network_remove(bridge)
+
+
+# ---- the network -------------------------------------------------------------------------------
+
+def addresses(place):
+    """What there is to reach, by name."""
+    gateway, host = place.network_of(place.tenant)["Gateway"], place.host.port
+    return {
+        "the host at the bridge": ("tcp", gateway, host),
+        "the host at the bridge, UDP": ("udp", gateway, host),
+        "the host at its own address": ("tcp", host_address(), host),
+        "the host on the way out": ("tcp", place.outside.host, host),
+        "the metadata address": ("tcp", METADATA, 80),
+        "the outside": ("tcp", ELSEWHERE, 80),
+        "the outside, UDP": ("udp", place.outside.address, 53),
+        "the host next door": ("tcp", place.outside.address, 80),
+    }
+
+
+def servers(place):
+    """From these the engine keeps it, too: its network is made with icc off."""
+    bridge, port = place.network_of(place.neighbour), place.neighbour.port
+    return {
+        "a neighbour by its address": ("tcp", bridge["IPAddress"], 5432),
+        "a neighbour by its name": ("tcp", f"pgberth-{place.neighbour.name}", 5432),
+        "a neighbour's port at the bridge": ("tcp", bridge["Gateway"], port),
+        "a neighbour's port at the host's address": ("tcp", host_address(), port),
+        "its own port": ("tcp", bridge["Gateway"], place.tenant.port),
+    }
+
+
+def test_tenant_reaches_nothing(place):
+    tried = addresses(place)
+
+    assert reached_of(place, {**tried, **servers(place)}) == set()
+    assert place.neighbour.value("SELECT 1") == 1
+    with place.walls.away():
+        assert reached_of(place, tried) == set(tried), "the control: without walls all of these can be reached"
+
+
+def reached_of(place, tried):
+    """The names of those that the tenant reaches; all are tried at once."""
+    answers = at_once([lambda address=address: _reaches(place, *address) for address in tried.values()])
+    return {name for name, is_reached in zip(tried, answers) if is_reached}
+
+
+def _reaches(place, protocol, address, port):
+    if port == 5432 or place.stack.options["port_min"] <= port <= place.stack.options["port_max"]:
+        # PostgreSQL says nothing before it is asked: its own probe asks.
+        command = f"/usr/lib/postgresql/15/bin/pg_isready -t 3 -h {address} -p {port} || true"
+        return place.tenant.shell(command) == [f"{address}:{port} - accepting connections"]
+    said = place.said("reach", protocol, address, port)
+    assert said == "reached" or said.startswith("not:"), said
+    return said == "reached"
+
+
+def test_neighbours_reach_each_other_on_a_network_without_our_option():
+    """The control of what the engine keeps apart."""
+    port = free_port()
+    client = walls.docker.from_env()
+    network = client.networks.create(walls.bridge_name(), driver="bridge")
+    try:
+        with Attacker(network=network.name, name=f"{network.name}-b", ports={"5432/tcp": ("0.0.0.0", port)}) as other, \
+                Attacker(network=network.name) as attacker:
+            other.container.exec_run(["/usr/bin/perl", "-MIO::Socket::INET", "-e", (
+                'my $l = IO::Socket::INET->new(LocalPort => 5432, Listen => 5); while (my $c = $l->accept) { print $c "x"; }')],
+                detach=True)
+            for address in ((other.address, 5432), (f"{network.name}-b", 5432), (other.gateway, port), (host_address(), port)):
+                walls.wait_for(lambda: attacker.shell(attack("reach", "tcp", *address)) == ["reached"], address)
+    finally:
+        walls.network_remove(network.name)
+
+
+def test_tenant_cannot_ask_for_names(place):
+    """Not by the engine's resolver either, which asks on its behalf."""
+    name = "secret.example.com"
+
+    assert place.said("ask", name, 1).startswith("not:")
+    assert place.said("ask", name, 1, place.outside.address).startswith("not:")
+    with place.walls.away():
+        assert place.said("ask", name, 1, place.outside.address) == "answered"
+        with Attacker(network=place.bridge, dns=[place.outside.address]) as attacker:
+            assert attacker.shell(attack("ask", name, 1)) == ["answered"]
+
+
+def test_egress_that_is_open_opens_the_outside_alone(place):
+    tried = addresses(place)
+
+    place.walls.up("open")
+    try:
+        assert reached_of(place, tried) == {"the outside", "the outside, UDP", "the host next door"}
+    finally:
+        place.walls.up()
+
+
+def test_walls_survive_that_others_load_their_rules_anew(place):
+    address = addresses(place)["the outside"]
+    walls.run("iptables", "-I", "FORWARD", "-i", place.bridge, "-j", "ACCEPT")
+    try:
+        # What ufw and firewalld do, and the engine when it starts: rules of their own, and theirs alone.
+        assert place.said("reach", *address).startswith("not:")
+    finally:
+        walls.run("iptables", "-D", "FORWARD", "-i", place.bridge, "-j", "ACCEPT")
+    assert place.neighbour.value("SELECT 1") == 1
+
+
+def test_outside_reaches_published_ports_alone(place):
+    """Nobody gets to a server past its published port, though this host forwards; clients come and go."""
+    bridge = place.network_of(place.neighbour)
+
+    with place.outside.routed_to(f"{bridge['Gateway'].rsplit('.', 1)[0]}.0/24"):
+        assert place.outside.reaches(place.outside.host, place.neighbour.port)
+        assert not place.outside.reaches(bridge["IPAddress"], 5432)
+
+
+def test_network_that_lets_neighbours_talk_is_refused():
+    bridge = walls.bridge_name()
+    network = walls.docker.from_env().networks.create(bridge, driver="bridge", options={
+        "com.docker.network.bridge.name": bridge})
+    try:
+        with Stack(network=bridge) as stack:
+            answer = stack.new().post()
+            assert answer.status_code == 503
+            assert bridge in answer.json()["error"]["message"]
+    finally:
+        network.remove()
+
+
+# ---- the kernel --------------------------------------------------------------------------------
+
+# Name, number and arguments that do no harm where the call is let through.
+CALLS = {
+    "io_uring_setup": (425, 1, 0), "io_uring_enter": (426, 0, 0, 0, 0), "io_uring_register": (427, 0, 0, 0, 0),
+    "socket AF_ALG": (41, 38, 5, 0), "socket AF_VSOCK": (41, 40, 1, 0), "socket AF_PACKET": (41, 17, 3, 768),
+    "socket raw ICMP": (41, 2, 3, 1), "socket ping": (41, 2, 2, 1), "socket AF_KEY": (41, 15, 3, 2),
+    "socket netfilter": (41, 16, 3, 12), "socket SCTP": (41, 2, 1, 132), "socket AF_BLUETOOTH": (41, 31, 3, 1),
+    "unshare user": (272, 0x10000000), "unshare net": (272, 0x40000000), "unshare mount": (272, 0x20000),
+    "clone user": (56, 0x10000011, 0, 0, 0, 0), "clone3": (435, 0, 0), "setns": (308, -1, 0),
+    "mount": (165, 0, 0, 0, 0, 0), "umount2": (166, 0, 0), "pivot_root": (155, 0, 0), "fsopen": (430, 0, 0),
+    "open_tree": (428, -1, 0, 0), "move_mount": (429, -1, 0, -1, 0, 0), "mount_setattr": (442, -1, 0, 0, 0, 0),
+    "keyctl": (250, 6, 0), "add_key": (248, 0, 0, 0, 0, 0), "request_key": (249, 0, 0, 0, 0), "bpf": (321, 0, 0, 0),
+    "perf_event_open": (298, 0, 0, 0, 0, 0), "userfaultfd": (323, 0), "open_by_handle_at": (304, -1, 0, 0),
+    "name_to_handle_at": (303, -1, 0, 0, 0, 0), "kexec_load": (246, 0, 0, 0, 0), "init_module": (175, 0, 0, 0),
+    "finit_module": (313, -1, 0, 0), "delete_module": (176, 0, 0), "swapon": (167, 0, 0), "reboot": (169, 0, 0, 0, 0),
+    "sethostname": (170, 0, -1), "settimeofday": (164, 0, 0), "clock_settime": (227, 0, 0), "chroot": (161, 0),
+    "iopl": (172, 4), "ioperm": (173, 0, 0, 0), "quotactl": (179, 0, 0, 0, 0), "fanotify_init": (300, 0, 0),
+    "process_vm_readv": (310, -1, 0, 0, 0, 0, 0), "process_vm_writev": (311, -1, 0, 0, 0, 0, 0),
+    "kcmp": (312, 0, 0, 99, 0, 0), "pidfd_getfd": (438, -1, 0, 0), "mq_open": (240, 0, 0, 0, 0), "msgget": (68, 0, 512),
+    "sync": (162,), "vmsplice": (278, -1, 0, 0, 0), "memfd_secret": (447, 0),
+    "personality READ_IMPLIES_EXEC": (135, 0x400000), "syslog": (103, 10, 0, 0), "acct": (163, -1),
+    "lookup_dcookie": (212, 0, 0, 0), "migrate_pages": (256, -1, 0, 0, 0), "move_pages": (279, -1, 0, 0, 0, 0, 0),
+}
+EPERM, ENOSYS = 1, 38
+# But for SYS_RESOURCE, which a host may not have to give.
+ALL_CAPABILITIES = ["DAC_READ_SEARCH", "IPC_LOCK", "LINUX_IMMUTABLE", "NET_ADMIN", "NET_RAW", "SYSLOG",
+                    "SYS_ADMIN", "SYS_BOOT", "SYS_CHROOT", "SYS_MODULE", "SYS_NICE", "SYS_PACCT", "SYS_PTRACE", "SYS_RAWIO",
+                    "SYS_TIME"]
+
+
+def errors_of(lines):
+    return {name.replace("_", " "): int(number) for name, number in (line.rsplit(" ", 1) for line in lines)}
+
+
+def asked_of_kernel():
+    return [",".join([name.replace(" ", "_"), *map(str, numbers)]) for name, numbers in CALLS.items()]
+
+
+def test_system_calls_that_no_server_needs_are_refused(place):
+    refused = errors_of(place.tenant.shell(attack("call", *asked_of_kernel())))
+    with Attacker(cap_add=ALL_CAPABILITIES, user="0:0") as attacker:
+        control = errors_of(attacker.shell(attack("call", *asked_of_kernel())))
+
+    assert refused.keys() == control.keys() and len(refused) == len(CALLS)
+    assert {name for name, error in refused.items() if error not in (EPERM, ENOSYS)} == set()
+    unproven = {name for name, error in control.items() if error in (EPERM, ENOSYS)}
+    # Where this kernel has no such call, or this host may not make it itself, the profile must say no.
+    assert not unproven & {"unshare user", "mount", "socket raw ICMP", "socket AF PACKET", "keyctl"}
+    assert {name.split()[0] for name in unproven} & allowed_plainly(place) == set()
+
+
+def allowed_plainly(place):
+    """The system calls that the profile of its container allows whatever their arguments."""
+    option, = [option for option in place.inspected(place.tenant)["HostConfig"]["SecurityOpt"]
+               if option.startswith("seccomp=")]
+    return {name for rule in json.loads(option[8:])["syscalls"]
+            if rule["action"] == "SCMP_ACT_ALLOW" and not rule.get("args") for name in rule["names"]}
+
+
+def test_neighbours_processes_are_out_of_reach_of_ptrace(place):
+    """ptrace is for a tenant's own; PTRACE_SEIZE of the neighbour's postmaster, by any pid there is."""
+    pid = place.inspected(place.neighbour)["State"]["Pid"]
+    ptrace = f"ptrace,101,{0x4206},{pid},0,0"
+
+    assert errors_of(place.tenant.shell(attack("call", ptrace)))["ptrace"] != 0
+    assert place.tenant.shell(f"test -e /proc/{pid} && echo there || true") == []
+    with Attacker(pid_mode="host", cap_add=ALL_CAPABILITIES, user="0:0") as attacker:
+        assert errors_of(attacker.shell(attack("call", ptrace)))["ptrace"] == 0
+    assert place.neighbour.value("SELECT 1") == 1
+
+
+def test_tenant_has_the_hosts_confinement(place):
+    """AppArmor's profile of the engine, where the host has AppArmor."""
+    enabled = pathlib.Path("/sys/module/apparmor/parameters/enabled")
+    if not (enabled.exists() and enabled.read_text().strip() == "Y"):
+        pytest.skip("this host has no AppArmor")
+    assert place.inspected(place.tenant)["AppArmorProfile"] == "docker-default"
+
+
+# ---- amounts -----------------------------------------------------------------------------------
+
+def test_processes_are_counted(place):
+    made = int(place.said("processes", 10_000, 1).splitlines()[-1])
+
+    assert 50 < made < 512
+    assert place.neighbour.value("SELECT 1") == 1
+    with Attacker() as attacker:
+        assert attacker.shell(attack("processes", 1500, 1))[-1] == "1500"
+
+
+def test_fork_bomb_ends_with_its_server(place):
+    bomber = place.stack.make()
+    bomb = threading.Thread(target=_bomb, args=[bomber])
+    bomb.start()
+    pids = pathlib.Path("/proc").glob
+    walls.wait_for(lambda: _processes_of(bomber, pids) > 400, "the bomb goes off")
+
+    assert place.neighbour.value("SELECT 1") == 1
+    assert place.stack.make().value("SELECT 1") == 1
+    assert _processes_of(bomber, pids) <= 512
+    ok(place.stack.api.stop(bomber.name))
+    assert _processes_of(bomber, pids) == 0
+    bomb.join(60)
+    bomber.port = ok(place.stack.api.start(bomber.name))["port"]
+    assert bomber.value("SELECT 1") == 1
+
+
+def _bomb(instance):
+    try:
+        instance.shell("sh -c 'bomb() { bomb | bomb & sleep 60; }; bomb' >/dev/null 2>&1")
+    except psycopg2.Error:
+        pass
+
+
+def _processes_of(instance, glob):
+    """How many processes of the host run as its uid."""
+    uid = instance.directory.joinpath("pg/data").stat().st_uid
+    count = 0
+    for path in glob("[0-9]*"):
+        try:
+            count += path.stat().st_uid == uid
+        except OSError:
+            pass
+    return count
+
+
+@pytest.mark.parametrize("directory, most_mb", [("/dev/shm", 256), ("/tmp", 64)])
+def test_memory_file_systems_are_small(place, directory, most_mb):
+    written = int(place.said("fill", f"{directory}/filler", 10_240))
+
+    assert 0 < written <= most_mb
+    assert place.tenant.value("SELECT 1") == 1
+    with Attacker(shm_size="600m", tmpfs={"/tmp": "size=600m"}) as attacker:
+        assert attacker.shell(attack("fill", f"{directory}/filler", 500)) == ["500"]
+
+
+def test_memory_is_limited_and_its_end_hits_nobody_else(place):
+    hungry = place.stack.make(memory_mb=128)
+
+    assert _memory_held(hungry, 1024) != "1024"
+    assert place.neighbour.value("SELECT 1") == 1
+    walls.wait_for(lambda: place.stack.api.get(hungry.name).json()["state"] == "running", "it is back", 120)
+    with Attacker() as attacker:
+        assert attacker.shell(attack("memory", 1024)) == ["1024"]
+
+
+def _memory_held(instance, megabytes):
+    try:
+        return "".join(instance.shell(attack("memory", megabytes)))
+    except psycopg2.Error:
+        return "killed"
+
+
+def test_files_in_memory_are_counted(place):
+    made = int(place.said("files", "/tmp/many", 1_000_000))
+    place.tenant.shell("rm -rf /tmp/many")
+
+    assert 1000 < made < 17_000
+    with Attacker(tmpfs={"/tmp": "size=600m"}) as attacker:
+        assert attacker.shell(attack("files", "/tmp/many", 20_000)) == ["20000"]
+
+
+def test_files_on_disk_stop_neither_reads_nor_a_purge(place):
+    many = int(os.environ.get("PGBERTH_FILES", 100_000))
+    cluttered = place.stack.make()
+    assert cluttered.shell(attack("files", "/pg/data/many", many)) == [str(many)]
+
+    ok(place.stack.api.restart(cluttered.name))
+    assert place.stack.api.logs(cluttered.name).status_code == 200
+    ok(place.stack.api.delete(cluttered.name, purge=True))
+    ok(place.stack.api.call("DELETE", f"/trash/{_trashed(place.stack.api, cluttered.name)}"))
+    assert cluttered.trashed() == []
+
+
+# ---- its directory -----------------------------------------------------------------------------
+
+LURES = {"etc": "/etc", "passwd": "/etc/passwd", "engine": "/var/run/docker.sock", "neighbour": None, "fifo": None,
+         "device": "/dev/zero", "itself": None}
+# Below pg/: all that pgberthd opens there, or could be made to, and the likeliest lures at each.
+PLANTED = {
+    "run/.s.PGSQL.5432": ["neighbour", "engine"], "run/.s.PGSQL.5432.lock": ["passwd"], "data/postmaster.pid": ["fifo", "device"],
+    "data/PG_VERSION": ["device"], "data/global/pg_control": ["fifo"], "data/global": ["etc"], "data/pg_wal": ["etc"],
+    "data/postgresql.auto.conf": ["passwd", "fifo"], "data/standby.signal": ["itself"], "log/postgresql-9.log": ["passwd", "fifo"],
+}
+HURRIED = [(where, lure) for where, lures in PLANTED.items() for lure in lures]
+PATIENT = [(where, lure) for where, lures in PLANTED.items() for lure in LURES if lure not in lures]
+
+
+def plant(path, lure, place):
+    """In the tenant's place: what it could do itself, as its own uid."""
+    uid = path.parent.stat().st_uid
+    if path.is_dir() and not path.is_symlink():
+        path.rename(path.with_name(f"{path.name}.aside"))
+    path.unlink(missing_ok=True)
+    if lure == "fifo":
+        os.mkfifo(path)
+        os.chown(path, uid, uid)
+        return
+    target = {"neighbour": place.neighbour.directory / "pg/run/.s.PGSQL.5432", "itself": path}.get(lure, LURES[lure])
+    path.symlink_to(target)
+    os.chown(path, uid, uid, follow_symlinks=False)
+
+
+def outside_of(instance):
+    """What must not change: the files of the host that lures point at."""
+    watched = [pathlib.Path("/etc"), pathlib.Path("/etc/passwd"), pathlib.Path("/var/run/docker.sock"),
+               pathlib.Path("/dev/zero"), instance.directory / "pg/run/.s.PGSQL.5432"]
+    return [(path, stat.filemode(path.stat().st_mode), path.stat().st_uid, path.stat().st_ino) for path in watched] + \
+        [sorted(os.listdir("/etc")), pathlib.Path("/etc/passwd").read_bytes()]
+
+
+@pytest.mark.parametrize("where, lure", [*HURRIED, *(pytest.param(*pair, marks=pytest.mark.slow) for pair in PATIENT)])
+def test_lures_are_followed_by_no_call(place, where, lure):
+    api, instance = place.stack.api, place.stack.make()
+    before, started = outside_of(place.neighbour), place.neighbour.postmaster_started()
+    plant(instance.directory / "pg" / where, lure, place)
+    one = instance.name
+
+    answers = [
+        api.get(one), api.logs(one), api.list(), api.patch(one, labels={"a": "b"}), api.patch(one, memory_mb=256),
+        api.put_password(one, "another"), instance.post(), api.restart(one), api.stop(one), api.logs(one),
+        api.start(one), instance.post(), api.start(one, safe=True), api.delete(one), instance.post(),
+        api.delete(one, purge=True)]
+    answers += [api.call("POST", f"/trash/{_trashed(api, one)}/restore"), api.delete(one, purge=True)]
+    answers += [api.call("DELETE", f"/trash/{_trashed(api, one)}")]
+
+    assert "root:x:0:0" not in "".join(answer.text for answer in answers)
+    assert {answer.status_code for answer in answers} <= {200, 409, 503}, [answer.text for answer in answers]
+    assert {answer.status_code for answer in answers[-4:]} == {200}, [answer.text for answer in answers[-4:]]
+    assert outside_of(place.neighbour) == before
+    assert place.neighbour.postmaster_started() == started
+
+
+def _trashed(api, name):
+    """The id under which it is in the trash."""
+    ids = [entry["id"] for entry in ok(api.call("GET", "/trash"))["trash"] if entry["storage_dir"] == name]
+    return ids[0]
+
+
+def test_directories_of_a_tenant_cannot_be_swapped(place):
+    for name in ("data", "run", "log"):
+        said = "".join(place.tenant.shell(f"mv /pg/{name} /pg/{name}.old 2>&1 || true"))
+        assert "Permission denied" in said or "Device or resource busy" in said
+    assert "Permission denied" in "".join(place.tenant.shell("ln -s /etc /pg/new 2>&1 || true"))
+
+
+def test_purge_raced_by_its_tenant_removes_nothing_else(place, tmp_path):
+    """Its processes go before its directory does, so the racer is one that has stayed behind with its uid."""
+    canary = tmp_path / "canary"
+    canary.mkdir()
+    (canary / "kept").write_text("kept")
+    trash = place.stack.settings.trash
+    ends = time.monotonic() + 20
+    rounds = 0
+    while rounds < 1000 and time.monotonic() < ends:
+        _raced_removal(place, trash, canary, rounds)
+        rounds += 1
+    assert (canary / "kept").read_text() == "kept"
+    assert rounds >= 100
+
+
+def _raced_removal(place, trash, canary, number):
+    """One thing in the trash, whose directories turn into links to the canary and back while it is removed."""
+    tree = trash / f"raced-{number}.20200101T000000Z.0123456789abcdef"
+    for name in "abc":
+        (tree / "pg/data" / name / "deep").mkdir(parents=True)
+    over = threading.Event()
+
+    def swap():
+        while not over.is_set():
+            for name in "abc":
+                path = tree / "pg/data" / name
+                try:
+                    path.rename(path.with_name(f"{name}.aside"))
+                    path.symlink_to(canary)
+                    path.unlink()
+                    path.with_name(f"{name}.aside").rename(path)
+                except OSError:
+                    pass
+
+    racer = threading.Thread(target=swap)
+    racer.start()
+    try:
+        answers = at_once([lambda: place.stack.api.call("DELETE", f"/trash/{tree.name}")])
+    finally:
+        over.set()
+        racer.join()
+    assert answers[0].status_code in (200, 500, 503, 507), answers[0].text
+    if tree.exists():
+        ok(place.stack.api.call("DELETE", f"/trash/{tree.name}"))
