@@ -1,24 +1,22 @@
-/* libpq, non-blocking, under deadlines. */
+/* Talks with servers, under deadlines. */
 #include "pg.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <libpq-fe.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "deadline.h"
-#include "pg_probe.h"
+#include "pg_scram.h"
+#include "pg_wire.h"
 #include "scope.h"
 
+#define BYE_MS 100
+#define LET_IN "the server does not let pgberth in"
+#define REFUSES "the server refuses a statement of pgberth"
+
 struct pg_session {
-	PGconn *conn;
-	long long deadline_ms;
+	struct pg_wire wire;
 };
 
 static const struct config *config;
@@ -38,7 +36,7 @@ bool pg_init(const struct config *cfg, struct error *err)
 		unsetenv(name);
 	}
 	config = cfg;
-	return PQisthreadsafe() || fail(err, ERR_INTERNAL, "libpq is not thread-safe");
+	return pg_wire_init(err);
 }
 
 bool pg_verifier(const char *password, char ret[VERIFIER_SIZE], struct error *err)
@@ -59,131 +57,6 @@ bool pg_verifier(const char *password, char ret[VERIFIER_SIZE], struct error *er
 	return ok || fail(err, ERR_INTERNAL, "cannot hash the password");
 }
 
-static void on_notice(void *user, const char *message)
-{
-	(void)user;
-	(void)message;
-}
-
-/* A server's own words go into errors: one line of them, without control characters. */
-static void one_line(char *ret, size_t size, const char *text)
-{
-	size_t used = 0;
-
-	for (; *text && *text != '\n' && used < size - 1; text++)
-		ret[used++] = (unsigned char)*text < 0x20 ? ' ' : *text;
-	ret[used] = '\0';
-}
-
-/*
- * libpq 15 does not show the SQLSTATE of a refused connection. What the server says begins
- * with its severity (in English: lc_messages is ours), the rest libpq says itself.
- */
-struct meaning {
-	const char *text;
-	enum pg_outcome outcome;
-	enum error_code code;
-};
-
-static const struct meaning server_meanings[] = {
-	{ "the database system is", PG_NOT_YET, ERR_STARTING }, /* starting up, … */
-	{ "no pg_hba.conf entry", PG_REFUSED, ERR_SERVER },
-	{ "authentication failed", PG_REFUSED, ERR_SERVER },
-	{ "is not permitted to log in", PG_REFUSED, ERR_SERVER },
-	{ "does not exist", PG_REFUSED, ERR_SERVER },
-	{ "is not currently accepting connections", PG_REFUSED, ERR_SERVER },
-	{ "too many clients", PG_REFUSED, ERR_SERVER_FULL },
-	{ "too many connections", PG_REFUSED, ERR_SERVER_FULL },
-	{ "connection slots are reserved", PG_REFUSED, ERR_SERVER_FULL },
-	{ NULL, PG_FAILED, ERR_SERVER },
-};
-
-static const struct meaning libpq_meanings[] = {
-	{ "Connection refused", PG_NOT_YET, ERR_STARTING },
-	{ "No such file or directory", PG_NOT_YET, ERR_STARTING },
-	{ "server closed the connection unexpectedly", PG_NOT_YET, ERR_STARTING },
-	{ "Connection reset by peer", PG_NOT_YET, ERR_STARTING },
-	{ NULL, PG_FAILED, ERR_SERVER },
-};
-
-/* libpq's own words for what this process lacks: they say nothing about the server. */
-static enum error_code failure_code(const char *text)
-{
-	static const char *const ours[] = { "out of memory", "connection pointer is NULL",
-					    "could not create socket" };
-
-	for (size_t i = 0; i < COUNT_OF(ours); i++)
-		if (!strstr(text, "FATAL:") && !strstr(text, "ERROR:") &&
-		    strstr(text, ours[i]))
-			return ERR_INTERNAL;
-	return ERR_SERVER;
-}
-
-static enum pg_outcome conn_outcome(const PGconn *conn, struct error *err)
-{
-	const char *text = PQerrorMessage(conn);
-	const char *said = strstr(text, "FATAL:");
-	const struct meaning *meaning = said ? server_meanings : libpq_meanings;
-	char line[200];
-
-	while (meaning->text && !strstr(said ? said : text, meaning->text))
-		meaning++;
-	one_line(line, sizeof(line), said ? said : text);
-	fail(err, meaning->text ? meaning->code : failure_code(text),
-	     "the server does not let pgberth in: %s", line);
-	return meaning->outcome;
-}
-
-static bool wait_for_socket(const PGconn *conn, short events, long long deadline_ms)
-{
-	struct pollfd ready = { .fd = PQsocket(conn), .events = events };
-	int count;
-
-	do
-		count = poll(&ready, 1, deadline_left_ms(deadline_ms));
-	while (count < 0 && errno == EINTR);
-	return count > 0;
-}
-
-static enum pg_outcome too_slow(struct error *err)
-{
-	fail(err, ERR_SERVER, "the server does not answer in time");
-	return PG_FAILED;
-}
-
-static enum pg_outcome conn_finish(PGconn *conn, long long deadline_ms, struct error *err)
-{
-	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
-
-	while (status != PGRES_POLLING_OK) {
-		if (status == PGRES_POLLING_FAILED)
-			return conn_outcome(conn, err);
-		if (!wait_for_socket(conn,
-				     status == PGRES_POLLING_READING ? POLLIN : POLLOUT,
-				     deadline_ms))
-			return too_slow(err);
-		status = PQconnectPoll(conn);
-	}
-	return PG_OK;
-}
-
-/* PQconnectStartParams() has connected, but says nothing before PQconnectPoll(). */
-static enum pg_outcome peer_check(const PGconn *conn, int uid, struct error *err)
-{
-	socklen_t size;
-	struct ucred peer = { .uid = (uid_t)-1 };
-
-	size = sizeof(peer);
-	if (PQstatus(conn) == CONNECTION_BAD)
-		return conn_outcome(conn, err);
-	if (getsockopt(PQsocket(conn), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
-	    peer.uid != (uid_t)uid) {
-		fail(err, ERR_SERVER, "a process of another user answers on the socket");
-		return PG_FAILED;
-	}
-	return PG_OK;
-}
-
 /*
  * Client options beat what the tenant set for role or database. From 17 on, a login
  * event trigger could lock pgberth out.
@@ -195,40 +68,114 @@ static enum pg_outcome peer_check(const PGconn *conn, int uid, struct error *err
 	"-c log_min_error_statement=panic -c session_preload_libraries= "                \
 	"-c local_preload_libraries= -c synchronous_commit=local"
 
+static enum pg_outcome no_memory(struct error *err)
+{
+	fail(err, ERR_INTERNAL, "out of memory");
+	return PG_FAILED;
+}
+
+static enum pg_outcome odd(struct error *err)
+{
+	fail(err, ERR_SERVER, "the server does not keep to PostgreSQL's protocol");
+	return PG_FAILED;
+}
+
+static bool text_add(struct buf *to, const char *text)
+{
+	return buf_append(to, text, strlen(text) + 1);
+}
+
+/* StartupMessage: the version, then pairs of names and values. */
+static enum pg_outcome hello_say(struct pg_wire *wire, const char *user,
+				 const char *database, const char *options,
+				 struct error *err)
+{
+	static const char version[] = { 0, 3, 0, 0 };
+	AUTO_BUF hello = { 0 };
+
+	if (!buf_append(&hello, version, sizeof(version)) || !text_add(&hello, "user") ||
+	    !text_add(&hello, user) || !text_add(&hello, "database") ||
+	    !text_add(&hello, database) || !text_add(&hello, "application_name") ||
+	    !text_add(&hello, "pgberth") || !text_add(&hello, "options") ||
+	    !text_add(&hello, options) || !text_add(&hello, ""))
+		return no_memory(err);
+	return pg_wire_say(wire, '\0', &hello, err);
+}
+
+/* The next message but for those that want no answer. An error ends it. */
+static enum pg_outcome message_hear(struct pg_wire *wire, char *ret_type,
+				    struct buf *body, const char *what, struct error *err)
+{
+	enum pg_outcome outcome;
+
+	do /* NoticeResponse, ParameterStatus, BackendKeyData, NotificationResponse */
+		outcome = pg_wire_hear(wire, ret_type, body, err);
+	while (outcome == PG_OK && strchr("NSKA", *ret_type) && *ret_type);
+	if (outcome == PG_OK && *ret_type == 'E')
+		return pg_wire_error(body, what, err);
+	return outcome;
+}
+
+/* What an Authentication message asks for; its data stands behind. */
+enum { AUTH_OK = 0, AUTH_SASL = 10, AUTH_SASL_CONTINUE = 11, AUTH_SASL_FINAL = 12 };
+
+static long long auth_kind(const struct buf *body)
+{
+	const unsigned char *kind = (const unsigned char *)buf_text(body);
+
+	if (body->length < 4)
+		return -1;
+	return (long long)kind[0] << 24 | kind[1] << 16 | kind[2] << 8 | kind[3];
+}
+
+static enum pg_outcome auth_hear(struct pg_wire *wire, int want, struct buf *body,
+				 struct error *err)
+{
+	char type;
+	enum pg_outcome outcome = message_hear(wire, &type, body, LET_IN, err);
+
+	if (outcome != PG_OK)
+		return outcome;
+	if (type != 'R' || body->length < 4)
+		return odd(err);
+	if (auth_kind(body) != want) {
+		fail(err, ERR_SERVER,
+		     "the server asks for another authentication than pgberth gives");
+		return PG_FAILED;
+	}
+	return PG_OK;
+}
+
+/* After AuthenticationOk: until it is ready for a query. */
+static enum pg_outcome ready_hear(struct pg_wire *wire, struct error *err)
+{
+	AUTO_BUF body = { 0 };
+	char type;
+	enum pg_outcome outcome = message_hear(wire, &type, &body, LET_IN, err);
+
+	return outcome != PG_OK || type == 'Z' ? outcome : odd(err);
+}
+
 enum pg_outcome pg_open(struct pg_session **ret, const struct pg_door *door,
 			long long deadline_ms, struct error *err)
 {
 	const char *options =
 		door->version >= 17 ? OPTIONS " -c event_triggers=off" : OPTIONS;
-	char host[64];
-	const char *const names[] = { "host",
-				      "port",
-				      "user",
-				      "dbname",
-				      "sslmode",
-				      "gssencmode",
-				      "application_name",
-				      "options",
-				      "passfile",
-				      NULL };
-	const char *const values[] = {
-		host,	   "5432",    door->user, door->database,	   "disable",
-		"disable", "pgberth", options,	  "/nonexistent/passfile", NULL
-	};
 	struct pg_session *session = calloc(1, sizeof(*session));
+	AUTO_BUF body = { 0 };
 	enum pg_outcome outcome;
 
-	if (!session) {
-		fail(err, ERR_INTERNAL, "out of memory");
-		return PG_FAILED;
-	}
-	snprintf(host, sizeof(host), "/proc/self/fd/%d", door->run_dir);
-	session->deadline_ms = deadline_ms;
-	session->conn = PQconnectStartParams(names, values, 0);
-	PQsetNoticeProcessor(session->conn, on_notice, NULL);
-	outcome = peer_check(session->conn, door->uid, err);
+	if (!session)
+		return no_memory(err);
+	outcome = pg_wire_to_socket(&session->wire, door->run_dir, door->uid, deadline_ms,
+				    err);
 	if (outcome == PG_OK)
-		outcome = conn_finish(session->conn, deadline_ms, err);
+		outcome = hello_say(&session->wire, door->user, door->database, options,
+				    err);
+	if (outcome == PG_OK)
+		outcome = auth_hear(&session->wire, AUTH_OK, &body, err);
+	if (outcome == PG_OK)
+		outcome = ready_hear(&session->wire, err);
 	if (outcome != PG_OK) {
 		pg_close(session);
 		return outcome;
@@ -237,90 +184,151 @@ enum pg_outcome pg_open(struct pg_session **ret, const struct pg_door *door,
 	return PG_OK;
 }
 
+/* Terminate, so that the server has nothing to log. */
+static void bye_say(struct pg_wire *wire)
+{
+	const struct buf nothing = { 0 };
+	struct error ignored;
+
+	wire->deadline_ms = deadline_in_ms(BYE_MS);
+	pg_wire_say(wire, 'X', &nothing, &ignored);
+}
+
 void pg_close(struct pg_session *session)
 {
 	if (!session)
 		return;
-	PQfinish(session->conn);
+	if (session->wire.fd >= 0)
+		bye_say(&session->wire);
+	pg_wire_close(&session->wire);
 	free(session);
 }
 
-/* The result once it is there; NULL when the deadline passed or the connection broke. */
-static PGresult *result_wait(struct pg_session *session)
+/* DataRow: int16 columns, then of each an int32 length (-1: NULL) and its bytes. */
+static bool value_read(const struct buf *row, char *ret_value, size_t size)
 {
-	while (PQisBusy(session->conn)) {
-		if (!wait_for_socket(session->conn, POLLIN, session->deadline_ms) ||
-		    !PQconsumeInput(session->conn))
-			return NULL;
-	}
-	return PQgetResult(session->conn);
+	const unsigned char *at = (const unsigned char *)buf_text(row);
+	size_t length;
+
+	if (row->length < 6 || (!at[0] && !at[1]))
+		return false;
+	length = (size_t)at[2] << 24 | (size_t)at[3] << 16 | (size_t)at[4] << 8 | at[5];
+	if (length == 0xffffffff)
+		length = 0;
+	if (length > row->length - 6)
+		return false;
+	snprintf(ret_value, size, "%.*s", (int)length, (const char *)at + 6);
+	return true;
 }
 
-static enum pg_outcome result_read(const PGresult *result, char *ret_value, size_t size,
+/* Reads the answer to a query to its end; what it failed at is kept until then. */
+static enum pg_outcome answer_hear(struct pg_wire *wire, char *ret_value, size_t size,
 				   struct error *err)
 {
-	ExecStatusType status = PQresultStatus(result);
-	char line[200];
+	AUTO_BUF body = { 0 };
+	bool has_value = false, has_failed = false;
+	struct error problem;
+	char type = '\0';
 
-	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
-		one_line(line, sizeof(line), PQresultErrorMessage(result));
-		fail(err, failure_code(line),
-		     "the server refuses a statement of pgberth: %s", line);
-		return PG_FAILED;
+	while (type != 'Z') {
+		enum pg_outcome outcome;
+
+		type = '\0'; /* it stays so when no message comes */
+		outcome = message_hear(wire, &type, &body, REFUSES, &problem);
+		if (type == 'E' && outcome != PG_OK) {
+			has_failed = true;
+			*err = problem;
+		} else if (outcome != PG_OK) {
+			*err = has_failed ? *err : problem; /* FATAL ends it, too */
+			return PG_FAILED;
+		} else if (type == 'D' && ret_value && !has_value) {
+			has_value = value_read(&body, ret_value, size);
+		} else if (!type || !strchr("TDCIZ", type)) {
+			return odd(err);
+		}
 	}
-	if (ret_value)
-		snprintf(ret_value, size, "%s",
-			 PQntuples(result) > 0 ? PQgetvalue(result, 0, 0) : "");
-	return PG_OK;
+	return has_failed ? PG_FAILED : PG_OK;
 }
 
 enum pg_outcome pg_run(struct pg_session *session, const char *sql, char *ret_value,
 		       size_t size, struct error *err)
 {
+	AUTO_BUF query = { 0 };
 	enum pg_outcome outcome;
-	PGresult *result;
 
-	if (!PQsendQuery(session->conn, sql))
-		return conn_outcome(session->conn, err);
-	result = result_wait(session);
-	if (!result)
-		return too_slow(err);
-	outcome = result_read(result, ret_value, size, err);
-	do
-		PQclear(result);
-	while ((result = result_wait(session)));
-	return outcome;
+	if (ret_value)
+		*ret_value = '\0';
+	if (!text_add(&query, sql))
+		return no_memory(err);
+	outcome = pg_wire_say(&session->wire, 'Q', &query, err);
+	return outcome == PG_OK ? answer_hear(&session->wire, ret_value, size, err)
+				: PG_FAILED;
 }
 
-static PGconn *login_start(int port, const char *password)
+/* SASLInitialResponse: mechanism, int32 length, the client's first message. */
+static enum pg_outcome scram_begin(struct pg_wire *wire, struct scram *scram,
+				   const char *password, struct error *err)
 {
-	char port_text[16];
-	const char *const names[] = {
-		"hostaddr",	   "port",	  "user",
-		"password",	   "dbname",	  "sslmode",
-		"channel_binding", "gssencmode",  "application_name",
-		"passfile",	   "sslrootcert", "sslcert",
-		"sslkey",	   "sslcrl",	  NULL
-	};
-	/* Files that are not there: libpq would look into root's home for its defaults. */
-	const char *const values[] = { config->publish_address,
-				       port_text,
-				       config->admin_user,
-				       password,
-				       "postgres",
-				       "require",
-				       "require",
-				       "disable",
-				       "pgberth",
-				       "/nonexistent/passfile",
-				       "/nonexistent/root.crt",
-				       "/nonexistent/client.crt",
-				       "/nonexistent/client.key",
-				       "/nonexistent/root.crl",
-				       NULL };
+	unsigned char binding[WIRE_BINDING_MAX], length[4] = { 0 };
+	size_t binding_length;
+	AUTO_BUF first = { 0 };
+	AUTO_BUF body = { 0 };
 
-	snprintf(port_text, sizeof(port_text), "%d", port);
-	return PQconnectStartParams(names, values, 0);
+	if (!pg_wire_binding(wire, binding, &binding_length, err) ||
+	    !scram_first(scram, password, binding, binding_length, &first, err))
+		return PG_FAILED;
+	length[2] = (unsigned char)(first.length >> 8);
+	length[3] = (unsigned char)first.length;
+	if (!text_add(&body, SCRAM_MECHANISM) ||
+	    !buf_append(&body, length, sizeof(length)) ||
+	    !buf_append(&body, first.data, first.length))
+		return no_memory(err);
+	return pg_wire_say(wire, 'p', &body, err);
+}
+
+/* The data of an Authentication message as text: a NUL in it ends it. */
+static const char *auth_text(const struct buf *body)
+{
+	return buf_text(body) + 4;
+}
+
+/* Whether the server has it among the mechanisms that it lists, each ended by a NUL. */
+static bool offers_mechanism(const struct buf *body)
+{
+	const char *at = auth_text(body), *end = buf_text(body) + body->length;
+
+	for (; at < end && *at; at += strlen(at) + 1)
+		if (strcmp(at, SCRAM_MECHANISM) == 0)
+			return true;
+	return false;
+}
+
+static enum pg_outcome scram_run(struct pg_wire *wire, const char *password,
+				 struct error *err)
+{
+	AUTO_SCRAM scram = { 0 };
+	AUTO_BUF body = { 0 };
+	AUTO_BUF final = { 0 };
+	enum pg_outcome outcome = auth_hear(wire, AUTH_SASL, &body, err);
+
+	if (outcome == PG_OK && !offers_mechanism(&body)) {
+		fail(err, ERR_SERVER, "the server does not offer " SCRAM_MECHANISM);
+		return PG_FAILED;
+	}
+	if (outcome == PG_OK)
+		outcome = scram_begin(wire, &scram, password, err);
+	if (outcome == PG_OK)
+		outcome = auth_hear(wire, AUTH_SASL_CONTINUE, &body, err);
+	if (outcome != PG_OK)
+		return outcome;
+	if (!scram_final(&scram, auth_text(&body), &final, err))
+		return PG_FAILED;
+	outcome = pg_wire_say(wire, 'p', &final, err);
+	if (outcome == PG_OK)
+		outcome = auth_hear(wire, AUTH_SASL_FINAL, &body, err);
+	if (outcome != PG_OK)
+		return outcome;
+	return scram_check(&scram, auth_text(&body), err) ? PG_OK : PG_FAILED;
 }
 
 static enum pg_outcome name_check(struct pg_session *session, const char *cluster_name,
@@ -337,28 +345,56 @@ static enum pg_outcome name_check(struct pg_session *session, const char *cluste
 	return outcome;
 }
 
+static enum pg_outcome port_open(struct pg_wire *wire, int port, long long deadline_ms,
+				 struct error *err)
+{
+	enum pg_outcome outcome =
+		pg_wire_to_port(wire, config->publish_address, port, deadline_ms, err);
+
+	return outcome == PG_OK ? hello_say(wire, config->admin_user, "postgres", "", err)
+				: outcome;
+}
+
 enum pg_outcome pg_login(int port, const char *password, const char *cluster_name,
 			 long long deadline_ms, struct error *err)
 {
-	struct pg_session session = { .deadline_ms = deadline_ms };
-	enum pg_outcome outcome;
+	struct pg_session session;
+	AUTO_BUF body = { 0 };
+	enum pg_outcome outcome = port_open(&session.wire, port, deadline_ms, err);
 
-	session.conn = login_start(port, password);
-	if (PQstatus(session.conn) == CONNECTION_BAD) {
-		outcome = conn_outcome(session.conn, err); /* of NULL, too */
-		PQfinish(session.conn);
-		return outcome;
-	}
-	PQsetNoticeProcessor(session.conn, on_notice, NULL);
-	outcome = conn_finish(session.conn, deadline_ms, err);
+	if (outcome == PG_OK)
+		outcome = scram_run(&session.wire, password, err);
+	if (outcome == PG_OK)
+		outcome = auth_hear(&session.wire, AUTH_OK, &body, err);
+	if (outcome == PG_OK)
+		outcome = ready_hear(&session.wire, err);
 	if (outcome == PG_OK)
 		outcome = name_check(&session, cluster_name, err);
-	PQfinish(session.conn);
+	if (outcome == PG_OK)
+		bye_say(&session.wire);
+	pg_wire_close(&session.wire);
 	return outcome;
 }
 
+/* A server without a connection to spare (53300) would ask for it, if it had one. */
 enum pg_outcome pg_asks_for_scram(int port, long long deadline_ms, struct error *err)
 {
-	return pg_probe(config->publish_address, port, config->admin_user, deadline_ms,
-			err);
+	AUTO_WIRE wire = { .fd = -1 };
+	AUTO_BUF body = { 0 };
+	enum pg_outcome outcome = port_open(&wire, port, deadline_ms, err);
+	char type;
+
+	if (outcome == PG_OK)
+		outcome = pg_wire_hear(&wire, &type, &body, err);
+	if (outcome != PG_OK)
+		return outcome;
+	if (type == 'R' && auth_kind(&body) == AUTH_SASL)
+		return PG_OK;
+	if (type != 'E') {
+		fail(err, ERR_SERVER, "the server at port %d does not ask for SCRAM",
+		     port);
+		return PG_REFUSED;
+	}
+	pg_wire_error(&body, LET_IN, err);
+	return err->code == ERR_SERVER_FULL ? PG_OK : PG_REFUSED;
 }

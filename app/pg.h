@@ -1,8 +1,9 @@
 /*
- * libpq with deadlines: verifiers, SQL over an instance's socket, the proof of a login.
- * A server is its tenant's and may be hostile: over TCP every login demands TLS with
- * channel binding, so that a server asking for a clear or MD5 password gets nothing;
- * on the socket no byte is said before the peer's uid was checked. Any thread.
+ * SQL over an instance's socket, the proof of a login, verifiers. A server is its
+ * tenant's and may be hostile: everything has a deadline and a size, over TCP a login is
+ * SCRAM bound to the TLS channel and nothing else, and on the socket no byte is said
+ * before the peer's uid was checked. libpq makes verifiers alone: it would let a server
+ * choose how long it computes, and how much memory it takes. Any thread.
  */
 #ifndef PGBERTH_PG_H
 #define PGBERTH_PG_H
