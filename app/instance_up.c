@@ -106,18 +106,22 @@ bool instance_undo_refused(struct view *view, struct error *err)
 		    view->record.storage_dir);
 }
 
-/* Back to what it was; a server that ran is brought up again as it was. */
+/*
+ * Back to what it was; a server that ran is brought up again as it was. Not where it was
+ * the server itself that did not come up, perhaps for minutes: then that is for the
+ * reconciler to try, and not for whoever waits for an answer.
+ */
 static void bring_back_undo(struct view *before, const struct error *why)
 {
 	struct work work = { .start.record = &before->record };
-	bool ran = before->state == RUNNING;
+	bool ran = before->state == RUNNING, is_its_own = why->code == ERR_SERVER;
 	struct error err;
 
 	before->container_id[0] = '\0';
-	if (ran && reconcile(&work, &err))
+	if (ran && !is_its_own && reconcile(&work, &err))
 		memcpy(before->container_id, work.start.container_id,
 		       sizeof(before->container_id));
-	else if (ran || why->code == ERR_SERVER)
+	else if (ran || is_its_own)
 		before->state = FAILED;
 	if (before->state == FAILED)
 		snprintf(before->record.reason, sizeof(before->record.reason), "%.199s",

@@ -391,10 +391,11 @@ static bool role_settle_or_repair(struct start *start, const struct template *te
 bool postmaster_check(const struct start *start, struct error *err)
 {
 	struct template template;
+	enum store_use use = start->verifier ? STORE_WRITTEN : STORE_READ;
 
-	return start->is_new ||
-	       (store_template(start->record->version, &template, err) &&
-		store_check(start->record, &template, start->verifier != NULL, err));
+	return start->is_new || (store_template(start->record->version, &template, err) &&
+				 store_check(start->record, &template,
+					     start->is_safe ? STORE_SAFE : use, err));
 }
 
 /* A container that was killed a moment ago may still have a process that ends. */

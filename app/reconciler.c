@@ -14,7 +14,7 @@
 #include "log.h"
 #include "scope.h"
 
-#define THREADS 8
+#define THREADS 16
 #define PAUSE_FIRST_MS 250
 #define PAUSE_MAX_MS 60000
 #define STRAYS "" /* the name of what belongs to no instance */

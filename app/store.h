@@ -134,11 +134,12 @@ void store_clear_old_staging(void);
 /*
  * The contract with a data directory before a server starts on it: it is there, whole,
  * the tenant's own, of this major, and its text is sorted as this image sorts it. Where
- * a password is to be set (is_written) it is no standby either. Changes nothing.
- * Errors: ERR_FOREIGN_DATA with what is wrong.
+ * a password is to be set it is no standby either, and unless its settings are set aside
+ * they are in a file. Changes nothing. Errors: ERR_FOREIGN_DATA with what is wrong.
  */
+enum store_use { STORE_READ, STORE_WRITTEN, STORE_SAFE };
 bool store_check(const struct record *record, const struct template *template,
-		 bool is_written, struct error *err);
+		 enum store_use use, struct error *err);
 
 /* Whether anything of that name is among the instances. */
 bool store_exists(const char *name);

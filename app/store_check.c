@@ -93,8 +93,20 @@ static bool standby_check(int data, struct error *err)
 		    "can be set; start it without one");
 }
 
+/* A pipe or a device in its place would keep the server reading for ever. */
+static bool auto_conf_check(int data, struct error *err)
+{
+	struct stat status;
+
+	return fstatat(data, AUTO_CONF, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+	       S_ISREG(status.st_mode) ||
+	       fail(err, ERR_FOREIGN_DATA,
+		    "its " AUTO_CONF " is no file; start it with safe, which sets it "
+		    "aside");
+}
+
 static bool data_check(const struct record *record, const struct template *template,
-		       bool is_written, struct error *err)
+		       enum store_use use, struct error *err)
 {
 	AUTO_CLOSE int data = store_tenant_dir(record, "pg/data", err);
 	AUTO_CLOSE int source = -1;
@@ -110,13 +122,14 @@ static bool data_check(const struct record *record, const struct template *templ
 	return mode_check(data, err) && version_check(data, record->version, err) &&
 	       control_check(data, source, err) &&
 	       collation_check(record, template, err) &&
-	       (!is_written || standby_check(data, err));
+	       (use != STORE_WRITTEN || standby_check(data, err)) &&
+	       (use == STORE_SAFE || auto_conf_check(data, err));
 }
 
 bool store_check(const struct record *record, const struct template *template,
-		 bool is_written, struct error *err)
+		 enum store_use use, struct error *err)
 {
-	if (data_check(record, template, is_written, err))
+	if (data_check(record, template, use, err))
 		return true;
 	if (err->code == ERR_INTERNAL)
 		err->code = ERR_FOREIGN_DATA; /* it cannot even be opened */

@@ -115,6 +115,9 @@ class Process:
                     if line.startswith(name))
         return line[len(name):].split()[0]
 
+    def rss_kb(self):
+        return int(self.status()["VmRSS"].split()[0])
+
     def open_files(self):
         return len(list((self.proc / "fd").iterdir()))
 

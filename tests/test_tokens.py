@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import re
+import secrets
 import subprocess
 import time
 
@@ -16,6 +17,8 @@ from test_secrets import new_canary
 from waiting import wait_for
 
 PGBERTH = BINARY.parent / "pgberth"
+# The engine has one container of a name, whoever's it is: each worker has names of its own.
+OURS, THEIRS = (f"{whose}-{secrets.token_hex(3)}-" for whose in ("ours", "theirs"))
 DAY_S = 86400
 
 
@@ -61,19 +64,19 @@ def stack():
 @pytest.fixture(scope="module")
 def ours(stack):
     """The API of a token for names that begin with ours-."""
-    return stack.caller(stack.token("add", "ours", "--scope", "write", "--prefix", "ours-"))
+    return stack.caller(stack.token("add", "ours", "--scope", "write", "--prefix", OURS))
 
 
 @pytest.fixture(scope="module")
 def theirs(stack):
-    return stack.caller(stack.token("add", "theirs", "--scope", "admin", "--prefix", "theirs-"))
+    return stack.caller(stack.token("add", "theirs", "--scope", "admin", "--prefix", THEIRS))
 
 
 @pytest.fixture(scope="module")
 def instance(stack, ours):
-    instance = stack.new("ours-1")
+    instance = stack.new(f"{OURS}1")
     ok(ours.create(**instance.fields()))
-    instance.port = ok(ours.get("ours-1"))["port"]
+    instance.port = ok(ours.get(f"{OURS}1"))["port"]
     return instance
 
 
@@ -82,10 +85,10 @@ def trashed(stack, ours):
     """The ids of two things in the trash, both ours-trashed."""
     def ids():
         return [entry["id"] for entry in ok(stack.api.call("GET", "/trash"))["trash"]
-                if entry["storage_dir"] == "ours-trashed"]
+                if entry["storage_dir"] == f"{OURS}trashed"]
     for _ in range(2):
-        ok(ours.create(**stack.new("ours-trashed").fields()))
-        ok(ours.delete("ours-trashed", purge=True))
+        ok(ours.create(**stack.new(f"{OURS}trashed").fields()))
+        ok(ours.delete(f"{OURS}trashed", purge=True))
     yield ids()
     for left in ids():
         ok(stack.api.call("DELETE", f"/trash/{left}"))
@@ -170,7 +173,7 @@ def fcgi(stack, method, path, body, authorization, address="127.0.0.1"):
 
 @pytest.mark.parametrize("scope", ["read", "write", "admin"])
 def test_each_scope_may_what_it_says(stack, instance, trashed, scope):
-    api = stack.caller(stack.token("add", f"scope-{scope}", "--scope", scope, "--prefix", "ours-"))
+    api = stack.caller(stack.token("add", f"scope-{scope}", "--scope", scope, "--prefix", OURS))
 
     for needed, _, method, path, body in calls(instance, trashed):
         answer = asked(api, method, path, body)
@@ -187,40 +190,40 @@ def test_what_is_of_another_prefix_does_not_exist(stack, instance, theirs, trash
     for _, what, method, path, body in calls(instance, trashed):
         answer = asked(theirs, method, path, body)
         if what == "one":
-            absent = asked(theirs, method, path.replace("ours-", "theirs-"), body)
+            absent = asked(theirs, method, path.replace(OURS, THEIRS), body)
             said = assert_error(answer, 404, "not_found")
-            assert said.replace("ours-", "theirs-") == assert_error(absent, 404, "not_found"), (method, path)
+            assert said.replace(OURS, THEIRS) == assert_error(absent, 404, "not_found"), (method, path)
         elif what == "new":
             assert_error(answer, 403, "forbidden", "storage_dir")
-            taken = assert_error(theirs.create(storage_dir="ours-absent", admin_password="x"), 403, "forbidden",
+            taken = assert_error(theirs.create(storage_dir=f"{OURS}absent", admin_password="x"), 403, "forbidden",
                                  "storage_dir")
             assert taken == answer.json()["error"]["message"]
         else:
-            assert ok(answer) and "ours-" not in answer.text, (method, path)
+            assert ok(answer) and OURS not in answer.text, (method, path)
     assert instance.view() == before
 
 
 def test_prefix_does_not_reach_into_the_stamps_of_the_trash(stack, trashed):
-    stamp = trashed[0][len("ours-trashed."):][:4]
-    api = stack.caller(stack.token("add", "stamp", "--scope", "admin", "--prefix", f"ours-trashed.{stamp}"))
+    stamp = trashed[0][len(f"{OURS}trashed."):][:4]
+    api = stack.caller(stack.token("add", "stamp", "--scope", "admin", "--prefix", f"{OURS}trashed.{stamp}"))
 
     assert ok(api.call("GET", "/trash"))["trash"] == []
     assert_error(api.call("DELETE", f"/trash/{trashed[0]}"), 404, "not_found")
 
 
 def test_purge_of_the_stopped_keeps_to_the_prefix(stack, theirs):
-    for api, name in ((stack.api, "other-stopped"), (theirs, "theirs-stopped")):
+    for api, name in ((stack.api, "other-stopped"), (theirs, f"{THEIRS}stopped")):
         ok(api.create(storage_dir=name, admin_password="x"))
         ok(api.stop(name))
     stack.kill()
-    for name in ("other-stopped", "theirs-stopped"):
+    for name in ("other-stopped", f"{THEIRS}stopped"):
         record = stack.settings.instances / name / "instance.json"
         record.write_text(json.dumps({**json.loads(record.read_text()), "stopped_at": 1}))
     stack.start()
 
     answer = ok(theirs.call("POST", "/purge", json={"stopped_days": 1, "dry_run": False}))
 
-    assert answer["containers"] == ["theirs-stopped"]
+    assert answer["containers"] == [f"{THEIRS}stopped"]
     assert ok(stack.api.get("other-stopped"))["state"] == "stopped"
     ok(stack.api.delete("other-stopped", purge=True))
 
@@ -228,18 +231,18 @@ def test_purge_of_the_stopped_keeps_to_the_prefix(stack, theirs):
 # ---- ports -------------------------------------------------------------------------------------
 
 def test_port_is_not_given_up_to_another_token(stack, ours, theirs):
-    first = stack.new("ours-port")
+    first = stack.new(f"{OURS}port")
     first.port = ok(ours.create(**first.fields()))["port"]
     subprocess.run(["/usr/bin/docker", "kill", f"pgberth-{first.name}"], check=True, capture_output=True)
 
-    message = assert_error(theirs.create(storage_dir="theirs-port", admin_password="x", port=first.port), 409,
+    message = assert_error(theirs.create(storage_dir=f"{THEIRS}port", admin_password="x", port=first.port), 409,
                            "port_in_use", "port")
     assert "ours" not in message
-    second = ok(ours.create(storage_dir="ours-port-2", admin_password="x", port=first.port))
+    second = ok(ours.create(storage_dir=f"{OURS}port-2", admin_password="x", port=first.port))
 
     assert second["port"] == first.port
-    assert "ours-port-2" in ok(ours.get(first.name))["reason"]
-    for name in ("ours-port", "ours-port-2"):
+    assert f"{OURS}port-2" in ok(ours.get(first.name))["reason"]
+    for name in (f"{OURS}port", f"{OURS}port-2"):
         ok(ours.delete(name, purge=True))
 
 
@@ -353,9 +356,9 @@ def test_listening_to_the_world_needs_a_token():
 
 
 def test_changes_leave_a_line_that_says_who(stack, ours, theirs, instance):
-    ok(ours.patch("ours-1", labels={"x": "y"}))
-    theirs.delete("ours-1")
-    stack.caller(None).delete("ours-1")
+    ok(ours.patch(f"{OURS}1", labels={"x": "y"}))
+    theirs.delete(f"{OURS}1")
+    stack.caller(None).delete(f"{OURS}1")
 
     lines = [line for line in stack.log_text().splitlines() if " audit " in line][-3:]
 

@@ -1,0 +1,299 @@
+"""A server that is not what it seems, in the place of a tenant's: at its port, or on its socket."""
+import contextlib
+import os
+import socket
+import ssl
+import struct
+import subprocess
+import threading
+import time
+
+from private import free_port
+
+TLS_REQUEST = 80877103
+OK, CLEAR, MD5, SASL, SASL_CONTINUE, SASL_FINAL = 0, 3, 5, 10, 11, 12
+
+
+def message(kind, body=b""):
+    return kind + struct.pack("!I", len(body) + 4) + body
+
+
+def auth(kind, body=b""):
+    return message(b"R", struct.pack("!I", kind) + body)
+
+
+class Talk:
+    """One connection of pgberthd's."""
+
+    def __init__(self, connection):
+        self.connection = connection
+
+    def read(self, length):
+        data = b""
+        while len(data) < length:
+            piece = self.connection.recv(length - len(data))
+            if not piece:
+                raise ConnectionError
+            data += piece
+        return data
+
+    def hear(self, typed=True):
+        """The next message's body; the first one has no type."""
+        head = self.read(5 if typed else 4)
+        return self.read(struct.unpack("!I", head[-4:])[0] - 4)
+
+    def say(self, *messages):
+        self.connection.sendall(b"".join(messages))
+
+    def flood(self, piece, times):
+        for _ in range(times):
+            self.connection.sendall(piece)
+
+    def secure(self, context):
+        assert struct.unpack("!I", self.hear(typed=False))[0] == TLS_REQUEST
+        self.connection.sendall(b"S")
+        self.connection = context.wrap_socket(self.connection, server_side=True)
+
+    def sasl(self, mechanisms=b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0"):
+        """Up to the client's first message; its nonce."""
+        self.say(auth(SASL, mechanisms))
+        return self.hear().rpartition(b"r=")[2]
+
+
+# ---- what it does once it was told who comes -------------------------------------------------
+
+def clear_password(talk):
+    talk.say(auth(CLEAR))
+    talk.hear()
+
+
+def md5_password(talk):
+    talk.say(auth(MD5, b"salt"))
+    talk.hear()
+
+
+def no_binding(talk):
+    talk.sasl(b"SCRAM-SHA-256\0\0")
+
+
+def no_password(talk):
+    """Lets anybody in, and answers as it should: but it was not proven to be the one that knows the password."""
+    talk.say(auth(OK), message(b"Z", b"I"))
+    talk.hear()
+
+
+def many_iterations(talk):
+    talk.say(auth(SASL_CONTINUE, b"r=%sx,s=c2FsdHNhbHQ=,i=2147483648" % talk.sasl()))
+    talk.hear()
+
+
+def another_nonce(talk):
+    talk.sasl()
+    talk.say(auth(SASL_CONTINUE, b"r=abc,s=c2FsdHNhbHQ=,i=4096"))
+    talk.hear()
+
+
+def wrong_signature(talk):
+    talk.say(auth(SASL_CONTINUE, b"r=%sx,s=c2FsdHNhbHQ=,i=4096" % talk.sasl()))
+    talk.hear()
+    talk.say(auth(SASL_FINAL, b"v=" + b"A" * 43 + b"="), auth(OK), message(b"Z", b"I"))
+    talk.hear()
+
+
+def no_signature(talk):
+    talk.say(auth(SASL_CONTINUE, b"r=%sx,s=c2FsdHNhbHQ=,i=4096" % talk.sasl()))
+    talk.hear()
+    talk.say(auth(OK), message(b"Z", b"I"))
+    talk.hear()
+
+
+def endless_notices(talk):
+    notices = message(b"N", b"SNOTICE\0C00000\0Mhello\0\0") * 2000
+    while True:
+        talk.say(notices)
+
+
+def slow_notices(talk):
+    """Never quiet for long, and never an answer."""
+    while True:
+        talk.say(message(b"N", b"SNOTICE\0C00000\0Mhello\0\0"))
+        time.sleep(0.5)
+
+
+def huge_message(talk):
+    talk.say(b"R" + struct.pack("!I", 0xFFFFFFFF))
+    talk.flood(b"x" * 65536, 65536)
+
+
+def byte_a_second(talk):
+    for byte in message(b"N", b"SNOTICE\0" + b"Mx" * 10_000):
+        talk.say(bytes([byte]))
+        time.sleep(1)
+
+
+def silence(talk):
+    talk.hear()
+
+
+def noise(talk):
+    talk.say(os.urandom(65536))
+
+
+def hang_up(talk):
+    pass
+
+
+def odd_error(talk):
+    """An error whose words try to be log lines of their own."""
+    talk.say(message(b"E", b"SFATAL\0C28000\0Mno\x1b[2J\r\n\x07way\0\0"))
+
+
+AT_LOGIN = [clear_password, md5_password, no_binding, no_password, many_iterations, another_nonce, wrong_signature,
+            no_signature, endless_notices, slow_notices, huge_message, byte_a_second, silence, noise, hang_up, odd_error]
+
+
+# ---- what it does before that ----------------------------------------------------------------
+
+def no_tls(talk):
+    talk.hear(typed=False)
+    talk.say(b"N")
+
+
+def clear_instead_of_tls(talk):
+    """Bytes stuffed in before the handshake are not to be taken for what comes after it."""
+    talk.hear(typed=False)
+    talk.say(b"S" + auth(OK) + message(b"Z", b"I"))
+    talk.hear(typed=False)
+
+
+def noise_instead_of_tls(talk):
+    talk.hear(typed=False)
+    talk.say(b"S" + os.urandom(4096))
+    talk.hear(typed=False)
+
+
+AT_HELLO = [no_tls, clear_instead_of_tls, noise_instead_of_tls]
+
+
+# ---- what it does once it has let one in (on the socket) -------------------------------------
+
+def huge_row(talk):
+    talk.hear()
+    talk.say(b"D" + struct.pack("!I", 0xFFFFFFF0), struct.pack("!HI", 1, 0xFFFFFF00))
+    talk.flood(b"x" * 65536, 65536)
+
+
+def endless_rows(talk):
+    talk.hear()
+    rows = message(b"D", struct.pack("!HI", 1, 10000) + b"x" * 10000) * 6
+    while True:
+        talk.say(rows)
+
+
+def short_row(talk):
+    talk.hear()
+    talk.say(message(b"D", struct.pack("!HI", 1, 500) + b"x"), message(b"Z", b"I"))
+
+
+def copy_out(talk):
+    talk.hear()
+    talk.say(message(b"H", b"\0\0\0"))
+    talk.hear()
+
+
+def another_name(talk):
+    while True:
+        talk.hear()
+        talk.say(message(b"D", struct.pack("!HI", 1, 5) + b"other"), message(b"C", b"SHOW\0"), message(b"Z", b"I"))
+
+
+IN_SESSION = [huge_row, endless_rows, short_row, copy_out, another_name, endless_notices, byte_a_second, silence, hang_up]
+
+
+class Hostile:
+    """Does one of these to each that connects, until it is left."""
+
+    def __init__(self, behaviour):
+        self.behaviour, self.met = behaviour, 0
+        self.is_over = threading.Event()
+
+    def serve(self, listener, meet):
+        self.listener, self.meet = listener, meet
+        self.accepting = threading.Thread(target=self._accept, daemon=True)
+        self.accepting.start()
+        return self
+
+    def _accept(self):
+        while not self.is_over.is_set():
+            with contextlib.suppress(OSError):
+                connection, _ = self.listener.accept()
+                threading.Thread(target=self._talk, args=[connection], daemon=True).start()
+
+    def _talk(self, connection):
+        self.met += 1
+        talk = Talk(connection)
+        try:
+            self.meet(talk)
+            self.behaviour(talk)
+        except (OSError, ssl.SSLError):
+            pass
+        finally:
+            talk.connection.close()
+
+    def end(self):
+        self.is_over.set()
+        self.listener.shutdown(socket.SHUT_RDWR)  # which wakes who accepts; closing alone does not
+        self.accepting.join()
+        self.listener.close()
+
+
+@contextlib.contextmanager
+def at_port(port, behaviour, certificate):
+    """Whoever connects to that port of this host from this host gets the hostile one."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "server.crt", certificate / "server.key")
+
+    def meet(talk):
+        if behaviour not in AT_HELLO:
+            talk.secure(context)
+            talk.hear(typed=False)
+
+    there = free_port()
+    rule = ["-p", "tcp", "-d", "127.0.0.1", "--dport", str(port), "-j", "REDIRECT", "--to-ports", str(there)]
+    hostile = Hostile(behaviour).serve(socket.create_server(("127.0.0.1", there)), meet)
+    subprocess.run(["iptables", "-w", "-t", "nat", "-I", "OUTPUT", *rule], check=True)
+    try:
+        yield hostile
+    finally:
+        subprocess.run(["iptables", "-w", "-t", "nat", "-D", "OUTPUT", *rule], check=True)
+        hostile.end()
+
+
+@contextlib.contextmanager
+def on_socket(instance, behaviour, uid=None):
+    """In place of its socket, as a process of that uid: the tenant's unless said."""
+    path = instance.directory / "pg/run/.s.PGSQL.5432"
+    aside = path.with_name("aside")
+    path.rename(aside)
+    owner = path.parent.stat().st_uid if uid is None else uid
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    # Who listens is who SO_PEERCRED names.
+    os.seteuid(owner)
+    try:
+        listener.listen(64)
+    finally:
+        os.seteuid(0)
+
+    def meet(talk):
+        talk.hear(typed=False)
+        if behaviour in IN_SESSION:
+            talk.say(auth(OK), message(b"Z", b"I"))
+
+    hostile = Hostile(behaviour).serve(listener, meet)
+    try:
+        yield hostile
+    finally:
+        hostile.end()
+        path.unlink()
+        aside.rename(path)

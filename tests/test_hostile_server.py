@@ -1,0 +1,98 @@
+"""A tenant's server that does to pgberthd what it likes: a typed error within the deadline, and memory stays flat."""
+import pytest
+
+import hostile
+from berth import ok
+from crowd import at_once
+from private import Stack
+
+# Of one connection pgberthd keeps a message at a time; libpq would keep what it is sent.
+MOST_KB = 16 << 10
+
+
+@pytest.fixture(scope="module")
+def stack():
+    with Stack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def tenant(stack):
+    return stack.make()
+
+
+@pytest.fixture(scope="module")
+def neighbour(stack):
+    return stack.make()
+
+
+def refused(answer):
+    """A typed error that says what is wrong with the server, and nothing else."""
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) in {
+        (409, "already_exists"), (503, "server_unavailable"), (503, "starting")}, answer.text
+    assert error["message"].isprintable()
+    return error["message"]
+
+
+def attacked(stack, tenant, neighbour, behaviour, place):
+    """What the tenant's callers are told meanwhile; others are served, and memory is what it was."""
+    before = stack.proc().rss_kb()
+    with place as there:
+        posted, changed, other, listed = at_once([
+            tenant.post, lambda: stack.api.put_password(tenant.name, tenant.password), neighbour.post, stack.api.list])
+        met = there.met
+    assert met > 0
+    ok(other)
+    ok(listed)
+    assert stack.proc().rss_kb() - before < MOST_KB
+    return refused(posted), refused(changed)
+
+
+@pytest.mark.parametrize("behaviour", hostile.AT_HELLO + hostile.AT_LOGIN, ids=lambda one: one.__name__)
+def test_hostile_server_at_the_port_is_told_nothing_and_holds_up_nobody(stack, tenant, neighbour, behaviour):
+    place = hostile.at_port(tenant.port, behaviour, tenant.directory / "conf")
+
+    attacked(stack, tenant, neighbour, behaviour, place)
+
+    ok(tenant.post())
+
+
+@pytest.mark.parametrize("behaviour", hostile.IN_SESSION + [hostile.clear_password, hostile.huge_message, hostile.noise],
+                         ids=lambda one: one.__name__)
+def test_hostile_server_on_the_socket_holds_up_nobody(stack, tenant, neighbour, behaviour):
+    before = stack.proc().rss_kb()
+    with hostile.on_socket(tenant, behaviour) as there:
+        changed, other, listed = at_once([
+            lambda: stack.api.put_password(tenant.name, tenant.password), neighbour.post, stack.api.list])
+        assert there.met > 0
+    assert changed.status_code != 200
+    ok(other)
+    ok(listed)
+    assert stack.proc().rss_kb() - before < MOST_KB
+    ok(stack.api.put_password(tenant.name, tenant.password))
+
+
+def test_process_of_another_user_on_the_socket_is_told_nothing(stack, tenant):
+    heard = []
+
+    def listen(talk):
+        heard.append(talk.connection.recv(1))
+
+    with hostile.on_socket(tenant, listen, uid=0) as there:
+        answer = stack.api.put_password(tenant.name, tenant.password)
+        assert there.met > 0
+    assert answer.status_code == 503
+    assert "another user" in refused(answer)
+    ok(stack.api.put_password(tenant.name, tenant.password))
+
+
+def test_many_iterations_are_named(stack, tenant, neighbour):
+    with hostile.at_port(tenant.port, hostile.many_iterations, tenant.directory / "conf"):
+        assert "100000 iterations" in refused(tenant.post())
+
+
+def test_words_of_a_server_are_one_line(stack, tenant):
+    with hostile.at_port(tenant.port, hostile.odd_error, tenant.directory / "conf"):
+        assert "no [2J" in refused(tenant.post())
+    assert "\x1b" not in stack.log_text()
