@@ -63,7 +63,7 @@ def stack():
 
 @pytest.fixture(scope="module")
 def ours(stack):
-    """The API of a token for names that begin with ours-."""
+    """The API of a token for OURS names."""
     return stack.caller(stack.token("add", "ours", "--scope", "write", "--prefix", OURS))
 
 
@@ -82,7 +82,7 @@ def instance(stack, ours):
 
 @pytest.fixture
 def trashed(stack, ours):
-    """The ids of two things in the trash, both ours-trashed."""
+    """The ids of two things in the trash, both of one name."""
     def ids():
         return [entry["id"] for entry in ok(stack.api.call("GET", "/trash"))["trash"]
                 if entry["storage_dir"] == f"{OURS}trashed"]
@@ -112,7 +112,7 @@ def calls(instance, trashed):
         ("write", "one", "DELETE", one, None),
         ("write", "new", "POST", "/containers/", instance.fields()),
         ("write", "one", "POST", f"/trash/{first}/restore", None),
-        ("write", "one", "DELETE", "/containers/ours-trashed?purge=true", None),
+        ("write", "one", "DELETE", f"/containers/{OURS}trashed?purge=true", None),
         ("admin", "one", "DELETE", f"/trash/{second}", None),
         ("admin", None, "POST", "/purge", {"stopped_days": 1}),
     ]
@@ -362,7 +362,7 @@ def test_changes_leave_a_line_that_says_who(stack, ours, theirs, instance):
 
     lines = [line for line in stack.log_text().splitlines() if " audit " in line][-3:]
 
-    assert [re.search("who=(.*?) from=127.0.0.1 call=\"(.*?) .*name=ours-1 result=([a-z_]*) id=test-", line).groups()
+    assert [re.search(f"who=(.*?) from=127.0.0.1 call=\"(.*?) .*name={OURS}1 result=([a-z_]*) id=test-", line).groups()
             for line in lines] == [("ours", "PATCH", "ok"), ("theirs", "DELETE", "not_found"),
                                    ("-", "DELETE", "unauthorized")]
 
