@@ -10,6 +10,7 @@
 #include "index.h"
 #include "instance.h"
 #include "scope.h"
+#include "utf8.h"
 
 #define LIST_MAX 1000
 #define TAIL_DEFAULT 100
@@ -24,7 +25,7 @@ void api_init(const struct config *cfg)
 
 json_t *text_or_null(const char *text)
 {
-	return *text ? json_string(text) : json_null();
+	return *text ? utf8_to_json(text) : json_null();
 }
 
 static json_t *dsn_to_json(const struct record *record)

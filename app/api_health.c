@@ -7,6 +7,7 @@
 #include "engine.h"
 #include "events.h"
 #include "instance.h"
+#include "utf8.h"
 #include "version.h"
 
 /* {"ok": ok, key: value}; value is taken. */
@@ -43,9 +44,9 @@ static json_t *storage_to_json(const struct caller *caller, bool *ret_ok)
 	if (*ret_ok)
 		return json;
 	json_object_set_new(json, "reason",
-			    json_string(seen ? "too little of the disk is free: nothing "
-					       "new is made"
-					     : err.message));
+			    utf8_to_json(seen ? "too little of the disk is free: nothing "
+						"new is made"
+					      : err.message));
 	json_object_set_new(json, "biggest", biggest_to_json(&disk, caller));
 	return json;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "scope.h"
+#include "utf8.h"
 
 static const char *param(const FCGX_Request *fcgi, const char *name)
 {
@@ -157,8 +158,8 @@ void response_fail(struct response *res, const struct request *req,
 		   const struct error *err)
 {
 	json_t *error =
-		json_pack("{s:s, s:s, s:o*}", "code", error_slug(err->code), "message",
-			  err->message, "field", field_to_json(err->field));
+		json_pack("{s:s, s:o, s:o*}", "code", error_slug(err->code), "message",
+			  utf8_to_json(err->message), "field", field_to_json(err->field));
 
 	json_decref(res->json);
 	res->is_text = false;

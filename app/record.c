@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "scope.h"
+#include "utf8.h"
 
 #define RECORD_FORMAT 1
 
@@ -53,7 +54,7 @@ json_t *cpus_to_json(double cpus)
 json_t *record_to_json(const struct record *record)
 {
 	return json_pack(
-		"{s:i s:s s:s s:s s:b s:i s:i s:i s:i s:o s:O s:s s:s s:s s:s s:I"
+		"{s:i s:s s:s s:s s:b s:i s:i s:i s:i s:o s:O s:s s:s s:s s:o s:I"
 		" s:s s:I s:b s:I}",
 		"format", RECORD_FORMAT, "storage_dir", record->storage_dir, "owner",
 		record->owner, "wanted", wanted_names[record->wanted], "acknowledged",
@@ -61,7 +62,7 @@ json_t *record_to_json(const struct record *record)
 		"uid", record->uid, "memory_mb", record->memory_mb, "cpus",
 		cpus_to_json(record->cpus), "labels", record->labels, "created_at",
 		record->created_at, "image_id", record->image_id, "libc", record->libc,
-		"reason", record->reason, "outside_since_ms",
+		"reason", utf8_to_json(record->reason), "outside_since_ms",
 		(json_int_t)record->outside_since_ms, "icu", record->icu, "expires_at",
 		(json_int_t)record->expires_at, "expire_purge", record->expire_purge,
 		"stopped_at", (json_int_t)record->stopped_at);

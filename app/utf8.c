@@ -5,6 +5,9 @@
 #include "utf8.h"
 
 #include <stdint.h>
+#include <string.h>
+
+#include "buf.h"
 
 /* Bytes of the sequence that a byte begins, 0: it begins none. */
 static size_t sequence_length(unsigned char first)
@@ -34,17 +37,42 @@ static bool sequence_is_valid(const unsigned char *bytes, size_t length)
 	       (point < 0xd800 || point > 0xdfff);
 }
 
-bool utf8_is_valid(const char *text, size_t length)
+/* Bytes of the character that the text begins with, 0: it begins with none. */
+static size_t character_length(const char *text, size_t length)
 {
 	const unsigned char *bytes = (const unsigned char *)text;
+	size_t sequence = sequence_length(bytes[0]);
 
-	for (size_t at = 0; at < length;) {
-		size_t sequence = sequence_length(bytes[at]);
+	return sequence <= length && sequence > 0 && sequence_is_valid(bytes, sequence)
+		       ? sequence
+		       : 0;
+}
 
-		if (sequence == 0 || sequence > length - at ||
-		    !sequence_is_valid(bytes + at, sequence))
+bool utf8_is_valid(const char *text, size_t length)
+{
+	while (length > 0) {
+		size_t character = character_length(text, length);
+
+		if (character == 0)
 			return false;
-		at += sequence;
+		text += character;
+		length -= character;
 	}
 	return true;
+}
+
+json_t *utf8_to_json(const char *text)
+{
+	AUTO_BUF clean = { 0 };
+
+	for (size_t left = strlen(text); left > 0;) {
+		size_t character = character_length(text, left);
+		size_t taken = character ? character : 1;
+
+		if (!buf_append(&clean, character ? text : "?", taken))
+			return NULL;
+		text += taken;
+		left -= taken;
+	}
+	return json_string(buf_text(&clean));
 }

@@ -1,10 +1,18 @@
-/* Whether bytes are UTF-8 as RFC 3629 has it: nothing overlong, no surrogates. Pure. */
+/* UTF-8 as RFC 3629 has it: nothing overlong, no surrogates. Pure. */
 #ifndef PGBERTH_UTF8_H
 #define PGBERTH_UTF8_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 bool utf8_is_valid(const char *text, size_t length);
+
+/*
+ * Text of others (a server's last words, the engine's), perhaps cut in the middle of a
+ * character, as a JSON string: what is no UTF-8 in it becomes '?', for jansson makes no
+ * string of it at all. New reference; NULL without memory.
+ */
+json_t *utf8_to_json(const char *text);
 
 #endif
