@@ -9,7 +9,7 @@ BUILT = app/build/release/pgberthd
 PYTEST = $(PYTHON) -m pytest -q -p no:cacheprovider tests
 
 .DEFAULT_GOAL = help
-.PHONY: help build up down start stop restart status logs install test lint format asan tsan bench soak torture clean faults tools
+.PHONY: help build up down start stop restart status logs install test lint format asan tsan fuzz bench soak torture clean faults tools
 
 help: ## show this list
 	@sed -n 's/^\([a-z ]*\):[^#]*## /\1\t/p' Makefile | expand -t 28
@@ -59,17 +59,17 @@ torture: install faults tools ## the tests that take minutes each: every allocat
 
 lint: ## format, fences, static analysis, Ansible and Python
 	@which clang-format-14 clang-tidy-14 cppcheck yamllint ansible-lint shellcheck >/dev/null || { $(PLAY) dev.yml -e dev_lint=true </dev/null; }
-	clang-format-14 --dry-run -Werror app/*.[ch]
+	clang-format-14 --dry-run -Werror app/*.[ch] tests/fuzz/*.[ch]
 	./tests/fences
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 --suppress=ctuuninitvar --suppress=memleak -D_GNU_SOURCE app
 	$(MAKE) --no-print-directory -C app analyze tidy
 	yamllint -s ansible .yamllint
 	cd ansible && ansible-lint --offline site.yml dev.yml
-	shellcheck ansible/roles/image/files/build-image .ci/run tests/fences
+	shellcheck ansible/roles/image/files/build-image .ci/run tests/fences tests/fuzz/run
 	$(PYTHON) -m pyflakes tests/*.py
 
 format: ## bring the C code into shape
-	clang-format-14 -i app/*.[ch]
+	clang-format-14 -i app/*.[ch] tests/fuzz/*.[ch]
 
 asan tsan: ## run the tests on a build with sanitizers, then put the plain one back
 	$(MAKE) --no-print-directory -j2 -C app SAN=$(if $(filter asan,$@),address,thread)
@@ -81,6 +81,12 @@ asan tsan: ## run the tests on a build with sanitizers, then put the plain one b
 	$(PYTEST) -m 'serial and not slow' || status=1; \
 	tail -n +$$began $(LOG) | grep -aE 'runtime error|(Address|Leak|Thread)Sanitizer' && status=1; \
 	$(MAKE) --no-print-directory install; exit $$status
+
+SECONDS = 60
+fuzz: ## let libFuzzer look for bytes that break a parser (SECONDS=60, for each of tests/fuzz)
+	@dpkg -s clang-14 libclang-rt-14-dev >/dev/null 2>&1 || { $(PLAY) dev.yml -e dev_fuzz=true </dev/null; }
+	@$(MAKE) --no-print-directory -j2 -C app SAN=fuzzer fuzzers
+	tests/fuzz/run $(SECONDS)
 
 bench: install tools ## how long a create takes, beside the seed's way and the bare engine
 	$(PYTHON) tests/bench.py
