@@ -1,6 +1,7 @@
 /* Reading the engine's answers. */
 #include "engine_read.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,12 +27,18 @@ static bool labels_are_ours(const json_t *labels)
 	return strcmp(string_at(labels, "pgberth.root"), config->root) == 0;
 }
 
+/* 0 where it is none. */
+static int port_checked(long long port)
+{
+	return port > 0 && port <= UINT16_MAX ? (int)port : 0;
+}
+
 /* {"5432/tcp": [{"HostPort": "6123"}]} as both bindings and mappings have it. */
 static int port_of(const json_t *ports)
 {
 	const json_t *first = json_array_get(json_object_get(ports, "5432/tcp"), 0);
 
-	return atoi(string_at(first, "HostPort"));
+	return port_checked(strtoll(string_at(first, "HostPort"), NULL, 10));
 }
 
 static bool inspect_is_whole(const json_t *json)
@@ -98,8 +105,8 @@ bool container_from_list(struct container *ret, const json_t *json)
 			ret->is_named = true;
 	json_array_foreach ((json_t *)ports, i, port)
 		if (json_integer_value(json_object_get(port, "PublicPort")))
-			ret->port = (int)json_integer_value(
-				json_object_get(port, "PublicPort"));
+			ret->port = port_checked(
+				json_integer_value(json_object_get(port, "PublicPort")));
 	return true;
 }
 
