@@ -4,15 +4,13 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "api.h"
@@ -36,6 +34,7 @@
 #include "spares.h"
 #include "spec.h"
 #include "store.h"
+#include "supervisor.h"
 #include "version.h"
 
 #define STOP_TIMEOUT_MS 28000
@@ -109,33 +108,19 @@ static bool parts_init(struct config *cfg, struct error *err)
 	       engine_init(cfg, err);
 }
 
-/* Health is served from the start, all else once the records are read. */
+/*
+ * Health is served from the start, all else once the records are read. Where the socket
+ * is not ours it outlives us, and what came in the meantime waits in it: then nobody is
+ * served, and so nobody refused, before that.
+ */
 static bool parts_start(const struct config *cfg, struct error *err)
 {
-	return server_start(cfg, err) && instance_load(err) && reconciler_start(err) &&
-	       events_start(err) && spares_start(cfg, err) && keeper_start(err);
-}
+	bool inherited;
 
-/* Tells whoever started us and asked for it that we are ready: sd_notify(3). */
-static void ready_tell(void)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd;
-
-	if (!path || strlen(path) >= sizeof(address.sun_path))
-		return;
-	memcpy(address.sun_path, path, strlen(path));
-	if (path[0] == '@')
-		address.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	if (sendto(fd, "READY=1", 7, MSG_NOSIGNAL, (struct sockaddr *)&address,
-		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path))) <
-	    0)
-		log_warn("cannot tell that pgberthd is ready");
-	close(fd);
+	return server_open(cfg, &inherited, err) && (inherited || server_start(err)) &&
+	       instance_load(err) && (!inherited || server_start(err)) &&
+	       reconciler_start(err) && events_start(err) && spares_start(cfg, err) &&
+	       keeper_start(err);
 }
 
 static void signals_block(sigset_t *ret_signals)
@@ -149,12 +134,23 @@ static void signals_block(sigset_t *ret_signals)
 	pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
 }
 
-static void signals_wait(const sigset_t *signals)
+/* The next signal, or -1 after timeout_ms (0: never). */
+static int signal_next(const sigset_t *signals, int timeout_ms)
 {
-	int number = 0;
+	struct timespec timeout = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
+
+	return sigtimedwait(signals, NULL, timeout_ms ? &timeout : NULL);
+}
+
+static void signals_wait(const sigset_t *signals, const struct config *cfg)
+{
+	int interval_ms = supervisor_interval_ms();
+	int number = -1;
 
 	while (number != SIGTERM && number != SIGINT) {
-		sigwait(signals, &number);
+		if (interval_ms)
+			supervisor_feed(cfg->socket, interval_ms);
+		number = signal_next(signals, interval_ms);
 		if (number == SIGHUP)
 			log_reopen();
 	}
@@ -228,7 +224,8 @@ int main(int argc, char **argv)
 	}
 	log_info("started version=" PGBERTH_VERSION " root=%s workers=%d", cfg.root,
 		 cfg.workers);
-	ready_tell();
-	signals_wait(&signals);
+	supervisor_tell("READY=1");
+	signals_wait(&signals, &cfg);
+	supervisor_tell("STOPPING=1");
 	return parts_stop();
 }

@@ -264,18 +264,28 @@ static bool socket_inherit(void)
 	return true;
 }
 
-bool server_start(const struct config *cfg, struct error *err)
+bool server_open(const struct config *cfg, bool *ret_inherited, struct error *err)
 {
+	bool inherited = socket_inherit();
+
 	server.cfg = cfg;
 	if (FCGX_Init() != 0)
 		return fail(err, ERR_INTERNAL, "libfcgi cannot be initialised");
-	if (!socket_inherit() && !socket_bind(cfg, err))
+	if (!inherited && !socket_bind(cfg, err))
 		return false;
+	*ret_inherited = inherited;
+	return true;
+}
+
+bool server_start(struct error *err)
+{
+	int workers = server.cfg->workers;
+
 	server.stop_fd = eventfd(0, EFD_CLOEXEC);
-	server.threads = calloc((size_t)cfg->workers, sizeof(*server.threads));
+	server.threads = calloc((size_t)workers, sizeof(*server.threads));
 	if (server.stop_fd < 0 || !server.threads)
 		return fail(err, ERR_INTERNAL, "out of memory");
-	for (int i = 0; i < cfg->workers; i++) {
+	for (int i = 0; i < workers; i++) {
 		if (pthread_create(&server.threads[i], NULL, worker_run, NULL) != 0)
 			return fail(err, ERR_INTERNAL, "cannot start worker %d", i);
 		server.started++;
