@@ -9,13 +9,24 @@ BUILT = app/build/release/pgberthd
 PYTEST = $(PYTHON) -m pytest -q -p no:cacheprovider tests
 
 .DEFAULT_GOAL = help
-.PHONY: help build up down start stop restart status logs install test lint format asan tsan fuzz bench soak torture clean faults tools
+.PHONY: help build deb up down start stop restart status logs install test lint format asan tsan fuzz bench soak torture clean faults tools
 
 help: ## show this list
 	@sed -n 's/^\([a-z ]*\):[^#]*## /\1\t/p' Makefile | expand -t 28
 
 build: ## compile pgberthd
 	@$(MAKE) --no-print-directory -j2 -C app
+
+DEB = app/build/deb
+deb: ## build a Debian package, app/build/*.deb
+	@[ "$$(dpkg-parsechangelog -l app/debian/changelog -S Version)" = "$$(sed -n 's/.*PGBERTH_VERSION "\(.*\)"/\1/p' app/version.h)" ] || { echo "app/debian/changelog and app/version.h differ" >&2; exit 1; }
+	@dpkg -s debhelper lintian >/dev/null 2>&1 || { $(PLAY) dev.yml -e dev_package=true </dev/null; }
+	rm -rf $(DEB) && mkdir -p $(DEB)/pgberth/parts
+	cp -a app/*.c app/*.h app/Makefile app/seccomp.json app/host app/man app/debian $(DEB)/pgberth/
+	cp -a nginx ansible/roles $(DEB)/pgberth/parts/
+	cd $(DEB)/pgberth && DEB_BUILD_OPTIONS=noautodbgsym dpkg-buildpackage -b -us -uc
+	mv $(DEB)/*.deb $(DEB)/*.changes $(DEB)/*.buildinfo app/build/
+	lintian --fail-on error app/build/pgberth_*.changes
 
 up: ## set up this host and start everything (Ansible; again is fine)
 	@command -v ansible-playbook >/dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends ansible-core; } </dev/null
@@ -58,14 +69,16 @@ torture: install faults tools ## the tests that take minutes each: every allocat
 	PGBERTH_TORTURE=$(TORTURE) $(PYTEST) -m slow
 
 lint: ## format, fences, static analysis, Ansible and Python
-	@which clang-format-14 clang-tidy-14 cppcheck yamllint ansible-lint shellcheck >/dev/null || { $(PLAY) dev.yml -e dev_lint=true </dev/null; }
+	@which clang-format-14 clang-tidy-14 cppcheck yamllint ansible-lint shellcheck mandoc >/dev/null || { $(PLAY) dev.yml -e dev_lint=true </dev/null; }
 	clang-format-14 --dry-run -Werror app/*.[ch] tests/fuzz/*.[ch]
 	./tests/fences
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 --suppress=ctuuninitvar --suppress=memleak -D_GNU_SOURCE app
 	$(MAKE) --no-print-directory -C app analyze tidy
 	yamllint -s ansible .yamllint
 	cd ansible && ansible-lint --offline site.yml dev.yml
-	shellcheck ansible/roles/image/files/build-image .ci/run tests/fences tests/fuzz/run
+	shellcheck ansible/roles/image/files/build-image .ci/run tests/fences tests/fuzz/run app/host/stop-tenants app/debian/postinst app/debian/prerm app/debian/postrm
+	shellcheck -s bash app/host/completion
+	mandoc -T lint -W warning app/man/*
 	$(PYTHON) -m pyflakes tests/*.py
 
 format: ## bring the C code into shape

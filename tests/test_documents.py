@@ -1,0 +1,88 @@
+"""What is written down, against what the code says."""
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+APP = REPOSITORY / "app"
+OPTIONS = re.findall(r'OPTION\("(\w+)",\s+(\w+),\s+\w+,\s+"([^"]*)"', (APP / "config.c").read_text())
+MANUAL = (APP / "man/pgberth.conf.5").read_text()
+
+
+def test_all_options_of_the_table_are_found():
+    assert len(OPTIONS) == (APP / "config.c").read_text().count("\tOPTION(")
+
+
+@pytest.mark.parametrize("name, value", [(name, value) for name, _, value in OPTIONS], ids=[name for name, _, _ in OPTIONS])
+def test_manual_of_the_configuration_has_each_option_and_its_default(name, value):
+    text, = re.findall(rf"^\.It Cm [^\n]*\b{name}\b[^\n]*\n(.*?)(?=^\.It|^\.El)", MANUAL, re.MULTILINE | re.DOTALL)
+    assert f" {value} " in re.sub(r'["\n]', " ", text)
+
+
+def test_manual_of_the_configuration_has_no_option_but_those():
+    known = {name for name, _, _ in OPTIONS}
+    for line in re.findall(r"^\.It Cm (.*)", MANUAL, re.MULTILINE):
+        assert set(re.findall(r"\w+", line)) <= known
+
+
+def test_shipped_configuration_has_the_defaults():
+    shipped = re.findall(r"^; (\w+) = (.*)$", (APP / "host/pgberth.conf").read_text(), re.MULTILINE)
+    assert shipped
+    assert set(shipped) <= {(name, value) for name, _, value in OPTIONS}
+
+
+def test_manual_and_completion_of_the_command_line_have_each_option():
+    manual, completion = (APP / "man/pgberth.1").read_text().replace("\\-", "-"), (APP / "host/completion").read_text()
+    for source in APP.glob("cli_*.c"):
+        for option in re.findall(r'\{\s*"([a-z-]+)", OPTION_\w+,', source.read_text()):
+            assert f"Fl -{option}" in manual or f" -{option} " in manual, option
+            assert f"--{option}" in completion, option
+
+
+def test_manual_and_completion_of_the_command_line_have_each_command():
+    commands = re.findall(r'\{ (NULL|"\w+"), "(\w+)", \w+_command', (APP / "cli_main.c").read_text())
+    assert commands
+    for group, name in commands:
+        assert f".It Cm {group.strip(chr(34)) + ' ' if group != 'NULL' else ''}{name}" in (APP / "man/pgberth.1").read_text()
+        assert name in (APP / "host/completion").read_text()
+
+
+@pytest.mark.parametrize("line, word, offered", [
+    ("pgberth t", 1, {"token"}),
+    ("pgberth create --exp", 2, {"--expires-in", "--expire-purge"}),
+    ("pgberth token r", 2, {"revoke"}),
+    ("pgberth token add --scope ", 4, {"read", "write", "admin"}),
+])
+def test_completion_offers_what_fits(line, word, offered):
+    script = f"""
+        _init_completion() {{ cur=${{COMP_WORDS[COMP_CWORD]}}; prev=${{COMP_WORDS[COMP_CWORD - 1]}}; words=("${{COMP_WORDS[@]}}"); cword=$COMP_CWORD; }}
+        source {APP}/host/completion
+        COMP_WORDS=({' '.join(line.split(' ')[:word + 1])} {'""' if line.endswith(' ') else ''}) COMP_CWORD={word}
+        _pgberth; printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    said = subprocess.run(["bash", "-c", script], check=True, capture_output=True, text=True).stdout
+    assert set(said.split()) == offered
+
+
+def test_package_has_the_version_of_the_program():
+    version, = re.findall(r'PGBERTH_VERSION "(.*)"', (APP / "version.h").read_text())
+    assert (APP / "debian/changelog").read_text().startswith(f"pgberth ({version}) ")
+
+
+def test_everything_is_installed_below_what_is_said(tmp_path):
+    subprocess.run(["make", "-s", "-C", APP, "install", f"DESTDIR={tmp_path}", "prefix=/opt/x"],
+                   check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert {"opt/x/sbin/pgberthd", "opt/x/bin/pgberth", "opt/x/share/man/man8/pgberthd.8", "etc/pgberth/seccomp.json",
+            "etc/pgberth/pgberth.conf", "opt/x/lib/systemd/system/pgberthd.socket"} <= found
+    assert all(path.startswith(("opt/x/", "etc/")) for path in found)
+    unit = (tmp_path / "opt/x/lib/systemd/system/pgberthd.service").read_text()
+    assert "ExecStart=/opt/x/sbin/pgberthd -c /etc/pgberth/pgberth.conf\n" in unit
+    assert not [path for path in found if b"@sbindir@" in (tmp_path / path).read_bytes() or b"@libexecdir@" in (tmp_path / path).read_bytes()]
+    # What its owner wrote is left alone.
+    (tmp_path / "etc/pgberth/pgberth.conf").write_text("[pgberth]\nport_min = 7000\n")
+    subprocess.run(["make", "-s", "-C", APP, "install", f"DESTDIR={tmp_path}", "prefix=/opt/x"],
+                   check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    assert "7000" in (tmp_path / "etc/pgberth/pgberth.conf").read_text()
