@@ -75,7 +75,7 @@ lint: ## format, fences, static analysis, Ansible and Python
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 --suppress=ctuuninitvar --suppress=memleak -D_GNU_SOURCE app
 	$(MAKE) --no-print-directory -C app analyze tidy
 	yamllint -s ansible .yamllint
-	cd ansible && ansible-lint --offline site.yml dev.yml
+	cd ansible && ansible-lint --offline site.yml dev.yml ci.yml verify.yml upgrade.yml
 	shellcheck ansible/roles/image/files/build-image .ci/run tests/fences tests/fuzz/run app/host/stop-tenants app/debian/postinst app/debian/prerm app/debian/postrm
 	shellcheck -s bash app/host/completion
 	mandoc -T lint -W warning app/man/*
