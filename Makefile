@@ -9,7 +9,7 @@ BUILT = app/build/release/pgberthd
 PYTEST = $(PYTHON) -m pytest -q -p no:cacheprovider tests
 
 .DEFAULT_GOAL = help
-.PHONY: help build deb up down start stop restart status logs install test lint format asan tsan fuzz bench soak torture clean faults tools
+.PHONY: help build deb up down start stop restart status logs install test lint format asan tsan fuzz bench soak torture clean faults tools vm-test
 
 help: ## show this list
 	@sed -n 's/^\([a-z ]*\):[^#]*## /\1\t/p' Makefile | expand -t 28
@@ -74,9 +74,9 @@ lint: ## format, fences, static analysis, Ansible and Python
 	./tests/fences
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 --suppress=ctuuninitvar --suppress=memleak -D_GNU_SOURCE app
 	$(MAKE) --no-print-directory -C app analyze tidy
-	yamllint -s ansible .yamllint
+	yamllint -s ansible .yamllint .github .gitlab-ci.yml
 	cd ansible && ansible-lint --offline site.yml dev.yml ci.yml verify.yml upgrade.yml
-	shellcheck ansible/roles/image/files/build-image .ci/run tests/fences tests/fuzz/run app/host/stop-tenants app/debian/postinst app/debian/prerm app/debian/postrm
+	shellcheck ansible/roles/image/files/build-image .ci/run tests/fences tests/fuzz/run app/host/stop-tenants app/debian/postinst app/debian/prerm app/debian/postrm vagrant/make-image vagrant/provision vagrant/test
 	shellcheck -s bash app/host/completion
 	mandoc -T lint -W warning app/man/*
 	$(PYTHON) -m pyflakes tests/*.py
@@ -107,6 +107,10 @@ bench: install tools ## how long a create takes, beside the seed's way and the b
 MINUTES = 10
 soak: build faults tools ## make, kill, restart everything at random (MINUTES=10) and look whether all holds
 	$(PYTHON) tests/soak.py --minutes $(MINUTES)
+
+PROVIDER = docker
+vm-test: ## run the tests inside a box of Vagrant's (T=name: only those; PROVIDER=virtualbox, libvirt or docker)
+	cd vagrant && vagrant up --provider=$(PROVIDER) && vagrant ssh -c 'sudo /pgberth-clone/vagrant/test $(if $(T),T="$(T)")'
 
 clean: ## remove what was built
 	$(MAKE) --no-print-directory -C app clean
