@@ -54,13 +54,25 @@ static json_t *number_or_null(int number)
 	return number ? json_integer(number) : json_null();
 }
 
+/* Who can reach it: those on the host in any case, by the gateway of its network. */
+static json_t *exposure_to_json(const struct record *record)
+{
+	bool is_local = strncmp(config->publish_address, "127.", 4) == 0;
+
+	return json_pack("{s:s s:o s:s s:o s:s}", "address", config->publish_address,
+			 "port", number_or_null(record->port), "reach",
+			 is_local ? "host" : "network", "allow",
+			 allow_to_json(&record->allow), "tls", tls_name(record->tls));
+}
+
 /* New reference; NULL without memory. */
 static json_t *view_to_json(const struct view *view)
 {
 	const struct record *record = &view->record;
 
 	return json_pack(
-		"{s:s s:s s:s s:o s:s s:o s:s s:o s:o s:o s:{s:i s:o} s:o s:o s:o s:b}",
+		"{s:s s:s s:s s:o s:s s:o s:s s:o s:o s:o s:{s:i s:o} s:o s:o s:o s:b"
+		" s:o s:s s:o}",
 		"status", "OK", "storage_dir", record->storage_dir, "state",
 		state_name(view->state), "port", number_or_null(record->port), "address",
 		config->publish_address, "version", number_or_null(record->version),
@@ -70,7 +82,8 @@ static json_t *view_to_json(const struct view *view)
 		"cpus", cpus_to_json(record->cpus), "container_id",
 		text_or_null(view->container_id), "reason", text_or_null(record->reason),
 		"expires_at", time_or_null(record->expires_at), "expire_purge",
-		record->expire_purge);
+		record->expire_purge, "allow", allow_to_json(&record->allow), "tls",
+		tls_name(record->tls), "exposure", exposure_to_json(record));
 }
 
 bool answer(struct call *call, json_t *json, struct error *err)

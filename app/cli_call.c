@@ -20,6 +20,8 @@ enum {
 	OPTION_STATE,
 	OPTION_JSON,
 	OPTION_PURGE,
+	OPTION_ALLOW,
+	OPTION_TLS,
 };
 
 /* What the commands of this file take, all of it. */
@@ -48,6 +50,10 @@ static const struct argp_option create_options[] = {
 	{ "label", OPTION_LABEL, "KEY=VALUE", 0, "any number of times", 0 },
 	{ "expires-in", OPTION_EXPIRES, "SECONDS", 0, "then it is deleted by itself", 0 },
 	{ "expire-purge", OPTION_EXPIRE_PURGE, NULL, 0, "and its storage trashed", 0 },
+	{ "allow", OPTION_ALLOW, "NETWORK", 0,
+	  "may connect, any number of times (\"\": only its host); default: everybody",
+	  0 },
+	{ "tls", OPTION_TLS, "CHOICE", 0, "offered (default) or required", 0 },
 	{ "password-file", OPTION_PASSWORD_FILE, "FILE", 0,
 	  "holds the password (- for standard input); without, it is asked for", 0 },
 	JSON_OPTION,
@@ -96,6 +102,18 @@ static void label_take(json_t *fields, const char *value, struct argp_state *sta
 	json_object_set_new(labels, key, json_string(equals + 1));
 }
 
+static void network_take(json_t *fields, const char *value)
+{
+	json_t *allow = json_object_get(fields, "allow");
+
+	if (!allow) {
+		allow = json_array();
+		json_object_set_new(fields, "allow", allow);
+	}
+	if (*value)
+		json_array_append_new(allow, json_string(value));
+}
+
 static error_t field_option(int key, char *value, struct argp_state *state)
 {
 	static const struct {
@@ -141,6 +159,11 @@ static error_t call_option(int key, char *value, struct argp_state *state)
 		arguments->label = value;
 		label_take(arguments->fields, value, state);
 		return 0;
+	case OPTION_ALLOW:
+		network_take(arguments->fields, value);
+		return 0;
+	case OPTION_TLS:
+		return json_object_set_new(arguments->fields, "tls", json_string(value));
 	case OPTION_EXPIRE_PURGE:
 		return json_object_set_new(arguments->fields, "expire_purge",
 					   json_true());

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "certificate.h"
+#include "certificate_host.h"
 #include "scope.h"
 
 /* As root in pgberthd's place; see pg_ident.conf. Whoever else can enter the socket's
@@ -12,15 +13,44 @@
 #define HBA_LOCAL                                                                        \
 	"# Written by pgberth, which overwrites it.\nlocal all all peer map=pgberth\n"
 
-static const char *const hba_texts[] = {
-	[HBA_SOCKET_ONLY] = HBA_LOCAL,
-	[HBA_OPEN] = HBA_LOCAL "host all all all scram-sha-256\n"
-			       "host replication all all scram-sha-256\n",
-};
-
-struct conf_file conf_hba(enum hba hba)
+static bool hba_admit(struct buf *ret, enum tls tls, const char *address)
 {
-	return (struct conf_file){ "pg_hba.conf", hba_texts[hba] };
+	const char *kind = tls == TLS_REQUIRED ? "hostssl" : "host";
+
+	return buf_printf(ret,
+			  "%s all all %s scram-sha-256\n"
+			  "%s replication all %s scram-sha-256\n",
+			  kind, address, kind, address);
+}
+
+static bool hba_admit_clients(struct buf *ret, enum tls tls, const struct allow *clients)
+{
+	char text[CIDR_TEXT_SIZE];
+
+	if (allow_is_everybody(clients))
+		return hba_admit(ret, tls, "all");
+	for (int i = 0; i < clients->count; i++) {
+		cidr_text(&clients->list[i], text);
+		if (!hba_admit(ret, tls, text))
+			return false;
+	}
+	return true;
+}
+
+bool conf_hba(struct buf *ret, enum hba hba, const struct allow *clients, enum tls tls)
+{
+	static const char no_clear[] = "hostnossl all all all reject\n"
+				       "hostnossl replication all all reject\n";
+
+	if (!buf_printf(ret, HBA_LOCAL))
+		return false;
+	if (hba == HBA_SOCKET_ONLY)
+		return true;
+	if (tls == TLS_REQUIRED && !buf_printf(ret, no_clear))
+		return false;
+	return hba_admit_clients(ret, tls, clients) &&
+	       (hba == HBA_OPEN ||
+		buf_printf(ret, "# The server may still have to read it.\n"));
 }
 
 bool conf_server(struct buf *ret, const struct record *record)
@@ -58,29 +88,34 @@ bool conf_passwd(struct buf *ret, const struct record *record)
 }
 
 static bool conf_fill(struct conf *conf, const struct config *cfg,
-		      const struct record *record, struct error *err)
+		      const struct record *record, const struct allow *clients,
+		      struct error *err)
 {
-	static const char *const names[CONF_FILES] = { CONF_SERVER_NAME, "pg_hba.conf",
-						       "pg_ident.conf", "server.key",
-						       "server.crt" };
+	static const char *const names[CONF_FILES] = {
+		CONF_SERVER_NAME, CONF_HBA_NAME, "pg_ident.conf",	"server.key",
+		"server.crt",	  CONF_KEY_NAME, CONF_CERTIFICATE_NAME,
+	};
+	bool shared = certificate_host_is_set();
+	int count = shared ? CONF_FILES : CONF_FILES - 2;
 
 	if (!certificate_make(record->storage_dir, &conf->text[3], &conf->text[4], err))
 		return false;
 	if (!conf_server(&conf->text[0], record) ||
-	    !buf_printf(&conf->text[1], "%s", hba_texts[HBA_OPEN]) ||
-	    !conf_ident(&conf->text[2], cfg))
+	    !conf_hba(&conf->text[1], HBA_OPEN, clients, record->tls) ||
+	    !conf_ident(&conf->text[2], cfg) ||
+	    (shared && !certificate_host_read(&conf->text[5], &conf->text[6])))
 		return fail(err, ERR_INTERNAL, "out of memory");
-	for (int i = 0; i < CONF_FILES; i++)
+	for (int i = 0; i < count; i++)
 		conf->files[i] = (struct conf_file){ names[i], buf_text(&conf->text[i]) };
 	return true;
 }
 
 bool conf_make(struct conf *ret, const struct config *cfg, const struct record *record,
-	       struct error *err)
+	       const struct allow *clients, struct error *err)
 {
 	struct conf conf = { 0 };
 
-	if (!conf_fill(&conf, cfg, record, err)) {
+	if (!conf_fill(&conf, cfg, record, clients, err)) {
 		conf_done(&conf);
 		return false;
 	}
@@ -104,8 +139,6 @@ static const char *const settings[] = {
 	"unix_socket_directories=/pg/run",
 	"unix_socket_permissions=0700",
 	"ssl=on",
-	"ssl_cert_file=/etc/pgberth/server.crt",
-	"ssl_key_file=/etc/pgberth/server.key",
 	"logging_collector=on",
 	"log_destination=stderr",
 	"log_directory=/pg/log",
@@ -139,12 +172,23 @@ static bool server_words(struct buf *text, int version)
 	       buf_append(text, "", 1);
 }
 
+static bool setting_add(struct buf *text, const char *setting)
+{
+	return word_add(text, "-c") && word_add(text, setting);
+}
+
 static bool settings_add(struct buf *text)
 {
+	bool shared = certificate_host_is_set();
+
 	for (size_t i = 0; i < COUNT_OF(settings); i++)
-		if (!word_add(text, "-c") || !word_add(text, settings[i]))
+		if (!setting_add(text, settings[i]))
 			return false;
-	return true;
+	return setting_add(text,
+			   shared ? "ssl_cert_file=/etc/pgberth/" CONF_CERTIFICATE_NAME
+				  : "ssl_cert_file=/etc/pgberth/server.crt") &&
+	       setting_add(text, shared ? "ssl_key_file=/etc/pgberth/" CONF_KEY_NAME
+					: "ssl_key_file=/etc/pgberth/server.key");
 }
 
 bool conf_argv(const char *argv[CONF_ARGV_MAX], struct buf *text,

@@ -12,7 +12,7 @@
 #include "record.h"
 #include "store.h"
 
-#define CONF_FILES 5
+#define CONF_FILES 7
 
 /* The files of one instance; content is owned. */
 struct conf {
@@ -20,22 +20,29 @@ struct conf {
 	struct conf_file files[CONF_FILES + 1]; /* ends with a row without a name */
 };
 
-/* Which clients pg_hba.conf lets in. */
-enum hba { HBA_OPEN, HBA_SOCKET_ONLY };
+/*
+ * Which clients pg_hba.conf lets in. A draft means the same as an open one, and says
+ * that the server may not have read it yet.
+ */
+enum hba { HBA_OPEN, HBA_DRAFT, HBA_SOCKET_ONLY };
 
-/* All files of a new instance, its key and certificate among them. */
+/* All files of a new instance, its key and certificate among them; clients: who may
+ * connect by TCP. */
 bool conf_make(struct conf *ret, const struct config *cfg, const struct record *record,
-	       struct error *err);
+	       const struct allow *clients, struct error *err);
 void conf_done(struct conf *conf);
 
 #define AUTO_CONF __attribute__((cleanup(conf_done))) struct conf
 
 /* One file's content. postgresql.conf depends on the memory limit. */
 bool conf_server(struct buf *ret, const struct record *record);
-struct conf_file conf_hba(enum hba hba);
+bool conf_hba(struct buf *ret, enum hba hba, const struct allow *clients, enum tls tls);
 bool conf_passwd(struct buf *ret, const struct record *record);
 
 #define CONF_SERVER_NAME "postgresql.conf"
+#define CONF_HBA_NAME "pg_hba.conf"
+#define CONF_KEY_NAME "host.key"
+#define CONF_CERTIFICATE_NAME "host.crt"
 #define CONF_REPAIR_NAME "repair.sql"
 #define CONF_PASSWD_NAME "passwd"
 

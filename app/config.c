@@ -20,7 +20,7 @@ static const struct option {
 	const char *name;
 	enum kind kind;
 	size_t offset;
-	const char *value; /* the default */
+	const char *value; /* the default; NULL: not set */
 	int min, max;
 } options[] = {
 #define OPTION(name, kind, member, ...)                                                  \
@@ -41,6 +41,8 @@ static const struct option {
 	OPTION("egress", TEXT, egress, "none", 0, 0),
 	OPTION("seccomp_profile", TEXT, seccomp_profile, "/etc/pgberth/seccomp.json", 0,
 	       0),
+	OPTION("tls_certificate", TEXT, tls_certificate, NULL, 0, 0),
+	OPTION("tls_key", TEXT, tls_key, NULL, 0, 0),
 	OPTION("port_min", NUMBER, port_min, "6000", 1024, 65535),
 	OPTION("port_max", NUMBER, port_max, "9999", 1024, 65535),
 	OPTION("uid_min", NUMBER, uid_min, "300000", 1000, 2000000000),
@@ -174,6 +176,9 @@ static bool config_check(struct config *cfg, struct error *err)
 			    "changes must be below workers, or a GET may find no worker");
 	if (inet_pton(AF_INET, cfg->publish_address, &address) != 1)
 		return fail(err, ERR_INVALID, "publish_address must be an IPv4 address");
+	if (!cfg->tls_certificate != !cfg->tls_key)
+		return fail(err, ERR_INVALID,
+			    "tls_certificate and tls_key go together: give both or none");
 	if (strlen(cfg->admin_user) > 63 || strncmp(cfg->admin_user, "pg_", 3) == 0 ||
 	    cfg->admin_user[strspn(cfg->admin_user,
 				   "abcdefghijklmnopqrstuvwxyz0123456789_")])
@@ -191,7 +196,8 @@ bool config_load(struct config *cfg, const char *path, struct error *err)
 
 	*cfg = (struct config){ 0 };
 	for (size_t i = 0; i < COUNT_OF(options); i++)
-		if (!option_set(cfg, &options[i], options[i].value, err))
+		if (options[i].value &&
+		    !option_set(cfg, &options[i], options[i].value, err))
 			return false;
 	err->message[0] = '\0';
 	line = ini_parse(path, on_line, &reading);

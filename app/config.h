@@ -22,6 +22,7 @@ struct config {
 	char *network; /* of the engine, and its bridge's name */
 	char *egress;  /* none or open: whether names of the outside can be looked up */
 	char *seccomp_profile;
+	char *tls_certificate, *tls_key; /* that all servers have; NULL: each its own */
 	int port_min, port_max;
 	int uid_min, uid_max;
 	int workers, changes;

@@ -2,7 +2,9 @@
 #include "engine_network.h"
 
 #include <jansson.h>
+#include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "engine_parts.h"
@@ -14,6 +16,11 @@
 
 static const struct config *config;
 static atomic_bool is_sound;
+
+static struct {
+	pthread_mutex_t lock;
+	char address[INET_ADDRSTRLEN]; /* held under lock; "": not known */
+} gateway = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 void engine_network_init(const struct config *cfg)
 {
@@ -62,18 +69,78 @@ static bool network_check(const json_t *json, struct error *err)
 		    config->network);
 }
 
+/* Of a network that was not told of a gateway the engine takes the first address, and
+ * does not always say so: the default one's is left out until the engine restarts. */
+static bool gateway_read(const json_t *network, char ret[INET_ADDRSTRLEN])
+{
+	const json_t *first = json_array_get(
+		json_object_get(json_object_get(network, "IPAM"), "Config"), 0);
+	const char *said = json_string_value(json_object_get(first, "Gateway"));
+	const char *subnet = json_string_value(json_object_get(first, "Subnet"));
+	struct in_addr address;
+
+	if (said) {
+		snprintf(ret, INET_ADDRSTRLEN, "%.*s", (int)strcspn(said, "/"), said);
+		return inet_pton(AF_INET, ret, &address) == 1;
+	}
+	if (!subnet)
+		return false;
+	snprintf(ret, INET_ADDRSTRLEN, "%.*s", (int)strcspn(subnet, "/"), subnet);
+	if (inet_pton(AF_INET, ret, &address) != 1)
+		return false;
+	address.s_addr = htonl(ntohl(address.s_addr) + 1);
+	return inet_ntop(AF_INET, &address, ret, INET_ADDRSTRLEN) != NULL;
+}
+
+static void gateway_keep(const json_t *network)
+{
+	char address[INET_ADDRSTRLEN];
+
+	if (!gateway_read(network, address))
+		address[0] = '\0';
+	pthread_mutex_lock(&gateway.lock);
+	memcpy(gateway.address, address, sizeof(address));
+	pthread_mutex_unlock(&gateway.lock);
+}
+
+static bool network_get(int *ret_status, json_t **ret_json, struct error *err)
+{
+	return engine_call("GET", QUICK_MS, NULL, ret_status, ret_json, err,
+			   "/networks/%s", config->network);
+}
+
+/* Two threads may find it missing at once, and the engine refuse the second in one way
+ * or another: what counts is whether it is there afterwards. */
+static bool network_get_or_make(int *ret_status, json_t **ret_json, struct error *err)
+{
+	struct error why = { 0 };
+	bool made;
+
+	if (!network_get(ret_status, ret_json, err))
+		return false;
+	if (*ret_status != 404)
+		return true;
+	json_decref(*ret_json);
+	*ret_json = NULL;
+	made = network_make(&why);
+	if (!network_get(ret_status, ret_json, err))
+		return false;
+	if (made || *ret_status == 200)
+		return true;
+	*err = why;
+	return false;
+}
+
 static bool network_look(struct error *err)
 {
 	json_auto_t *json = NULL;
 	int status;
 
-	if (!engine_call("GET", QUICK_MS, NULL, &status, &json, err, "/networks/%s",
-			 config->network))
+	if (!network_get_or_make(&status, &json, err))
 		return false;
-	if (status == 404)
-		return network_make(err);
 	if (status != 200)
 		return engine_refused(err, "show the tenants' network", status, json);
+	gateway_keep(json);
 	return strcmp(config->network, NETWORK_DEFAULT) == 0 || network_check(json, err);
 }
 
@@ -88,4 +155,30 @@ bool engine_network_ensure(struct error *err)
 bool engine_network_require(struct error *err)
 {
 	return atomic_load(&is_sound) || engine_network_ensure(err);
+}
+
+static bool gateway_get(char ret[INET_ADDRSTRLEN])
+{
+	pthread_mutex_lock(&gateway.lock);
+	memcpy(ret, gateway.address, sizeof(gateway.address));
+	pthread_mutex_unlock(&gateway.lock);
+	return *ret != '\0';
+}
+
+bool engine_network_gateway(char ret[INET_ADDRSTRLEN], struct error *err)
+{
+	struct error why;
+
+	if (gateway_get(ret))
+		return true;
+	/* One that is not sound has a gateway all the same. */
+	if (!engine_network_ensure(&why) && !gateway_get(ret)) {
+		*err = why;
+		return false;
+	}
+	return gateway_get(ret) ||
+	       fail(err, ERR_ENGINE,
+		    "the engine does not say which gateway the network "
+		    "%s has",
+		    config->network);
 }

@@ -2,6 +2,8 @@
 #ifndef PGBERTH_ENGINE_NETWORK_H
 #define PGBERTH_ENGINE_NETWORK_H
 
+#include <arpa/inet.h>
+
 #include "config.h"
 #include "error.h"
 
@@ -21,5 +23,11 @@ bool engine_network_ensure(struct error *err);
 
 /* The same, if it has not been found well since the engine was last connected to. */
 bool engine_network_require(struct error *err);
+
+/*
+ * The address that the host itself has on that bridge: clients on the host are seen as
+ * it by the servers. As it was when the network was last looked at. ERR_ENGINE.
+ */
+bool engine_network_gateway(char ret[INET_ADDRSTRLEN], struct error *err);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "admit.h"
 #include "fault.h"
 #include "instance_parts.h"
 #include "locks.h"
@@ -64,6 +65,10 @@ void instance_apply(struct record *record, const struct spec *spec)
 			spec->expires_in_s ? time(NULL) + spec->expires_in_s : 0;
 	if (spec->given & GIVEN_PURGE)
 		record->expire_purge = spec->expire_purge;
+	if (spec->given & GIVEN_ALLOW)
+		record->allow = spec->allow;
+	if (spec->given & GIVEN_TLS)
+		record->tls = spec->tls;
 	if (spec->given & GIVEN_LABELS) {
 		json_decref(record->labels);
 		record->labels = json_incref(spec->labels);
@@ -269,21 +274,34 @@ static bool change_port_at_rest(struct view *view, int had, struct error *err)
 	return instance_show(view, view->state, err);
 }
 
-/* Limits and labels: no restart. */
-static bool change_in_place(struct view *view, const struct view *was, bool runs,
-			    struct error *err)
+static void admit_undo(const struct record *record, bool runs)
+{
+	struct error err;
+
+	if (!admit_change(record, runs, &err))
+		log_warn("not known to let clients in as before name=%s error=\"%s\"",
+			 record->storage_dir, err.message);
+}
+
+/* Limits, labels and who may connect: no restart. */
+static bool change_in_place(struct view *view, const struct view *was,
+			    const struct spec *spec, bool runs, struct error *err)
 {
 	struct record *record = &view->record;
 	struct work work = { .start.record = record };
 	struct error ignored;
 	bool limits = record->memory_mb != was->record.memory_mb ||
 		      record->cpus != was->record.cpus;
+	bool access = spec->given & (GIVEN_ALLOW | GIVEN_TLS);
 
-	if (store_save(record, err) && (!limits || !runs || reconcile(&work, err)) &&
+	if (store_save(record, err) && (!access || admit_change(record, runs, err)) &&
+	    (!limits || !runs || reconcile(&work, err)) &&
 	    instance_show(view, view->state, err))
 		return true;
 	/* Also where it was saved but not synced: the new one is in its place. */
 	store_save(&was->record, &ignored);
+	if (access)
+		admit_undo(&was->record, runs);
 	return false;
 }
 
@@ -305,7 +323,7 @@ bool instance_change(const char *name, const struct spec *spec, struct view *ret
 	else if (moves)
 		ok = change_port_at_rest(&view, was.record.port, err);
 	else
-		ok = change_in_place(&view, &was, runs, err);
+		ok = change_in_place(&view, &was, spec, runs, err);
 	*ret_restarted = moves && runs;
 	return ok && instance_give(ret, &view);
 }

@@ -29,7 +29,8 @@ void instance_strays_init(const struct config *cfg);
  */
 bool instance_create(const struct spec *spec, struct view *ret, struct error *err);
 
-/* Port (restarts: *ret_restarted), limits and labels. Errors: ERR_PORT_IN_USE. */
+/* Port (restarts: *ret_restarted), limits, labels and who may connect. Errors:
+ * ERR_PORT_IN_USE. */
 bool instance_change(const char *name, const struct spec *spec, struct view *ret,
 		     bool *ret_restarted, struct error *err);
 

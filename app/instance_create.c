@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "admit.h"
 #include "conf.h"
 #include "disk.h"
 #include "fault.h"
@@ -39,6 +40,7 @@ static bool record_new(struct record *ret, const struct spec *spec, struct error
 			spec->given & GIVEN_VERSION ? spec->version : config->version[0],
 		.memory_mb = 512 < config->host_memory_mb ? 512 : config->host_memory_mb,
 		.cpus = 1,
+		.allow = allow_everybody(),
 		.labels = json_object(),
 	};
 	memcpy(ret->storage_dir, spec->storage_dir, sizeof(ret->storage_dir));
@@ -53,10 +55,12 @@ static bool storage_take(struct record *record, bool *ret_filled, struct error *
 {
 	struct template template;
 	struct spare spare;
+	struct allow clients;
 	AUTO_CONF conf = { 0 };
 	bool spared;
 
-	if (!disk_has_room(err) || !store_template(record->version, &template, err))
+	if (!disk_has_room(err) || !admit_clients(record, &clients, err) ||
+	    !store_template(record->version, &template, err))
 		return false;
 	spared = store_spare_take(record->version, &template, &spare);
 	if (!spared && !store_uid_take(&record->uid, err))
@@ -65,7 +69,7 @@ static bool storage_take(struct record *record, bool *ret_filled, struct error *
 		record->uid = spare.uid;
 	spares_poke();
 	*ret_filled = spared;
-	if (conf_make(&conf, config, record, err) &&
+	if (conf_make(&conf, config, record, &clients, err) &&
 	    store_take(record, conf.files, spared ? &spare : NULL, err))
 		return true;
 	store_uid_release(record->uid);
@@ -114,6 +118,10 @@ static const char *field_that_differs(const struct record *record,
 		return "cpus";
 	if ((spec->given & GIVEN_LABELS) && !json_equal(spec->labels, record->labels))
 		return "labels";
+	if ((spec->given & GIVEN_ALLOW) && !allow_equal(&spec->allow, &record->allow))
+		return "allow";
+	if ((spec->given & GIVEN_TLS) && spec->tls != record->tls)
+		return "tls";
 	return NULL;
 }
 

@@ -15,6 +15,7 @@
 
 #include "api.h"
 #include "auth.h"
+#include "certificate_host.h"
 #include "config.h"
 #include "deadline.h"
 #include "disk.h"
@@ -92,7 +93,7 @@ static bool parts_init(struct config *cfg, struct error *err)
 		return false;
 	if (!log_open(cfg->log))
 		return fail_errno(err, "cannot open the log %s", cfg->log);
-	if (!auth_init(cfg, err))
+	if (!auth_init(cfg, err) || !certificate_host_init(cfg, err))
 		return false;
 	spec_set_limits(cfg);
 	api_init(cfg);

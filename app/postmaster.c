@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admit.h"
 #include "conf.h"
 #include "deadline.h"
 #include "fault.h"
@@ -19,7 +20,6 @@
 #define POLL_MS 3
 #define LOOK_EVERY_MS 400 /* at the container, while its server does not answer */
 #define PROOF_TIMEOUT_MS 15000
-#define HEAR_TIMEOUT_MS 2000
 #define RESTARTS_MAX 3 /* of a server that does not come up, by the engine */
 #define REPAIR_TIMEOUT_MS 120000
 #define IDLE_TIMEOUT_MS 5000
@@ -29,6 +29,7 @@ static const struct config *config;
 void postmaster_init(const struct config *cfg)
 {
 	config = cfg;
+	admit_init(cfg);
 }
 
 /* The filling of a new data directory, beside the making of its container. */
@@ -151,48 +152,18 @@ static enum pg_outcome socket_wait(const struct start *start, struct error *err)
 	return PG_FAILED;
 }
 
-/* Writes pg_hba.conf if it is another one; *ret_changed tells. */
-static bool hba_set(const struct record *record, enum hba hba, bool *ret_changed,
-		    struct error *err)
-{
-	struct conf_file file = conf_hba(hba);
-
-	*ret_changed = !store_conf_equals(record, &file);
-	return !*ret_changed || store_conf_write(record, &file, err);
-}
-
-static bool is_open(const struct record *record)
-{
-	struct error ignored;
-
-	return pg_asks_for_scram(record->port, deadline_in_ms(HEAR_TIMEOUT_MS),
-				 &ignored) == PG_OK;
-}
-
-/* Lets clients in by TCP, now. The file may have been written by a call that was cut off
- * before the server read it, so the server is asked, not the file. */
-static enum pg_outcome hba_open(const struct record *record, struct error *err)
-{
-	bool changed;
-
-	if (!hba_set(record, HBA_OPEN, &changed, err))
-		return PG_FAILED;
-	fault_point("prove.written");
-	if (!changed && is_open(record))
-		return PG_OK;
-	return role_reload(record, deadline_in_ms(PROOF_TIMEOUT_MS), err);
-}
-
-/* While the server starts, only a call with a password waits: its client does, too. */
-static bool hba_open_wait(const struct start *start, struct error *err)
+/* While the server starts, only a call with a password waits: its client does, too. A
+ * tenant that shut pgberth out is no reason to call an open server broken. */
+static bool open_wait(const struct start *start, struct error *err)
 {
 	long long deadline = deadline_in_ms(PROOF_TIMEOUT_MS);
 	enum pg_outcome outcome;
 
-	while ((outcome = hba_open(start->record, err)) == PG_NOT_YET &&
+	while ((outcome = admit_open(start->record, err)) == PG_NOT_YET &&
 	       start->password && !deadline_passed(deadline))
 		sleep_ms(POLL_MS);
-	return outcome == PG_OK;
+	return outcome == PG_OK ||
+	       (outcome == PG_REFUSED && admit_is_open(start->record));
 }
 
 /* A reload takes a moment: until then the old hba answers. */
@@ -217,8 +188,8 @@ static bool scram_prove(const struct start *start, struct error *err)
 {
 	long long deadline = deadline_in_ms(PROOF_TIMEOUT_MS);
 
-	while (pg_asks_for_scram(start->record->port, deadline_in_ms(HEAR_TIMEOUT_MS),
-				 err) != PG_OK) {
+	while (pg_asks_for_scram(start->record->port,
+				 deadline_in_ms(ADMIT_HEAR_TIMEOUT_MS), err) != PG_OK) {
 		if (deadline_passed(deadline))
 			return false;
 		sleep_ms(POLL_MS);
@@ -231,7 +202,7 @@ bool postmaster_is_heard(const struct record *record)
 	struct error ignored;
 
 	enum pg_outcome outcome = pg_asks_for_scram(
-		record->port, deadline_in_ms(HEAR_TIMEOUT_MS), &ignored);
+		record->port, deadline_in_ms(ADMIT_HEAR_TIMEOUT_MS), &ignored);
 
 	return outcome == PG_OK || outcome == PG_REFUSED;
 }
@@ -240,7 +211,7 @@ bool postmaster_prove(const struct start *start, struct error *err)
 {
 	enum pg_outcome outcome;
 
-	if (!hba_open_wait(start, err))
+	if (!open_wait(start, err))
 		return false;
 	if (start->password)
 		return login_prove(start, err) == PG_OK;
@@ -420,7 +391,6 @@ static bool conf_prepare(const struct start *start, struct error *err)
 {
 	AUTO_BUF text = { 0 };
 	struct conf_file file;
-	bool changed;
 
 	store_clear_stale(start->record);
 	if (!conf_server(&text, start->record))
@@ -429,8 +399,7 @@ static bool conf_prepare(const struct start *start, struct error *err)
 	if (!store_conf_equals(start->record, &file) &&
 	    !store_conf_write(start->record, &file, err))
 		return false;
-	return hba_set(start->record, start->verifier ? HBA_SOCKET_ONLY : HBA_OPEN,
-		       &changed, err);
+	return admit_prepare(start->record, start->verifier != NULL, err);
 }
 
 bool postmaster_start(struct start *start, struct error *err)

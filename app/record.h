@@ -8,12 +8,16 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "allow.h"
 #include "error.h"
 
 #define NAME_MAX_LENGTH 63
 #define NAME_SIZE (NAME_MAX_LENGTH + 1)
 
 enum wanted { WANTED_RUNNING, WANTED_STOPPED, WANTED_STORED };
+
+/* Whether clients may do without TLS. */
+enum tls { TLS_OFFERED, TLS_REQUIRED };
 
 struct record {
 	char storage_dir[NAME_SIZE];
@@ -26,6 +30,8 @@ struct record {
 	int memory_mb;
 	double cpus;
 	json_t *labels; /* an object; owned, never shared with another record */
+	struct allow allow;
+	enum tls tls;
 	char created_at[32];
 	char image_id[80];	/* that it last started from; informs only */
 	char libc[16], icu[16]; /* that its collations were made with; "": unknown */
@@ -60,6 +66,9 @@ bool name_is_valid(const char *name);
 
 /* The same characters, up to a length of one's own. */
 bool name_is_valid_to(const char *name, size_t length_max);
+
+const char *tls_name(enum tls tls);
+bool tls_from_name(enum tls *ret_tls, const char *name);
 
 /* CPUs as a JSON number: 1 rather than 1.0. New reference. */
 json_t *cpus_to_json(double cpus);

@@ -36,6 +36,14 @@ enum pg_outcome role_reset(const struct record *record, long long deadline_ms,
 enum pg_outcome role_reload(const struct record *record, long long deadline_ms,
 			    struct error *err);
 
+/*
+ * The server reads its configuration files again, and has read them: whoever connects
+ * from now on is let in by them. Then connections are ended that come by TCP from none
+ * of the clients, or without TLS where the record requires it.
+ */
+enum pg_outcome role_admit(const struct record *record, const struct allow *clients,
+			   long long deadline_ms, struct error *err);
+
 /* The text of repair.sql, which does in single-user mode what role_settle() does. */
 bool role_repair_sql(struct buf *ret, const char *verifier);
 

@@ -22,6 +22,8 @@
 #define EXPIRES_IN FIELD("expires_in", INTEGER, false, GIVEN_EXPIRES, expires_in_s)
 #define EXPIRE_PURGE FIELD("expire_purge", SWITCH, false, GIVEN_PURGE, expire_purge)
 #define LABEL_SET FIELD("labels", LABELS, false, GIVEN_LABELS, labels)
+#define ALLOW FIELD("allow", NETWORKS, false, GIVEN_ALLOW, allow)
+#define TLS_CHOICE FIELD("tls", TLS, false, GIVEN_TLS, tls)
 
 const struct field create_fields[] = {
 	FIELD("storage_dir", NAME, true, GIVEN_STORAGE_DIR, storage_dir),
@@ -33,10 +35,13 @@ const struct field create_fields[] = {
 	LABEL_SET,
 	EXPIRES_IN,
 	EXPIRE_PURGE,
+	ALLOW,
+	TLS_CHOICE,
 	{ .name = NULL },
 };
 const struct field change_fields[] = {
-	PORT, MEMORY_MB, CPUS, LABEL_SET, EXPIRES_IN, EXPIRE_PURGE, { .name = NULL }
+	PORT,	      MEMORY_MB, CPUS,	     LABEL_SET,	       EXPIRES_IN,
+	EXPIRE_PURGE, ALLOW,	 TLS_CHOICE, { .name = NULL },
 };
 const struct field password_fields[] = { ADMIN_PASSWORD, { .name = NULL } };
 const struct field start_fields[] = { PORT,
@@ -230,6 +235,26 @@ static bool labels_parse(const struct field *field, const json_t *value,
 	return spec->labels || fail(err, ERR_INTERNAL, "out of memory");
 }
 
+static bool networks_parse(const struct field *field, const json_t *value, bool form,
+			   struct spec *spec, struct error *err)
+{
+	if (form && json_is_string(value))
+		return allow_from_text(&spec->allow, json_string_value(value),
+				       json_string_length(value), field->name, err);
+	return allow_from_json(&spec->allow, value, field->name, err);
+}
+
+static bool tls_parse(const struct field *field, const json_t *value, struct spec *spec,
+		      struct error *err)
+{
+	const char *name = json_string_value(value);
+
+	if (!name || strlen(name) != json_string_length(value) ||
+	    !tls_from_name(&spec->tls, name))
+		return fail_field(err, field->name, "must be offered or required");
+	return true;
+}
+
 static bool field_parse(const struct field *field, const json_t *value, bool form,
 			struct spec *spec, struct error *err)
 {
@@ -243,6 +268,10 @@ static bool field_parse(const struct field *field, const json_t *value, bool for
 		return switch_parse(field, value, form, spec, err);
 	case LABELS:
 		return labels_parse(field, value, spec, err);
+	case NETWORKS:
+		return networks_parse(field, value, form, spec, err);
+	case TLS:
+		return tls_parse(field, value, spec, err);
 	case INTEGER:
 	case NUMBER:
 		break;

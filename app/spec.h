@@ -28,6 +28,8 @@ enum given {
 	GIVEN_SAFE = 1 << 9,
 	GIVEN_DAYS = 1 << 10,
 	GIVEN_DRY = 1 << 11,
+	GIVEN_ALLOW = 1 << 12,
+	GIVEN_TLS = 1 << 13,
 };
 
 /* Members whose bit is not in `given` hold nothing of meaning. */
@@ -45,10 +47,12 @@ struct spec {
 	bool safe;
 	int stopped_days;
 	bool dry_run;
+	struct allow allow;
+	enum tls tls;
 	json_t *labels; /* owned */
 };
 
-enum field_kind { NAME, PASSWORD, INTEGER, NUMBER, SWITCH, LABELS };
+enum field_kind { NAME, PASSWORD, INTEGER, NUMBER, SWITCH, LABELS, NETWORKS, TLS };
 
 /* One row of input: what a field is called, is made of, and where it goes. */
 struct field {

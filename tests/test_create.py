@@ -9,7 +9,7 @@ from berth import assert_error, ok
 from trail import new_name
 
 KEYS = {"status", "storage_dir", "state", "port", "address", "version", "admin_user", "dsn",
-        "created_at", "labels", "limits", "container_id", "reason"}
+        "created_at", "labels", "limits", "container_id", "reason", "allow", "tls", "exposure"}
 
 
 def test_create_answers_the_instance_and_it_accepts_a_login_at_once(new_instance):

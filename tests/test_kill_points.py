@@ -27,6 +27,7 @@ STEPS = {
     "password": ["password.set", "password.proven"],
     "port": ["up.claimed", "up.saved", "reconcile.removed", "start.started", "start.proven", "up.acknowledged"],
     "labels": ["file.written"],
+    "allow": ["file.written", "admit.written", "admit.read"],
     "restore": ["restore.moved"],
     "empty": ["empty.moved"],
 }
@@ -113,6 +114,9 @@ class Change:
     def labels(self):
         return self.api.patch(self.instance.name, labels={"a": "b"})
 
+    def allow(self):
+        return self.api.patch(self.instance.name, allow=["10.0.0.0/8"])
+
     def trash_id(self):
         found = ok(self.api.call("GET", "/trash/"))["trash"]
         return next((entry["id"] for entry in found if entry["storage_dir"] == self.instance.name), None)
@@ -175,6 +179,14 @@ class Change:
             self.instance.port = None
             ok(self.restore())
         self.after()
+
+    def after_allow(self):
+        """What it says is what the server goes by."""
+        self.after()
+        is_new = self.instance.view()["allow"] == ["10.0.0.0/8"]
+        path = self.instance.directory / "conf/pg_hba.conf"
+        wait_for(lambda: ("10.0.0.0/8" in path.read_text(), "may still have" in path.read_text()) == (is_new, False),
+                 "the server has read what the record says")
 
     after_restore = after_purge
 

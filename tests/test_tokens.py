@@ -385,7 +385,8 @@ def test_command_line_makes_lists_and_removes(stack):
     target = ["--url", stack.api.base.removesuffix("/api"), "--token-file", secret,
               "--cacert", "/etc/pgberth/tls/nginx.crt"]
 
-    dsn = stack.pgberth("create", "by-hand", "--label", "made=by hand", "--memory-mb", "256", *target,
+    dsn = stack.pgberth("create", "by-hand", "--label", "made=by hand", "--memory-mb", "256",
+                        "--allow", "10.0.0.0/8", "--allow", "::1", "--tls", "required", *target,
                         given=f"{canary}\n").strip()
     instance = stack.new("by-hand")
     instance.password, instance.port = canary, instance.view()["port"]
@@ -395,6 +396,7 @@ def test_command_line_makes_lists_and_removes(stack):
     assert instance.value("SELECT 1", dsn=dsn) == 1
     assert re.search(rf"^by-hand +running +{instance.port} +15 ", listed, re.M)
     assert [view["limits"]["memory_mb"] for view in as_json] == [256]
+    assert [(view["allow"], view["tls"]) for view in as_json] == [(["10.0.0.0/8", "::1/128"], "required")]
     assert "kept" in stack.pgberth("rm", "by-hand", *target)
     assert "trash" in stack.pgberth("rm", "by-hand", "--purge", *target)
     assert "there is no instance by-hand" in stack.pgberth("rm", "by-hand", *target, status=1)
