@@ -54,6 +54,7 @@ class Stack:
         self.options = {"root": self.root, "socket": self.run / "pgberthd.sock", "spares": 0,
                         "port_min": port, "port_max": port + 99, "uid_min": uid, "uid_max": uid + 999, "tokens": self.run / "tokens",
                         "free_percent": 0, **options}
+        self.command = [self.binary, "-c", self.run / "pgberth.conf"]
         self.https_port = free_port()
         self.api = Api(f"https://localhost:{self.https_port}/api")
         self.process = self.nginx = None
@@ -138,7 +139,7 @@ class Stack:
         self.fault.unlink(missing_ok=True)
         env = {**os.environ, **self.env, "FAULT_FILE": self.fault}
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([self.binary, "-c", self.run / "pgberth.conf"], env=env, stderr=log,
+            self.process = subprocess.Popen(self.command, env=env, stderr=log,
                                             stdin=subprocess.DEVNULL, start_new_session=True)
 
     def start(self):

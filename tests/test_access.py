@@ -8,14 +8,17 @@ import asyncpg
 import psycopg2
 import pytest
 
+import other_host
 import walls
 from access import Neighbourhood, Pair, Psql, peer_certificate
 from berth import Instance, assert_error, ok
+from other_host import Neighbour, OtherEngine, OtherStack
 from private import BINARY, Stack
 from traces import discard
 from trail import new_name
 
 walls.reap()
+other_host.reap()
 
 EVERYBODY = ["0.0.0.0/0", "::/0"]
 NOBODY_HERE = "no pg_hba.conf entry"
@@ -280,6 +283,31 @@ def test_tenant_that_shuts_pgberth_out_keeps_its_list(place, reachable):
         assert cursor.fetchone()[0] == 2
         cursor.execute(f"ALTER ROLE {reachable.admin_user} LOGIN")
     assert ok(place.api.patch(reachable.name, allow=[]))["allow"] == []
+
+
+@pytest.fixture(params=[True, False], ids=["proxy", "no proxy"])
+def other_engine(request):
+    with OtherEngine(proxy=request.param) as engine:
+        yield engine
+
+
+def test_list_holds_with_the_engines_userland_proxy_and_without(other_engine):
+    """Whoever comes from beyond the host is seen as who it is; the host's own clients as the gateway."""
+    with Neighbour(other_engine) as neighbour:
+        for address in ("0.0.0.0", neighbour.host):
+            with OtherStack(other_engine, publish_address=address) as stack:
+                allowed, denied = stack.make(allow=[neighbour.address]), stack.make(allow=[])
+                assert bool(other_engine.proxies()) == other_engine.proxy
+
+                with Psql(allowed, neighbour.host, neighbour.within) as client:
+                    assert client.ask("SELECT host(inet_client_addr())") == neighbour.address
+                with Psql(denied, neighbour.host, neighbour.within) as client:
+                    assert NOBODY_HERE in client.said and neighbour.address in client.said
+                with Psql(denied, "127.0.0.1" if address == "0.0.0.0" else address, other_engine.within) as client:
+                    assert client.ask("SELECT host(inet_client_addr())"), client.said
+                ok(stack.api.patch(denied.name, allow=[neighbour.address], tls="required"))
+                with Psql(denied, neighbour.host, neighbour.within) as client:
+                    assert client.ask("SELECT 1") == "1", client.said
 
 
 # ---- TLS -------------------------------------------------------------------------------------
