@@ -90,9 +90,10 @@ static void allow_add(char *allow, size_t size, const char *method)
 
 static bool path_is_text(const char *path)
 {
-	return utf8_is_valid(path, strlen(path)) &&
-	       path[strcspn(path, "\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0b\x0c\r"
-				  "\x0e\x0f\x1b\x7f")] == '\0';
+	for (const char *at = path; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			return false;
+	return utf8_is_valid(path, strlen(path));
 }
 
 const struct route *route_find(struct call *call, char *ret_allow, size_t allow_size,
