@@ -2,6 +2,7 @@
 unless told otherwise. What must not happen to the one of this host happens to this one."""
 import contextlib
 import itertools
+import json
 import os
 import pathlib
 import re
@@ -39,9 +40,9 @@ def free_port():
 
 
 class Stack:
-    """size_mb: its root is a file system of that size. options: of pgberth.conf."""
+    """size_mb: its root is a file system of that size. site: variables of the nginx role. options: of pgberth.conf."""
 
-    def __init__(self, size_mb=None, binary=BINARY, env=None, **options):
+    def __init__(self, size_mb=None, binary=BINARY, env=None, site=None, **options):
         self.name = PREFIX + secrets.token_hex(3)
         self.root = pathlib.Path("/var/lib") / self.name
         self.run = pathlib.Path("/run") / self.name
@@ -55,6 +56,7 @@ class Stack:
                         "port_min": port, "port_max": port + 99, "uid_min": uid, "uid_max": uid + 999, "tokens": self.run / "tokens",
                         "free_percent": 0, **options}
         self.command = [self.binary, "-c", self.run / "pgberth.conf"]
+        self.site = dict(site or {})
         self.https_port = free_port()
         self.api = Api(f"https://localhost:{self.https_port}/api")
         self.process = self.nginx = None
@@ -106,12 +108,11 @@ class Stack:
         self.run.mkdir(mode=0o750)
         shutil.chown(self.run, "root", "www-data")
         self.write_configuration()
-        site, = pathlib.Path("/etc/nginx/sites-enabled").glob("pgberth*")
-        text = site.read_text().replace("/run/pgberth/", f"{self.run}/").replace("/var/log/nginx/", f"{self.run}/")
+        text = site_text(**self.site).replace("/run/pgberth/", f"{self.run}/").replace("/var/log/nginx/", f"{self.run}/")
         text = re.sub(r"listen (\S+):443 ssl http2;", rf"listen \1:{self.https_port} ssl http2;", text)
         (self.run / "nginx.conf").write_text(
             f"user www-data;\nworker_processes 1;\npid {self.run}/nginx.pid;\nerror_log {self.run}/nginx.log;\n"
-            "events { worker_connections 1024; }\n"
+            f"events {{ worker_connections {self.site.get('nginx_connections', 1024)}; }}\n"
             f"http {{\n{''.join(f'{kind}_temp_path {self.run}/{kind};' for kind in TEMPORARY)}\n{text}\n}}\n")
 
     def write_configuration(self, **options):
@@ -208,6 +209,15 @@ class Stack:
 # Those of this process that run, for the report of a test that fails.
 STACKS = []
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+
+
+def site_text(**variables):
+    """nginx/pgberth.conf.j2 as the role would install it, with these of its variables changed."""
+    values = {"nginx_listen": ["127.0.0.1", "::1"],
+              "nginx_ipv6": {"stat": {"exists": pathlib.Path("/proc/net/if_inet6").exists()}}, **variables}
+    return subprocess.run([REPOSITORY / "app/debian/render", REPOSITORY / "nginx/pgberth.conf.j2",
+                           REPOSITORY / "ansible/roles/nginx/defaults/main.yml", json.dumps(values)],
+                          check=True, capture_output=True, text=True).stdout
 
 
 def remove_containers(root):
