@@ -14,6 +14,7 @@ enum {
 	OPTION_VERSION = 0x200,
 	OPTION_MEMORY,
 	OPTION_CPUS,
+	OPTION_DISK,
 	OPTION_EXPIRES,
 	OPTION_EXPIRE_PURGE,
 	OPTION_PASSWORD_FILE,
@@ -47,6 +48,7 @@ static const struct argp_option create_options[] = {
 	{ "pg-version", OPTION_VERSION, "MAJOR", 0, "of PostgreSQL", 0 },
 	{ "memory-mb", OPTION_MEMORY, "MB", 0, "default 512", 0 },
 	{ "cpus", OPTION_CPUS, "NUMBER", 0, "default 1", 0 },
+	{ "disk-mb", OPTION_DISK, "MB", 0, "a quota of disk space", 0 },
 	{ "label", OPTION_LABEL, "KEY=VALUE", 0, "any number of times", 0 },
 	{ "expires-in", OPTION_EXPIRES, "SECONDS", 0, "then it is deleted by itself", 0 },
 	{ "expire-purge", OPTION_EXPIRE_PURGE, NULL, 0, "and its storage trashed", 0 },
@@ -120,9 +122,13 @@ static error_t field_option(int key, char *value, struct argp_state *state)
 		int key;
 		const char *field;
 	} numbers[] = {
-		{ OPTION_PORT, "port" },	  { OPTION_VERSION, "version" },
-		{ OPTION_MEMORY, "memory_mb" },	  { OPTION_CPUS, "cpus" },
-		{ OPTION_EXPIRES, "expires_in" }, { 0, NULL },
+		{ OPTION_PORT, "port" },
+		{ OPTION_VERSION, "version" },
+		{ OPTION_MEMORY, "memory_mb" },
+		{ OPTION_CPUS, "cpus" },
+		{ OPTION_DISK, "disk_mb" },
+		{ OPTION_EXPIRES, "expires_in" },
+		{ 0, NULL },
 	};
 	struct arguments *arguments = state->input;
 

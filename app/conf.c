@@ -53,24 +53,35 @@ bool conf_hba(struct buf *ret, enum hba hba, const struct allow *clients, enum t
 		buf_printf(ret, "# The server may still have to read it.\n"));
 }
 
+/* PostgreSQL's own default, 1 GB of WAL between checkpoints, fills a small disk. */
+static bool conf_wal(struct buf *ret, const struct record *record)
+{
+	int wal_mb = record->disk_mb / 8 < 1024 ? record->disk_mb / 8 : 1024;
+
+	return !record->disk_mb ||
+	       buf_printf(ret, "max_wal_size = %dMB\nmin_wal_size = %dMB\n", wal_mb,
+			  wal_mb < 80 ? wal_mb : 80);
+}
+
 bool conf_server(struct buf *ret, const struct record *record)
 {
 	int memory_mb = record->memory_mb;
 
 	return buf_printf(
-		ret,
-		"# Written by pgberth, which overwrites it; ALTER SYSTEM goes beyond it.\n"
-		"shared_buffers = %dMB\n"
-		"effective_cache_size = %dMB\n"
-		"maintenance_work_mem = %dMB\n"
-		"max_connections = 100\n"
-		"dynamic_shared_memory_type = posix\n"
-		"password_encryption = scram-sha-256\n"
-		"timezone = UTC\n"
-		"log_timezone = UTC\n"
-		"log_line_prefix = '%%m [%%p] %%q%%u@%%d '\n"
-		"restart_after_crash = on\n",
-		memory_mb / 4, memory_mb * 3 / 4, memory_mb / 16);
+		       ret,
+		       "# Written by pgberth, which overwrites it; ALTER SYSTEM goes beyond it.\n"
+		       "shared_buffers = %dMB\n"
+		       "effective_cache_size = %dMB\n"
+		       "maintenance_work_mem = %dMB\n"
+		       "max_connections = 100\n"
+		       "dynamic_shared_memory_type = posix\n"
+		       "password_encryption = scram-sha-256\n"
+		       "timezone = UTC\n"
+		       "log_timezone = UTC\n"
+		       "log_line_prefix = '%%m [%%p] %%q%%u@%%d '\n"
+		       "restart_after_crash = on\n",
+		       memory_mb / 4, memory_mb * 3 / 4, memory_mb / 16) &&
+	       conf_wal(ret, record);
 }
 
 static bool conf_ident(struct buf *ret, const struct config *cfg)

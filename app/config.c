@@ -4,10 +4,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ini.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 
 #include "scope.h"
@@ -55,6 +57,7 @@ static const struct option {
 	OPTION("spares", NUMBER, spares, "4", 0, 16),
 	OPTION("trash_days", NUMBER, trash_days, "7", 0, 36500),
 	OPTION("free_percent", NUMBER, free_percent, "10", 0, 100),
+	OPTION("disk_mb", NUMBER, disk_mb, "0", 0, INT_MAX),
 	OPTION("heal", SWITCH, heal, "off", 0, 0),
 #undef OPTION
 };
@@ -188,10 +191,31 @@ static bool config_check(struct config *cfg, struct error *err)
 	return network_check(cfg, err) && versions_parse(cfg, err);
 }
 
+/* What the host has, to which limits are held. Whether there is a root is for store to say. */
+static bool host_look(struct config *cfg, struct error *err)
+{
+	struct statvfs disk = { 0 };
+	unsigned long long disk_mb;
+	struct sysinfo host;
+
+	sysinfo(&host);
+	cfg->host_memory_mb = (int)(host.totalram * host.mem_unit / (1024 * 1024));
+	cfg->host_cpus = get_nprocs();
+	if (statvfs(cfg->root, &disk) != 0)
+		return true;
+	disk_mb = (unsigned long long)disk.f_blocks * disk.f_frsize >> 20;
+	cfg->host_disk_mb = disk_mb < INT_MAX ? (int)disk_mb : INT_MAX;
+	if (cfg->disk_mb == 0 ||
+	    (cfg->disk_mb >= DISK_MIN_MB && cfg->disk_mb <= cfg->host_disk_mb))
+		return true;
+	return fail(err, ERR_INVALID,
+		    "disk_mb must be 0, or from %d to %d, all of its disk", DISK_MIN_MB,
+		    cfg->host_disk_mb);
+}
+
 bool config_load(struct config *cfg, const char *path, struct error *err)
 {
 	struct reading reading = { cfg, err };
-	struct sysinfo host;
 	int line;
 
 	*cfg = (struct config){ 0 };
@@ -206,11 +230,8 @@ bool config_load(struct config *cfg, const char *path, struct error *err)
 	if (line > 0 && !err->message[0])
 		return fail(err, ERR_INVALID, "%s line %d: cannot be understood", path,
 			    line);
-	if (line > 0 || !config_check(cfg, err))
+	if (line > 0 || !config_check(cfg, err) || !host_look(cfg, err))
 		return fail_because(err, "%s", path);
-	sysinfo(&host);
-	cfg->host_memory_mb = (int)(host.totalram * host.mem_unit / (1024 * 1024));
-	cfg->host_cpus = get_nprocs();
 	return true;
 }
 

@@ -7,6 +7,7 @@
 #include "error.h"
 
 #define VERSIONS_MAX 8
+#define DISK_MIN_MB 512 /* of a quota: XFS wants 300, the server needs the rest */
 
 struct config {
 	char *root;
@@ -31,10 +32,12 @@ struct config {
 	int spares;	  /* data directories of each major made beforehand */
 	int trash_days;	  /* that what was purged can still be restored */
 	int free_percent; /* of disk and inodes, below which nothing new is made */
+	int disk_mb;	  /* the quota of new servers that name none, 0: none */
 	bool heal;
 
 	int version[VERSIONS_MAX]; /* configured majors, the default first, 0 ends */
 	int host_memory_mb, host_cpus;
+	int host_disk_mb; /* all that the file system of root has */
 };
 
 /*

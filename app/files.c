@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -133,6 +134,11 @@ static bool copy_bytes(int from, int to)
 
 	do
 		copied = copy_file_range(from, NULL, to, NULL, 1 << 30, 0);
+	while (copied > 0 || (copied < 0 && errno == EINTR));
+	if (copied == 0 || errno != EXDEV)
+		return copied == 0;
+	do /* between file systems of two kinds */
+		copied = sendfile(to, from, NULL, 1 << 30);
 	while (copied > 0 || (copied < 0 && errno == EINTR));
 	return copied == 0;
 }

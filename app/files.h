@@ -39,7 +39,8 @@ bool files_sync_tree(int dir, struct error *err);
  * fine. dir is nobody's but ours: what is nested deep is moved up there on the way. */
 bool files_remove_tree(int dir, const char *name, struct error *err);
 
-/* Bytes on disk of the tree; stops counting when *files_left, which goes down, is 0. */
+/* Bytes on disk of the tree, as far as it is on one device; stops counting when *files_left,
+ * which goes down, is 0. */
 uint64_t files_size(int dir, int *files_left);
 
 #endif

@@ -95,7 +95,7 @@ bool files_remove_tree(int dir, const char *name, struct error *err)
 	return true;
 }
 
-static uint64_t size_below(int dir, int depth, int *files_left)
+static uint64_t size_below(int dir, dev_t device, int depth, int *files_left)
 {
 	AUTO_DIR *stream = files_stream(dir);
 	const struct dirent *entry;
@@ -104,13 +104,15 @@ static uint64_t size_below(int dir, int depth, int *files_left)
 
 	while (stream && *files_left > 0 && (entry = files_next(stream))) {
 		--*files_left;
-		if (fstatat(dir, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+		if (fstatat(dir, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+		    status.st_dev != device)
 			continue;
 		size += (uint64_t)status.st_blocks * 512;
 		if (S_ISDIR(status.st_mode) && depth < DEPTH_MAX) {
 			AUTO_CLOSE int below = files_open_dir(dir, entry->d_name);
 
-			size += below >= 0 ? size_below(below, depth + 1, files_left) : 0;
+			if (below >= 0)
+				size += size_below(below, device, depth + 1, files_left);
 		}
 	}
 	return size;
@@ -118,5 +120,8 @@ static uint64_t size_below(int dir, int depth, int *files_left)
 
 uint64_t files_size(int dir, int *files_left)
 {
-	return size_below(dir, 0, files_left);
+	struct stat status;
+
+	return fstat(dir, &status) != 0 ? 0
+					: size_below(dir, status.st_dev, 0, files_left);
 }

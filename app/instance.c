@@ -60,6 +60,8 @@ void instance_apply(struct record *record, const struct spec *spec)
 		record->memory_mb = spec->memory_mb;
 	if (spec->given & GIVEN_CPUS)
 		record->cpus = spec->cpus;
+	if (spec->given & GIVEN_DISK)
+		record->disk_mb = spec->disk_mb;
 	if (spec->given & GIVEN_EXPIRES)
 		record->expires_at =
 			spec->expires_in_s ? time(NULL) + spec->expires_in_s : 0;
@@ -73,6 +75,20 @@ void instance_apply(struct record *record, const struct spec *spec)
 		json_decref(record->labels);
 		record->labels = json_incref(spec->labels);
 	}
+}
+
+bool instance_can_grow(const struct record *record, const struct spec *spec,
+		       struct error *err)
+{
+	if (!(spec->given & GIVEN_DISK))
+		return true;
+	if (!record->disk_mb)
+		return fail_field(err, "disk_mb",
+				  "%s was made without a quota, and cannot get one",
+				  record->storage_dir);
+	return spec->disk_mb >= record->disk_mb ||
+	       fail_field(err, "disk_mb", "must be at least %d: a disk only grows",
+			  record->disk_mb);
 }
 
 bool instance_differs(const struct record *record, const char *field, struct error *err)
@@ -283,26 +299,47 @@ static void admit_undo(const struct record *record, bool runs)
 			 record->storage_dir, err.message);
 }
 
-/* Limits, labels and who may connect: no restart. */
+/* Limits, labels and who may connect: no restart. What a disk has grown to, it keeps. */
 static bool change_in_place(struct view *view, const struct view *was,
 			    const struct spec *spec, bool runs, struct error *err)
 {
 	struct record *record = &view->record;
+	struct record before = was->record; /* its labels are borrowed */
 	struct work work = { .start.record = record };
 	struct error ignored;
-	bool limits = record->memory_mb != was->record.memory_mb ||
-		      record->cpus != was->record.cpus;
+	bool limits =
+		record->memory_mb != before.memory_mb || record->cpus != before.cpus;
+	bool grows = record->disk_mb != before.disk_mb && record->wanted != WANTED_STORED;
 	bool access = spec->given & (GIVEN_ALLOW | GIVEN_TLS);
 
 	if (store_save(record, err) && (!access || admit_change(record, runs, err)) &&
 	    (!limits || !runs || reconcile(&work, err)) &&
+	    (!grows || store_disk_up(record, false, err)) &&
 	    instance_show(view, view->state, err))
 		return true;
 	/* Also where it was saved but not synced: the new one is in its place. */
-	store_save(&was->record, &ignored);
+	before.disk_mb = store_disk_mb(&before);
+	store_save(&before, &ignored);
 	if (access)
 		admit_undo(&was->record, runs);
 	return false;
+}
+
+/* What went down on a full disk has room now. Should it still not come up, its state says so. */
+static bool try_grown(struct view *view, struct error *err)
+{
+	struct bringing bringing = { .view = view };
+	AUTO_VIEW was = view_copy(view);
+	struct error ignored;
+
+	if (view->state != FAILED && view->state != STARTING)
+		return true;
+	if (instance_bring_back(&bringing, &was, &ignored))
+		return true;
+	view_done(view);
+	*view = (struct view){ 0 };
+	return index_get(was.record.storage_dir, view) ||
+	       fail(err, ERR_NOT_FOUND, "it is gone");
 }
 
 bool instance_change(const char *name, const struct spec *spec, struct view *ret,
@@ -314,7 +351,8 @@ bool instance_change(const char *name, const struct spec *spec, struct view *ret
 	AUTO_VIEW was = view_copy(&view);
 	bool moves, runs, ok;
 
-	if (!lock || !runs_now(&view, &runs, err))
+	if (!lock || !instance_can_grow(&view.record, spec, err) ||
+	    !runs_now(&view, &runs, err))
 		return false;
 	instance_apply(&view.record, spec);
 	moves = view.record.port != was.record.port;
@@ -323,7 +361,9 @@ bool instance_change(const char *name, const struct spec *spec, struct view *ret
 	else if (moves)
 		ok = change_port_at_rest(&view, was.record.port, err);
 	else
-		ok = change_in_place(&view, &was, spec, runs, err);
+		ok = change_in_place(&view, &was, spec, runs, err) &&
+		     (runs || view.record.disk_mb == was.record.disk_mb ||
+		      try_grown(&view, err));
 	*ret_restarted = moves && runs;
 	return ok && instance_give(ret, &view);
 }

@@ -40,6 +40,7 @@ static bool record_new(struct record *ret, const struct spec *spec, struct error
 			spec->given & GIVEN_VERSION ? spec->version : config->version[0],
 		.memory_mb = 512 < config->host_memory_mb ? 512 : config->host_memory_mb,
 		.cpus = 1,
+		.disk_mb = config->disk_mb,
 		.allow = allow_everybody(),
 		.labels = json_object(),
 	};
@@ -59,10 +60,11 @@ static bool storage_take(struct record *record, bool *ret_filled, struct error *
 	AUTO_CONF conf = { 0 };
 	bool spared;
 
-	if (!disk_has_room(err) || !admit_clients(record, &clients, err) ||
+	if ((record->disk_mb && !store_disk_can(err)) || !disk_has_room(err) ||
+	    !admit_clients(record, &clients, err) ||
 	    !store_template(record->version, &template, err))
 		return false;
-	spared = store_spare_take(record->version, &template, &spare);
+	spared = !record->disk_mb && store_spare_take(record->version, &template, &spare);
 	if (!spared && !store_uid_take(&record->uid, err))
 		return false;
 	if (spared)
@@ -116,6 +118,8 @@ static const char *field_that_differs(const struct record *record,
 		return "memory_mb";
 	if ((spec->given & GIVEN_CPUS) && spec->cpus != record->cpus)
 		return "cpus";
+	if ((spec->given & GIVEN_DISK) && spec->disk_mb != record->disk_mb)
+		return "disk_mb";
 	if ((spec->given & GIVEN_LABELS) && !json_equal(spec->labels, record->labels))
 		return "labels";
 	if ((spec->given & GIVEN_ALLOW) && !allow_equal(&spec->allow, &record->allow))
@@ -178,6 +182,8 @@ static bool create_again(struct view *view, const struct spec *spec, struct erro
 		return create_same(view, spec, err);
 	if ((spec->given & GIVEN_VERSION) && spec->version != view->record.version)
 		return instance_differs(&view->record, "version", err);
+	if (!instance_can_grow(&view->record, spec, err))
+		return false;
 	if (!pg_verifier(spec->admin_password, verifier, err))
 		return false;
 	instance_apply(&view->record, spec);

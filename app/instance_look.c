@@ -205,6 +205,8 @@ static bool look_wanted_stored(struct view *view, const struct container *contai
 	view->container_id[0] = '\0';
 	if (container->exists && !engine_remove(container->id, &err))
 		return look_failed(view, &err);
+	if (!store_disk_down(&view->record, &err))
+		return look_failed(view, &err);
 	return instance_show(view, STORED, &err);
 }
 
@@ -233,6 +235,18 @@ static void look_tell_oom(struct view *view)
 		 when, view->record.memory_mb);
 	log_warn("out of memory name=%s", view->record.storage_dir);
 	instance_show(view, view->state, &err);
+}
+
+/* Its disk is there unless it is stored: also after a restart of the host, or where somebody
+ * unmounted it. */
+static bool look_disk(struct view *view)
+{
+	struct error err;
+
+	if (view->record.wanted == WANTED_STORED ||
+	    store_disk_up(&view->record, false, &err))
+		return true;
+	return !look_is_early(view) && look_failed(view, &err);
 }
 
 bool instance_look(const char *name, bool out_of_memory)
@@ -266,6 +280,8 @@ bool instance_look(const char *name, bool out_of_memory)
 		if (!engine_remove_others(name, container.id, &err))
 			return false;
 	}
+	if (!look_disk(&view))
+		return false;
 	store_log_prune(&view.record);
 	if (out_of_memory)
 		look_tell_oom(&view);

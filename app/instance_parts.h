@@ -40,6 +40,10 @@ bool instance_give(struct view *ret, struct view *view);
 /* What is given, and only that, goes into the record. */
 void instance_apply(struct record *record, const struct spec *spec);
 
+/* Whether the disk_mb that is given, if one is, can be had. Errors: ERR_INVALID naming it. */
+bool instance_can_grow(const struct record *record, const struct spec *spec,
+		       struct error *err);
+
 /* ERR_ALREADY_EXISTS, naming the field. */
 bool instance_differs(const struct record *record, const char *field, struct error *err);
 

@@ -107,9 +107,9 @@ bool instance_undo_refused(struct view *view, struct error *err)
 }
 
 /*
- * Back to what it was; a server that ran is brought up again as it was. Not where it was
- * the server itself that did not come up, perhaps for minutes: then that is for the
- * reconciler to try, and not for whoever waits for an answer.
+ * Back to what it was, but for a disk that grew; a server that ran is brought up again as
+ * it was. Not where it was the server itself that did not come up, perhaps for minutes:
+ * then that is for the reconciler to try, and not for whoever waits for an answer.
  */
 static void bring_back_undo(struct view *before, const struct error *why)
 {
@@ -117,6 +117,7 @@ static void bring_back_undo(struct view *before, const struct error *why)
 	bool ran = before->state == RUNNING, is_its_own = why->code == ERR_SERVER;
 	struct error err;
 
+	before->record.disk_mb = store_disk_mb(&before->record);
 	before->container_id[0] = '\0';
 	if (ran && !is_its_own && reconcile(&work, &err))
 		memcpy(before->container_id, work.start.container_id,

@@ -93,7 +93,8 @@ void postmaster_trouble(char ret[TROUBLE_SIZE], const struct container *containe
 
 	engine_logs(container->id, 20, &said, &ignored);
 	store_log_tail(record, 20, &own, &ignored);
-	trouble_tell(ret, container, record, buf_text(&said), buf_text(&own));
+	trouble_tell(ret, container, record, store_disk_is_full(record), buf_text(&said),
+		     buf_text(&own));
 }
 
 static bool server_is_down(const struct start *start, const struct container *container,
@@ -364,9 +365,15 @@ bool postmaster_check(const struct start *start, struct error *err)
 	struct template template;
 	enum store_use use = start->verifier ? STORE_WRITTEN : STORE_READ;
 
-	return start->is_new || (store_template(start->record->version, &template, err) &&
-				 store_check(start->record, &template,
-					     start->is_safe ? STORE_SAFE : use, err));
+	if (start->is_new)
+		return true;
+	if (!store_template(start->record->version, &template, err) ||
+	    !store_disk_up(start->record, false, err))
+		return false;
+	/* On a disk that stopped nothing can be read before it is mounted anew. */
+	return store_disk_has_stopped(start->record) ||
+	       store_check(start->record, &template, start->is_safe ? STORE_SAFE : use,
+			   err);
 }
 
 /* A container that was killed a moment ago may still have a process that ends. */
@@ -412,8 +419,9 @@ bool postmaster_start(struct start *start, struct error *err)
 	start->container_id[0] = '\0';
 	if (!store_template(record->version, &template, err))
 		return false;
-	if (!start->is_new && (!postmaster_check(start, err) || !idle_wait(record, err) ||
-			       !conf_prepare(start, err)))
+	if (!start->is_new &&
+	    (!idle_wait(record, err) || !store_disk_up(record, true, err) ||
+	     !postmaster_check(start, err) || !conf_prepare(start, err)))
 		return false;
 	if (start->is_safe && !store_auto_conf_aside(record, aside, err))
 		return false;

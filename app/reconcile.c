@@ -7,6 +7,7 @@
 
 #include "fault.h"
 #include "log.h"
+#include "store.h"
 
 static bool container_remove(const struct container *container, struct error *err)
 {
@@ -65,7 +66,8 @@ static bool reconcile_stored(struct work *work, const struct container *containe
 			     struct error *err)
 {
 	work->start.container_id[0] = '\0';
-	return !container->exists || container_remove(container, err);
+	return (!container->exists || container_remove(container, err)) &&
+	       store_disk_down(work->start.record, err);
 }
 
 bool reconcile(struct work *work, struct error *err)

@@ -75,7 +75,7 @@ json_t *record_to_json(const struct record *record)
 {
 	return json_pack(
 		"{s:i s:s s:s s:s s:b s:i s:i s:i s:i s:o s:O s:s s:s s:s s:o s:I"
-		" s:s s:I s:b s:I s:o s:s}",
+		" s:s s:I s:b s:I s:o s:s s:i}",
 		"format", RECORD_FORMAT, "storage_dir", record->storage_dir, "owner",
 		record->owner, "wanted", wanted_names[record->wanted], "acknowledged",
 		record->acknowledged, "port", record->port, "version", record->version,
@@ -86,7 +86,8 @@ json_t *record_to_json(const struct record *record)
 		(json_int_t)record->outside_since_ms, "icu", record->icu, "expires_at",
 		(json_int_t)record->expires_at, "expire_purge", record->expire_purge,
 		"stopped_at", (json_int_t)record->stopped_at, "allow",
-		allow_to_json(&record->allow), "tls", tls_name(record->tls));
+		allow_to_json(&record->allow), "tls", tls_name(record->tls), "disk_mb",
+		record->disk_mb);
 }
 
 void record_want(struct record *record, enum wanted wanted)
@@ -123,25 +124,26 @@ bool record_from_json(struct record *ret_record, const json_t *json, struct erro
 	json_error_t problem;
 	int format, acknowledged, expire_purge = 0;
 
-	if (json_unpack_ex(
-		    (json_t *)json, &problem, 0,
-		    "{s:i s:s s:s s:b s:i s:i s:i s:i s:F s:o s:s s:s s:s s:s s:I"
-		    " s?s s?I s?b s?I s?s s?o s?s}",
-		    "format", &format, "storage_dir", &name, "wanted", &wanted,
-		    "acknowledged", &acknowledged, "port", &record.port, "version",
-		    &record.version, "uid", &record.uid, "memory_mb", &record.memory_mb,
-		    "cpus", &record.cpus, "labels", &record.labels, "created_at",
-		    &created_at, "image_id", &image_id, "libc", &libc, "reason", &reason,
-		    "outside_since_ms", &outside_since_ms, "icu", &icu, "expires_at",
-		    &expires_at, "expire_purge", &expire_purge, "stopped_at", &stopped_at,
-		    "owner", &owner, "allow", &allow, "tls", &tls) != 0)
+	if (json_unpack_ex((json_t *)json, &problem, 0,
+			   "{s:i s:s s:s s:b s:i s:i s:i s:i s:F s:o s:s s:s s:s s:s s:I"
+			   " s?s s?I s?b s?I s?s s?o s?s s?i}",
+			   "format", &format, "storage_dir", &name, "wanted", &wanted,
+			   "acknowledged", &acknowledged, "port", &record.port, "version",
+			   &record.version, "uid", &record.uid, "memory_mb",
+			   &record.memory_mb, "cpus", &record.cpus, "labels",
+			   &record.labels, "created_at", &created_at, "image_id",
+			   &image_id, "libc", &libc, "reason", &reason,
+			   "outside_since_ms", &outside_since_ms, "icu", &icu,
+			   "expires_at", &expires_at, "expire_purge", &expire_purge,
+			   "stopped_at", &stopped_at, "owner", &owner, "allow", &allow,
+			   "tls", &tls, "disk_mb", &record.disk_mb) != 0)
 		return fail(err, ERR_FOREIGN_DATA, "record cannot be understood: %s",
 			    problem.text);
 	if (format != RECORD_FORMAT)
 		return fail(err, ERR_FOREIGN_DATA, "record has the unknown format %d",
 			    format);
 	if (!name_is_valid(name) || !wanted_from_name(&record.wanted, wanted) ||
-	    !json_is_object(record.labels) || record.uid <= 0 ||
+	    !json_is_object(record.labels) || record.uid <= 0 || record.disk_mb < 0 ||
 	    !tls_from_name(&record.tls, tls))
 		return fail(err, ERR_FOREIGN_DATA, "record has a member out of range");
 	record.allow = allow_everybody();

@@ -29,6 +29,7 @@ struct record {
 	int uid; /* of the tenant, on the host and in the container; = gid */
 	int memory_mb;
 	double cpus;
+	int disk_mb;	/* the quota of its disk, 0: none */
 	json_t *labels; /* an object; owned, never shared with another record */
 	struct allow allow;
 	enum tls tls;

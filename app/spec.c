@@ -19,6 +19,7 @@
 	FIELD("admin_password", PASSWORD, true, GIVEN_PASSWORD, admin_password)
 #define MEMORY_MB FIELD("memory_mb", INTEGER, false, GIVEN_MEMORY, memory_mb)
 #define CPUS FIELD("cpus", NUMBER, false, GIVEN_CPUS, cpus)
+#define DISK_MB FIELD("disk_mb", INTEGER, false, GIVEN_DISK, disk_mb)
 #define EXPIRES_IN FIELD("expires_in", INTEGER, false, GIVEN_EXPIRES, expires_in_s)
 #define EXPIRE_PURGE FIELD("expire_purge", SWITCH, false, GIVEN_PURGE, expire_purge)
 #define LABEL_SET FIELD("labels", LABELS, false, GIVEN_LABELS, labels)
@@ -32,6 +33,7 @@ const struct field create_fields[] = {
 	FIELD("version", INTEGER, false, GIVEN_VERSION, version),
 	MEMORY_MB,
 	CPUS,
+	DISK_MB,
 	LABEL_SET,
 	EXPIRES_IN,
 	EXPIRE_PURGE,
@@ -40,8 +42,8 @@ const struct field create_fields[] = {
 	{ .name = NULL },
 };
 const struct field change_fields[] = {
-	PORT,	      MEMORY_MB, CPUS,	     LABEL_SET,	       EXPIRES_IN,
-	EXPIRE_PURGE, ALLOW,	 TLS_CHOICE, { .name = NULL },
+	PORT,	    MEMORY_MB,	  CPUS,	 DISK_MB,    LABEL_SET,
+	EXPIRES_IN, EXPIRE_PURGE, ALLOW, TLS_CHOICE, { .name = NULL },
 };
 const struct field password_fields[] = { ADMIN_PASSWORD, { .name = NULL } };
 const struct field start_fields[] = { PORT,
@@ -59,8 +61,11 @@ static struct range {
 	enum given given;
 	double min, max;
 } ranges[] = {
-	{ GIVEN_PORT, 6000, 9999 },	 { GIVEN_VERSION, 1, 99 },
-	{ GIVEN_MEMORY, 128, 128 },	 { GIVEN_CPUS, 0.1, 1 },
+	{ GIVEN_PORT, 6000, 9999 },
+	{ GIVEN_VERSION, 1, 99 },
+	{ GIVEN_MEMORY, 128, 128 },
+	{ GIVEN_CPUS, 0.1, 1 },
+	{ GIVEN_DISK, DISK_MIN_MB, DISK_MIN_MB },
 	{ GIVEN_EXPIRES, 0, 315360000 }, /* ten years */
 	{ GIVEN_DAYS, 0, 36500 },
 };
@@ -81,6 +86,7 @@ void spec_set_limits(const struct config *cfg)
 	range_of(GIVEN_PORT)->max = cfg->port_max;
 	range_of(GIVEN_MEMORY)->max = cfg->host_memory_mb;
 	range_of(GIVEN_CPUS)->max = cfg->host_cpus;
+	range_of(GIVEN_DISK)->max = cfg->host_disk_mb;
 }
 
 static bool name_parse(const struct field *field, const json_t *value, struct spec *spec,

@@ -30,6 +30,7 @@ enum given {
 	GIVEN_DRY = 1 << 11,
 	GIVEN_ALLOW = 1 << 12,
 	GIVEN_TLS = 1 << 13,
+	GIVEN_DISK = 1 << 14,
 };
 
 /* Members whose bit is not in `given` hold nothing of meaning. */
@@ -42,6 +43,7 @@ struct spec {
 	int version;
 	int memory_mb;
 	double cpus;
+	int disk_mb;
 	int expires_in_s; /* 0: never */
 	bool expire_purge;
 	bool safe;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "image.h"
 #include "log.h"
 #include "scope.h"
 #include "store_tenant.h"
@@ -109,6 +110,7 @@ static bool staging_set_aside(struct error *err)
 bool store_open(const struct config *cfg, struct error *err)
 {
 	store_tree.config = cfg;
+	image_init(cfg->engine_socket);
 	store_tree.root = open(cfg->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (store_tree.root < 0)
 		return fail_errno(err, "cannot open root %s", cfg->root);

@@ -8,7 +8,8 @@
  *   <root>/templates/<major>/         manifest.json and the initialised PGDATA
  *   <root>/reserve                    a few megabytes for a full disk
  *   <root>/staging/                   what is being made or removed; set aside at start
- *   <root>/instances/<storage_dir>/   instance.json, conf/ (ours), pg/{data,run,log}
+ *   <root>/instances/<storage_dir>/   instance.json, conf/ (ours), pg/{data,run,log}, and
+ *                                     pg.img, mounted at pg/, where there is a quota
  *   <root>/trash/<storage_dir>.<time>.<random>/
  *
  * Errors of all: ERR_NO_SPACE when the disk is full, ERR_INTERNAL else, unless said.
@@ -80,7 +81,8 @@ bool store_take(const struct record *record, const struct conf_file *files,
 		const struct spare *spare, struct error *err);
 
 /* Fills pg/ with a copy of the template, under a system identifier of its own, synced
- * to disk. All at once: pg/ is empty or whole. */
+ * to disk. All at once: pg/ is empty or whole; but where there is a quota: there it is made
+ * at its place, and the instance is to be discarded when that fails. */
 bool store_fill(const struct record *record, const struct template *template,
 		struct error *err);
 
@@ -90,6 +92,24 @@ bool store_conf_write(const struct record *record, const struct conf_file *file,
 		      struct error *err);
 bool store_conf_equals(const struct record *record, const struct conf_file *file);
 void store_conf_remove(const struct record *record, const char *name);
+
+/*
+ * The disk of an instance with a quota is mounted unless it is stored: mounts it where it
+ * is not, and grows it where the record's disk_mb is more. One that stopped itself, after an
+ * error of the disk below, is mounted anew if no container of the instance is there
+ * (is_idle), which heals it; else it is left. Without a quota all these do nothing.
+ * Errors: ERR_FOREIGN_DATA: its image is missing or damaged.
+ */
+bool store_disk_can(struct error *err); /* ERR_INVALID naming disk_mb: not here */
+bool store_disk_up(const struct record *record, bool is_idle, struct error *err);
+bool store_disk_down(const struct record *record, struct error *err);
+bool store_disk_has_stopped(const struct record *record);
+
+/* What it has been grown to already, which cannot be undone: no less than the record's. */
+int store_disk_mb(const struct record *record);
+
+/* So full that a server cannot live on it. */
+bool store_disk_is_full(const struct record *record);
 
 /* Removes an instance whose create was never acknowledged, for good. */
 bool store_discard(const char *name, struct error *err);
@@ -188,7 +208,8 @@ struct space {
 };
 bool store_space(struct space *ret, struct error *err);
 
-/* Bytes on disk of an instance, counted over a bounded number of files. Slow. */
+/* Bytes on disk of an instance, counted over a bounded number of files; of an image, those
+ * that it takes. Slow. */
 uint64_t store_size(const char *name);
 
 #endif

@@ -138,8 +138,7 @@ static bool pg_lay(int pg, int version, int uid, const struct template *template
 	data = files_open_dir(pg, "data");
 	if (data < 0)
 		return fail_errno(err, "cannot open the new data directory");
-	return files_copy_tree(source, data, uid, err) && control_renew(data, err) &&
-	       files_sync_tree(pg, err);
+	return files_copy_tree(source, data, uid, err) && control_renew(data, err);
 }
 
 /* A whole pg/ in staging, under a name of its own. */
@@ -154,7 +153,7 @@ static bool pg_make(char name[STORE_TEMPORARY_SIZE], int version, int uid,
 	pg = files_open_dir(store_tree.staging, name);
 	if (pg < 0) {
 		fail_errno(err, "cannot open %s", name);
-	} else if (pg_lay(pg, version, uid, template, err)) {
+	} else if (pg_lay(pg, version, uid, template, err) && files_sync_tree(pg, err)) {
 		fault_point("fill.laid");
 		return true;
 	}
@@ -162,8 +161,18 @@ static bool pg_make(char name[STORE_TEMPORARY_SIZE], int version, int uid,
 	return false;
 }
 
-bool store_fill(const struct record *record, const struct template *template,
-		struct error *err)
+/* On a disk of its own, all of it is synced at once. */
+static bool image_fill(const struct record *record, const struct template *template,
+		       struct error *err)
+{
+	AUTO_CLOSE int pg = store_image_make(record, err);
+
+	return pg >= 0 && pg_lay(pg, record->version, record->uid, template, err) &&
+	       (syncfs(pg) == 0 || fail_errno(err, "cannot sync the new disk"));
+}
+
+static bool tree_fill(const struct record *record, const struct template *template,
+		      struct error *err)
 {
 	char temporary[STORE_TEMPORARY_SIZE];
 	AUTO_CLOSE int dir = store_instance_open(record->storage_dir, err);
@@ -175,6 +184,13 @@ bool store_fill(const struct record *record, const struct template *template,
 	fail_errno(err, "cannot move the new data directory to its place");
 	store_staging_clear(temporary);
 	return false;
+}
+
+bool store_fill(const struct record *record, const struct template *template,
+		struct error *err)
+{
+	return record->disk_mb ? image_fill(record, template, err)
+			       : tree_fill(record, template, err);
 }
 
 bool store_spare_make(int version, struct error *err)

@@ -1,4 +1,4 @@
-/* Between store.c, store_tenant.c, store_check.c and store_trash.c. */
+/* Between the store*.c files. */
 #ifndef PGBERTH_STORE_TENANT_H
 #define PGBERTH_STORE_TENANT_H
 
@@ -42,6 +42,9 @@ int store_template_open(int version, const struct template *template, struct err
 /* Calls each(name, user) for the entries of a directory that are not hidden. */
 bool store_names_walk(int dir, void (*each)(const char *name, void *user), void *user,
 		      struct error *err);
+
+/* Makes the disk of an instance with a quota, and mounts it: its pg/, opened; -1 with err. */
+int store_image_make(const struct record *record, struct error *err);
 
 /* The uid that owns what is in there, 0: unknown. */
 int store_owner(int parent, const char *name);

@@ -15,6 +15,7 @@ static const struct {
 } meanings[] = {
 	{ "No space left on device", "its disk is full: %s" },
 	{ "Disk quota exceeded", "its disk quota is used up: %s" },
+	{ "Input/output error", "the disk that its own is on fails, or is full: %s" },
 	{ "valid checkpoint record", "its data are damaged: %s" },
 	{ "required checkpoint record", "its data are damaged: %s" },
 	{ "checkpoint record", "its data are damaged: %s" },
@@ -110,7 +111,8 @@ static bool meaning_find(char ret[TROUBLE_SIZE], const char *log)
 }
 
 void trouble_tell(char ret[TROUBLE_SIZE], const struct container *container,
-		  const struct record *record, const char *said, const char *own)
+		  const struct record *record, bool is_full, const char *said,
+		  const char *own)
 {
 	char line[LINE_SIZE];
 
@@ -118,6 +120,12 @@ void trouble_tell(char ret[TROUBLE_SIZE], const struct container *container,
 		snprintf(ret, TROUBLE_SIZE,
 			 "out of memory: its limit is %d MB; raise memory_mb",
 			 record->memory_mb);
+		return;
+	}
+	if (is_full) {
+		snprintf(ret, TROUBLE_SIZE,
+			 "its disk (disk_mb) of %d MB is full; raise disk_mb",
+			 record->disk_mb);
 		return;
 	}
 	if (meaning_find(ret, said) || meaning_find(ret, since_start(own)))

@@ -12,10 +12,12 @@
 
 /*
  * From how its container ended, and from what its server said last: own is its own log,
- * said what it said before it had one. May name a line of these.
+ * said what it said before it had one; is_full: so is the disk of its quota, on which it may
+ * not even have room to say so. May name a line of these.
  */
 void trouble_tell(char ret[TROUBLE_SIZE], const struct container *container,
-		  const struct record *record, const char *said, const char *own);
+		  const struct record *record, bool is_full, const char *said,
+		  const char *own);
 
 /* The last line that tells of a failure ("": none), in ret. */
 void trouble_line(char *ret, size_t size, const char *log);

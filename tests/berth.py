@@ -1,6 +1,8 @@
 """The service seen from outside: its HTTP API, and one server that it runs."""
 import contextlib
+import re
 import secrets
+import subprocess
 import urllib.parse
 
 import psycopg2
@@ -176,6 +178,12 @@ class Instance:
 
     def postmaster_started(self):
         return self.value("SELECT pg_postmaster_start_time()")
+
+    def disk_bytes(self):
+        """Size of the file system that it has to itself (disk_mb), by its own word, journal included."""
+        said = subprocess.run(["xfs_info", self.directory / "pg"], check=True, capture_output=True, text=True).stdout
+        size, blocks = re.search(r"^data\s+=\s+bsize=(\d+)\s+blocks=(\d+)", said, re.MULTILINE).groups()
+        return int(size) * int(blocks)
 
     def trashed(self):
         """Its directories in the trash."""

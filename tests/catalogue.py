@@ -213,6 +213,7 @@ FIELDS = {
         "G71": [f'"{CANARY.ljust(1025, "x")}"', f'"{CANARY}{"é" * 504}"', f'"{CANARY.ljust(10_000, "x")}"'],
         "G75": [rf'"{CANARY}\u0000"', rf'"\u0000{CANARY}"']},
     "version": {"J98": ["null", '"15"', "15.0", "0", "-15", "14", "16", "18", "99", "true", "4294967311"]},
+    "disk_mb": {"J98": ["null", '"512"', "512.0", "0", "-512", "511", "100000000", "4294967808", "true"]},
     "memory_mb": {"J98": ["null", '"512"', "512.0", "512.5", "0", "-1", "127", "100000000", "2147483648", "4294967808", "true"]},
     "cpus": {"J98": ["null", '"1"', "0", "0.0", "0.05", "0.0999", "-1", "4096", "1e300", "true", "[]"]},
     "labels": {"J99": [
@@ -232,7 +233,7 @@ for field, numbers in FIELDS.items():
 # What JSON has no such number for, or jansson no room.
 NUMBERS = {"E51": ["9223372036854775808", "1" * 400, "1e400", "-1e400"],
            "E52": ["06123", "0x17eb", "+6123", "NaN", "Infinity", "6123.", ".5", "6_123", "--1"]}
-for field in ("port", "memory_mb", "cpus", "version"):
+for field in ("port", "memory_mb", "disk_mb", "cpus", "version"):
     for number, texts in NUMBERS.items():
         for text in texts:
             add(f"{number} {field} no number {short(text)}", with_field(field, text), *UNREADABLE)
@@ -249,6 +250,7 @@ FORMS = {
                 "port=%D9%A6%D9%A1%D9%A2%D9%A3", "port=6123%00", "port=6123%0A"],
         "D37": ["port=6123&port=6124"], "D38": ["port=6123&p%6Frt=6123"]},
     "version": {"J98": ["version=", "version=16", "version=15.0", "version=015", "version=fifteen"]},
+    "disk_mb": {"J98": [f"disk_mb={text}" for text in ["", "0", "511", "1G", "512.0"]]},
     "memory_mb": {"J98": [f"memory_mb={text}" for text in ["", "127", "512M", "512.0", "1e3", "-512"]]},
     "cpus": {"J98": [f"cpus={text}" for text in ["", "0", ".5", "1.", "0,5", "1e0", "inf", "nan", "0x1", "01", "+1", "-1",
                                                 "0.05", "4096", "1.0.0"]]},

@@ -199,6 +199,13 @@ class Stack:
         instance.create(**fields)
         return instance
 
+    def mounts(self):
+        """Devices, by the place that each is mounted at."""
+        return mounts_below(self.root)
+
+    def loops(self):
+        return loops_below(self.root)
+
     def health(self):
         return self.api.call("GET", "/health").json()
 
@@ -227,8 +234,27 @@ def remove_containers(root):
         subprocess.run(["/usr/bin/docker", "rm", "-fv", *ids], capture_output=True)
 
 
+def mounts_below(root):
+    """What is mounted below a directory, and from where."""
+    lines = [line.split() for line in pathlib.Path("/proc/mounts").read_text().splitlines()]
+    return {place: device for device, place, *_ in lines if place.startswith(f"{root}/")}
+
+
+def loops_below(root):
+    """The loop devices that have a file below a directory, deleted or not, mounted or not."""
+    files = pathlib.Path("/sys/block").glob("loop*/loop/backing_file")
+    return {file.parts[3]: text for file in files if (text := read_or_nothing(file)).startswith(f"{root}/")}
+
+
+def read_or_nothing(path):
+    with contextlib.suppress(OSError):
+        return path.read_text().strip()
+    return ""
+
+
 def remove_root(root):
-    subprocess.run(["umount", "-l", root], capture_output=True)
+    for place in [*mounts_below(root), root]:
+        subprocess.run(["umount", "-l", place], capture_output=True)
     shutil.rmtree(root, ignore_errors=True)
 
 

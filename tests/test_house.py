@@ -93,7 +93,7 @@ def test_broken_record_is_shown_and_left_as_it_is(stack, instance, breaking):
 def test_record_of_an_older_pgberth_is_understood(stack, instance):
     stack.kill()
     record = record_of(instance)
-    for member in ("icu", "expires_at", "expire_purge", "stopped_at", "allow", "tls"):
+    for member in ("icu", "expires_at", "expire_purge", "stopped_at", "allow", "tls", "disk_mb"):
         del record[member]
     (instance.directory / "instance.json").write_text(json.dumps(record))
 

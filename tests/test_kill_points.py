@@ -30,6 +30,11 @@ STEPS = {
     "allow": ["file.written", "admit.written", "admit.read"],
     "restore": ["restore.moved"],
     "empty": ["empty.moved"],
+    "quota_create": ["image.formatted", "image.attached", "image.mounted", "fill.copied", "start.created", "up.acknowledged"],
+    "quota_come_back": ["image.attached", "image.mounted", "start.created", "up.acknowledged"],
+    "quota_purge": ["reconcile.removed", "image.unmounted", "delete.stored", "trash.moved"],
+    "quota_grow": ["file.written", "image.stretched", "image.grown"],
+    "quota_empty": ["empty.moved"],
 }
 CASES = [(change, step) for change, steps in STEPS.items() for step in dict.fromkeys(steps)]
 
@@ -81,6 +86,22 @@ class Change:
 
     before_empty = before_restore
 
+    before_quota_create = before_create
+
+    def before_quota_grow(self):
+        self.instance.create(disk_mb=512)
+        self.instance.keep_row("precious")
+
+    def before_quota_come_back(self):
+        self.before_quota_grow()
+        ok(self.api.delete(self.instance.name))
+
+    before_quota_purge = before_quota_grow
+
+    def before_quota_empty(self):
+        self.before_quota_grow()
+        ok(self.api.delete(self.instance.name, purge=True))
+
     # ---- the change --------------------------------------------------------------------------
 
     def create(self):
@@ -126,6 +147,17 @@ class Change:
 
     def empty(self):
         return self.api.call("DELETE", f"/trash/{self.trash_id()}")
+
+    def quota_create(self):
+        return self.instance.post(disk_mb=512)
+
+    def quota_come_back(self):
+        return self.instance.post(disk_mb=600)
+
+    def quota_grow(self):
+        return self.api.patch(self.instance.name, disk_mb=600)
+
+    quota_purge, quota_empty = purge, empty
 
     # ---- after -------------------------------------------------------------------------------
 
@@ -188,11 +220,22 @@ class Change:
         wait_for(lambda: ("10.0.0.0/8" in path.read_text(), "may still have" in path.read_text()) == (is_new, False),
                  "the server has read what the record says")
 
-    after_restore = after_purge
+    after_restore = after_quota_purge = after_purge
 
     def after_empty(self):
         assert self.state() == "gone"
         assert self.trash_id() is None
+
+    after_quota_create, after_quota_empty = after_create, after_empty
+
+    def after_quota_grow(self):
+        """As large as it says, and not larger."""
+        self.after()
+        said = self.instance.view()["limits"]["disk_mb"]
+        assert said in (512, 600)
+        assert self.instance.disk_bytes() == said << 20
+
+    after_quota_come_back = after_quota_grow
 
 
 @pytest.mark.parametrize("name, step", CASES, ids=[f"{change}-{step}" for change, step in CASES])
@@ -211,3 +254,4 @@ def test_kill_at(stack, name, step):
     running = Engine().client.containers.list(filters={"label": f"pgberth.root={stack.root}"})
     assert len(running) == len({container.labels["pgberth.storage_dir"] for container in running})
     stack.api.delete(change.instance.name, purge=True)
+    wait_for(lambda: not stack.mounts() and not stack.loops(), "nothing is mounted any more")

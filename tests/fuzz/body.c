@@ -38,6 +38,8 @@ static void must_be_checked(const struct spec *spec)
 		must(spec->memory_mb >= 128 && spec->memory_mb <= cfg->host_memory_mb);
 	if (spec->given & GIVEN_CPUS)
 		must(spec->cpus >= 0.1 && spec->cpus <= cfg->host_cpus);
+	if (spec->given & GIVEN_DISK)
+		must(spec->disk_mb >= DISK_MIN_MB && spec->disk_mb <= cfg->host_disk_mb);
 	if (spec->given & GIVEN_EXPIRES)
 		must(spec->expires_in_s >= 0);
 	if (spec->given & GIVEN_DAYS)

@@ -84,6 +84,7 @@ static inline const struct config *fuzz_config(void)
 		.version = { 15, 17 },
 		.host_memory_mb = 16384,
 		.host_cpus = 8,
+		.host_disk_mb = 100000,
 	};
 
 	return &cfg;

@@ -1,0 +1,367 @@
+/* Image files: mkfs.xfs(8), loop(4), mount(2), ioctl_xfs_fsgrowfs(2). */
+#include "image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/loop.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <xfs/xfs.h>
+
+#include "child.h"
+#include "deadline.h"
+#include "fault.h"
+#include "log.h"
+#include "scope.h"
+
+#define MKFS "/usr/sbin/mkfs.xfs"
+#define MKFS_TIMEOUT_MS 60000
+#define ATTACH_TRIES 200     /* while others take the free devices */
+#define BUSY_TIMEOUT_MS 2000 /* of what is open in it: a look at a log, say */
+#define HELD_TIMEOUT_MS 1000 /* of what is being unmounted still */
+#define POLL_MS 10
+
+static const char *engine_socket;
+
+void image_init(const char *path)
+{
+	engine_socket = path;
+}
+
+static off_t bytes_of_mb(int size_mb)
+{
+	return (off_t)size_mb << 20;
+}
+
+bool image_can(struct error *err)
+{
+	if (access(MKFS, X_OK) != 0)
+		return fail_field(err, "disk_mb", "this host has no quotas: no " MKFS);
+	return prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN) == 1 ||
+	       fail_field(err, "disk_mb",
+			  "this host has no quotas: pgberthd is not let mount");
+}
+
+bool image_format(int file, int size_mb, struct error *err)
+{
+	static const char *const argv[] = { MKFS, "-q", "-K", CHILD_FILE, NULL };
+
+	if (ftruncate(file, bytes_of_mb(size_mb)) != 0)
+		return fail_errno(err, "cannot make a disk image");
+	return child_run(argv, file, MKFS_TIMEOUT_MS, err);
+}
+
+/* A loop device with the file in it; -1 with err. */
+static int loop_attach(int file, char ret_path[32], struct error *err)
+{
+	AUTO_CLOSE int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	struct loop_config config = {
+		.fd = (__u32)file,
+		.info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO,
+	};
+
+	for (int i = 0; control >= 0 && i < ATTACH_TRIES; i++) {
+		int number = ioctl(control, LOOP_CTL_GET_FREE);
+		AUTO_CLOSE int fd = -1;
+
+		snprintf(ret_path, 32, "/dev/loop%d", number);
+		fd = number >= 0 ? open(ret_path, O_RDWR | O_CLOEXEC) : -1;
+		if (fd < 0)
+			break;
+		if (ioctl(fd, LOOP_CONFIGURE, &config) == 0)
+			return take_fd(&fd);
+		if (errno != EBUSY)
+			break;
+	}
+	fail_errno(err, "cannot get a loop device");
+	return -1;
+}
+
+/* The device that has the file already, opened; -1: none has. */
+static int loop_find(int file, char ret_path[32])
+{
+	struct loop_info64 info;
+	struct stat status;
+	char sign[64];
+
+	if (fstat(file, &status) != 0)
+		return -1;
+	/* They are numbered without many gaps: the first free one is taken. */
+	for (int number = 0, gaps = 0; gaps < 256; number++) {
+		AUTO_CLOSE int fd = -1;
+
+		snprintf(sign, sizeof(sign), "/sys/block/loop%d/loop", number);
+		gaps = access(sign, F_OK) == 0 ? 0 : gaps + 1;
+		if (gaps)
+			continue;
+		snprintf(ret_path, 32, "/dev/loop%d", number);
+		fd = open(ret_path, O_RDWR | O_CLOEXEC);
+		if (fd >= 0 && ioctl(fd, LOOP_GET_STATUS64, &info) == 0 &&
+		    info.lo_device == status.st_dev && info.lo_inode == status.st_ino)
+			return take_fd(&fd);
+	}
+	return -1;
+}
+
+static bool device_mount(const char *device, const char *place)
+{
+	return mount(device, place, "xfs", MS_NOSUID | MS_NODEV | MS_NOATIME,
+		     "discard") == 0;
+}
+
+static bool fresh_mount(int file, const char *place, struct error *err)
+{
+	char device[32];
+	AUTO_CLOSE int loop = loop_attach(file, device, err);
+
+	if (loop < 0)
+		return false;
+	fault_point("image.attached");
+	if (device_mount(device, place))
+		return true;
+	return errno == EINVAL || errno == EUCLEAN
+		       ? fail(err, ERR_FOREIGN_DATA, "its disk image is damaged")
+		       : fail_errno(err, "cannot mount its disk image");
+}
+
+/*
+ * Where it is still mounted somewhere, by a container that has copied the host's mounts,
+ * say, or is just being unmounted, the kernel refuses it by another device (EINVAL,
+ * "duplicate UUID"): then that end is waited for, and else its device taken.
+ */
+static bool attach_and_mount(int file, const char *place, struct error *err)
+{
+	long long deadline = deadline_in_ms(HELD_TIMEOUT_MS);
+	char device[32];
+
+	while (!fresh_mount(file, place, err)) {
+		AUTO_CLOSE int loop = -1;
+
+		if (err->code != ERR_FOREIGN_DATA)
+			return false;
+		loop = loop_find(file, device);
+		if (loop < 0)
+			return fresh_mount(file, place,
+					   err); /* it has ended, or is bad */
+		if (deadline_passed(deadline))
+			return device_mount(device, place) ||
+			       fail_errno(err, "cannot mount %s again", device);
+		sleep_ms(POLL_MS);
+	}
+	return true;
+}
+
+/* The loop device of a mounted file system, opened; -1 with errno. */
+static int device_open(const struct stat *status)
+{
+	char link[64], target[256];
+	ssize_t length;
+
+	/* ../../devices/virtual/block/loop7 */
+	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(status->st_dev),
+		 minor(status->st_dev));
+	length = readlink(link, target, sizeof(target) - 1);
+	if (length <= 0)
+		return -1;
+	target[length] = '\0';
+	snprintf(link, sizeof(link), "/dev/%.32s", basename(target));
+	return open(link, O_RDWR | O_CLOEXEC);
+}
+
+static bool file_stretch(int file, off_t bytes)
+{
+	struct stat status;
+
+	if (fstat(file, &status) != 0)
+		return false;
+	return status.st_size >= bytes ||
+	       (ftruncate(file, bytes) == 0 && fsync(file) == 0);
+}
+
+/* Larger in turn: the file, the device, the file system. */
+static bool grow(int file, const char *place, off_t bytes, struct error *err)
+{
+	AUTO_CLOSE int fd = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSE int loop = -1;
+	struct xfs_fsop_geom geometry;
+	struct xfs_growfs_data wanted;
+	struct stat status;
+
+	if (fd < 0 || fstat(fd, &status) != 0 ||
+	    ioctl(fd, XFS_IOC_FSGEOMETRY, &geometry) != 0)
+		return fail_errno(err, "cannot look at its disk");
+	wanted.newblocks = (__u64)bytes / geometry.blocksize;
+	wanted.imaxpct = geometry.imaxpct;
+	if (geometry.datablocks >= wanted.newblocks)
+		return true;
+	if (!file_stretch(file, bytes))
+		return fail_errno(err, "cannot enlarge its disk image");
+	fault_point("image.stretched");
+	loop = device_open(&status);
+	if (loop < 0 || ioctl(loop, LOOP_SET_CAPACITY, 0) != 0)
+		return fail_errno(err, "cannot enlarge its loop device");
+	if (ioctl(fd, XFS_IOC_FSGROWFSDATA, &wanted) != 0)
+		return fail_errno(err, "cannot enlarge its disk");
+	fault_point("image.grown");
+	return true;
+}
+
+/* Whether something is mounted at a directory. */
+static bool is_mount(const char *place, bool *ret_is, struct error *err)
+{
+	char above[PATH_MAX];
+	struct stat here, there;
+
+	snprintf(above, sizeof(above), "%s/..", place);
+	if (stat(above, &there) != 0)
+		return fail_errno(err, "cannot look at %s", above);
+	/* A file system that stopped itself gives EIO. */
+	*ret_is = stat(place, &here) != 0 || here.st_dev != there.st_dev;
+	return true;
+}
+
+/* ---- in the engine's mount namespace ---- */
+
+struct errand {
+	bool (*run)(const struct errand *errand, struct error *err);
+	const char *path, *place;
+	int size_mb;
+	bool ok;
+	struct error err;
+};
+
+static bool run_mount(const struct errand *errand, struct error *err)
+{
+	AUTO_CLOSE int file = open(errand->path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	bool is_there = false;
+
+	if (file < 0)
+		return errno == ENOENT
+			       ? fail(err, ERR_FOREIGN_DATA, "its disk image is missing")
+			       : fail_errno(err, "cannot open its disk image");
+	if (!is_mount(errand->place, &is_there, err) ||
+	    (!is_there && !attach_and_mount(file, errand->place, err)))
+		return false;
+	fault_point("image.mounted");
+	return grow(file, errand->place, bytes_of_mb(errand->size_mb), err);
+}
+
+/* A mount that others look into is taken out of sight, and ends when they are done. */
+static bool run_unmount(const struct errand *errand, struct error *err)
+{
+	long long deadline = deadline_in_ms(BUSY_TIMEOUT_MS);
+
+	while (umount2(errand->place, UMOUNT_NOFOLLOW) != 0) {
+		if (errno == EINVAL || errno == ENOENT)
+			return true; /* nothing is mounted there */
+		if (errno != EBUSY)
+			return fail_errno(err, "cannot unmount its disk");
+		if (deadline_passed(deadline)) {
+			log_warn("unmounted while in use place=%s", errand->place);
+			return umount2(errand->place, UMOUNT_NOFOLLOW | MNT_DETACH) ==
+				       0 ||
+			       fail_errno(err, "cannot unmount its disk");
+		}
+		sleep_ms(POLL_MS);
+	}
+	fault_point("image.unmounted");
+	return true;
+}
+
+/* The process that listens at the engine's socket; -1 with errno. */
+static pid_t engine_pid(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	AUTO_CLOSE int fd =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", engine_socket);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+		return -1;
+	return peer.pid;
+}
+
+/* Changes root and working directory of this thread, too. */
+static bool namespace_enter(struct error *err)
+{
+	pid_t pid = engine_pid();
+	AUTO_CLOSE int fd = -1;
+	char path[64];
+
+	if (pid < 0)
+		return fail_errno(err, "cannot find the engine");
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return (fd >= 0 && unshare(CLONE_FS) == 0 && setns(fd, CLONE_NEWNS) == 0) ||
+	       fail_errno(err, "cannot enter the engine's mount namespace");
+}
+
+static void *errand_run(void *user)
+{
+	struct errand *errand = user;
+
+	errand->ok = namespace_enter(&errand->err) && errand->run(errand, &errand->err);
+	return NULL;
+}
+
+/* A thread of its own has its own namespace. */
+static bool errand_send(struct errand *errand, struct error *err)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, errand_run, errand) != 0)
+		return fail(err, ERR_INTERNAL, "cannot start a thread");
+	pthread_join(thread, NULL);
+	if (!errand->ok)
+		*err = errand->err;
+	return errand->ok;
+}
+
+bool image_mount(const char *path, const char *place, int size_mb, struct error *err)
+{
+	struct errand errand = {
+		.run = run_mount, .path = path, .place = place, .size_mb = size_mb
+	};
+
+	return errand_send(&errand, err);
+}
+
+bool image_unmount(const char *place, struct error *err)
+{
+	struct errand errand = { .run = run_unmount, .place = place };
+
+	return errand_send(&errand, err);
+}
+
+enum image_health image_look(int parent, const char *name, int size_mb)
+{
+	AUTO_CLOSE int fd =
+		openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct xfs_fsop_geom geometry;
+	struct stat here, there;
+
+	if (fd < 0)
+		return errno == EIO ? IMAGE_STOPPED : IMAGE_AWAY;
+	if (fstat(fd, &here) != 0)
+		return IMAGE_STOPPED;
+	if (fstat(parent, &there) != 0 || here.st_dev == there.st_dev ||
+	    ioctl(fd, XFS_IOC_FSGEOMETRY, &geometry) != 0)
+		return IMAGE_AWAY;
+	return (off_t)(geometry.datablocks * geometry.blocksize) < bytes_of_mb(size_mb)
+		       ? IMAGE_SMALL
+		       : IMAGE_UP;
+}
