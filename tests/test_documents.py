@@ -7,7 +7,8 @@ import pytest
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 APP = REPOSITORY / "app"
-OPTIONS = re.findall(r'OPTION\("(\w+)",\s+(\w+),\s+\w+,\s+"([^"]*)"', (APP / "config.c").read_text())
+OPTIONS = [(name, kind, "none" if value == "NULL" else value[1:-1]) for name, kind, value in re.findall(
+    r'OPTION\("(\w+)",\s+(\w+),\s+\w+,\s+("[^"]*"|NULL)', (APP / "config.c").read_text())]
 MANUAL = (APP / "man/pgberth.conf.5").read_text()
 
 
@@ -53,6 +54,7 @@ def test_manual_and_completion_of_the_command_line_have_each_command():
     ("pgberth t", 1, {"token"}),
     ("pgberth create --exp", 2, {"--expires-in", "--expire-purge"}),
     ("pgberth token r", 2, {"revoke"}),
+    ("pgberth create --tls ", 3, {"offered", "required"}),
     ("pgberth token add --scope ", 4, {"read", "write", "admin"}),
 ])
 def test_completion_offers_what_fits(line, word, offered):
