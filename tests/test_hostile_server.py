@@ -5,6 +5,7 @@ import hostile
 from berth import ok
 from crowd import at_once
 from private import Stack
+from waiting import wait_for
 
 # Of one connection pgberthd keeps a message at a time; libpq would keep what it is sent.
 MOST_KB = 16 << 10
@@ -81,7 +82,7 @@ def test_process_of_another_user_on_the_socket_is_told_nothing(stack, tenant):
 
     with hostile.on_socket(tenant, listen, uid=0) as there:
         answer = stack.api.put_password(tenant.name, tenant.password)
-        assert there.met > 0
+        wait_for(lambda: there.met > 0, "it was connected to")
     assert answer.status_code == 503
     assert "another user" in refused(answer)
     ok(stack.api.put_password(tenant.name, tenant.password))

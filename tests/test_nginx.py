@@ -9,6 +9,7 @@ from berth import assert_error
 from catalogue import HOST, get
 from daemon import ServiceLog
 from private import Stack
+from waiting import wait_for
 from wire import Wire
 
 WEAK = ["AES128-SHA", "AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA384", "ECDHE-RSA-AES128-SHA",
@@ -93,6 +94,7 @@ def test_hsts_is_not_said_unless_configured(api):
 def strict():
     """A stack that says it is for TLS alone, and takes from one address only two requests at once."""
     with Stack(site={"nginx_hsts_seconds": 31536000, "nginx_requests_at_once": 2}) as stack:
+        wait_for(lambda: stack.api.call("GET", "/health").status_code == 200, "it is well")
         yield stack
 
 

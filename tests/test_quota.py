@@ -39,6 +39,11 @@ def instance(stack):
     yield instance
     stack.api.delete(instance.name, purge=True)
     empty_trash(stack, instance)
+    is_let_go(stack)
+
+
+def is_let_go(stack):
+    """Not at once: a container that is just being started holds every mount of the host for a moment."""
     wait_for(lambda: not stack.mounts() and not stack.loops(), "nothing is mounted any more")
 
 
@@ -250,14 +255,14 @@ def test_mounted_as_long_as_it_is_not_stored(stack, instance):
     assert list(stack.mounts()) == [place]
 
     ok(stack.api.delete(instance.name))
-    assert not stack.mounts() and not stack.loops()
+    is_let_go(stack)
     bare = instance.directory / "pg"
     assert (bare.stat().st_uid, bare.stat().st_mode & 0o7777, list(bare.iterdir())) == (0, 0o750, [])
     instance.create()
     assert list(stack.mounts()) == [place]
 
     stack.purge(instance)
-    assert not stack.mounts() and not stack.loops()
+    is_let_go(stack)
     path, = instance.trashed()
     assert (path / "pg.img").exists()
     ok(stack.api.call("POST", f"/trash/{path.name}/restore"))
@@ -366,12 +371,13 @@ def test_copy_of_the_mount_elsewhere_keeps_nobody_from_coming_back(stack, instan
 ], ids=["missing", "damaged"])
 def test_image_that_is_not_as_it_should_be_is_refused(stack, instance, spoil, word):
     ok(stack.api.delete(instance.name))
+    is_let_go(stack)
     spoil(image_of(instance))
 
     message = assert_error(stack.api.start(instance.name), 409, "foreign_data", "storage_dir")
 
     assert word in message
-    assert not stack.mounts() and not stack.loops()
+    is_let_go(stack)
     assert instance.view()["state"] == "stored"
 
 
@@ -384,7 +390,7 @@ def test_many_at_once(stack):
     assert len(stack.mounts()) == len(set(stack.mounts().values())) == 8
     for answer in at_once([lambda instance=instance: stack.api.delete(instance.name, purge=True) for instance in instances]):
         ok(answer)
-    assert not stack.mounts() and not stack.loops()
+    is_let_go(stack)
 
 
 def test_option_gives_the_default_of_new_ones(stack):
@@ -419,17 +425,13 @@ def test_disk_guard_counts_what_an_image_takes(stack, instance):
 class Apart(Stack):
     """In a mount namespace of its own, as a hardened unit is, that gets what the host's gets."""
 
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.command = ["unshare", "--mount", "--propagation", "slave", *self.command]
+
     def _make_root(self):
         super()._make_root()
         subprocess.run(["mount", "--make-shared", self.root], check=True)
-
-    def spawn(self):
-        binary = self.binary
-        self.binary = self.run / "apart"
-        self.binary.write_text(f'#!/bin/sh\nexec unshare --mount --propagation slave {binary} "$@"\n')
-        self.binary.chmod(0o700)
-        super().spawn()
-        self.binary = binary
 
 
 def test_pgberthd_apart_mounts_where_the_engine_sees_it():
@@ -443,4 +445,4 @@ def test_pgberthd_apart_mounts_where_the_engine_sees_it():
         ok(stack.api.restart(instance.name))
         assert instance.kept_rows() == ["precious"]
         stack.purge(instance)
-        assert not stack.mounts() and not stack.loops()
+        is_let_go(stack)
