@@ -139,7 +139,7 @@ def test_owner_cannot_take_the_inodes_of_the_host(stack, instance, neighbour):
     except psycopg2.errors.DiskFull as full:  # not even a temporary table is to be had
         said = str(full)
     assert "No space left" in said
-    instance.shell("rm -r /pg/data/many")
+    subprocess.run(["rm", "-r", instance.directory / "pg/data/many"], check=True)
 
 
 def test_what_is_freed_goes_back_to_the_host(instance):
