@@ -114,10 +114,15 @@ static int loop_find(int file, char ret_path[32])
 	return -1;
 }
 
-static bool device_mount(const char *device, const char *place)
+/* discard: what is freed in it goes back to the disk below. */
+static bool device_mount(const char *device, const char *place, struct error *err)
 {
-	return mount(device, place, "xfs", MS_NOSUID | MS_NODEV | MS_NOATIME,
-		     "discard") == 0;
+	if (mount(device, place, "xfs", MS_NOSUID | MS_NODEV | MS_NOATIME, "discard") ==
+	    0)
+		return true;
+	return errno == EINVAL || errno == EUCLEAN
+		       ? fail(err, ERR_FOREIGN_DATA, "its disk image is damaged")
+		       : fail_errno(err, "cannot mount its disk image");
 }
 
 static bool fresh_mount(int file, const char *place, struct error *err)
@@ -128,11 +133,7 @@ static bool fresh_mount(int file, const char *place, struct error *err)
 	if (loop < 0)
 		return false;
 	fault_point("image.attached");
-	if (device_mount(device, place))
-		return true;
-	return errno == EINVAL || errno == EUCLEAN
-		       ? fail(err, ERR_FOREIGN_DATA, "its disk image is damaged")
-		       : fail_errno(err, "cannot mount its disk image");
+	return device_mount(device, place, err);
 }
 
 /*
@@ -155,8 +156,7 @@ static bool attach_and_mount(int file, const char *place, struct error *err)
 			return fresh_mount(file, place,
 					   err); /* it has ended, or is bad */
 		if (deadline_passed(deadline))
-			return device_mount(device, place) ||
-			       fail_errno(err, "cannot mount %s again", device);
+			return device_mount(device, place, err);
 		sleep_ms(POLL_MS);
 	}
 	return true;
