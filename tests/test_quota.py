@@ -347,11 +347,13 @@ def test_full_host_takes_no_acknowledged_row(stack):
             for done in range(1, 1000):
                 instance.sql("INSERT INTO rows SELECT %s, string_agg(md5(random()::text), '') FROM generate_series(1, 4000)", done)
                 instance.sql("CHECKPOINT")
+        reason = wait_for(lambda: instance.view()["reason"], "its reason says what happened", 90)
 
         filler.unlink()
 
         wait_for(lambda: (has_rows(instance, "rows") or 0) >= done - 1, "it has come back with every row", 180)
         assert 1 < done < 999
+        assert "disk" in reason
 
 
 def test_copy_of_the_mount_elsewhere_keeps_nobody_from_coming_back(stack, instance):
