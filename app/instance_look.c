@@ -129,6 +129,21 @@ static bool look_is_stale(const struct view *view)
 	       !container.is_ours || !container.is_running;
 }
 
+/*
+ * It ran, and now only says that it recovers: PostgreSQL restarts its processes without
+ * end where they find a full disk, say, and its container does not end by that.
+ */
+static void look_tell_recovery(struct view *view, const struct container *container)
+{
+	char trouble[TROUBLE_SIZE];
+
+	postmaster_trouble(trouble, container, &view->record);
+	snprintf(view->record.reason, sizeof(view->record.reason),
+		 "it went down by itself and is recovering: %.150s", trouble);
+	log_warn("server recovers name=%s reason=\"%s\"", view->record.storage_dir,
+		 trouble);
+}
+
 /* Runs where it should; after a start of pgberthd, or a crash, it is proven again. */
 static bool look_prove(struct view *view, const struct container *container)
 {
@@ -148,6 +163,8 @@ static bool look_prove(struct view *view, const struct container *container)
 			return false;
 		if (err.code != ERR_STARTING)
 			return look_failed(view, &err);
+		if (view->state == RUNNING)
+			look_tell_recovery(view, container);
 		instance_show(view, STARTING, &err);
 		return false;
 	}

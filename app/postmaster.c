@@ -205,7 +205,8 @@ bool postmaster_is_heard(const struct record *record)
 	enum pg_outcome outcome = pg_asks_for_scram(
 		record->port, deadline_in_ms(ADMIT_HEAR_TIMEOUT_MS), &ignored);
 
-	return outcome == PG_OK || outcome == PG_REFUSED;
+	return outcome == PG_OK ||
+	       (outcome == PG_REFUSED && ignored.code != ERR_STARTING);
 }
 
 bool postmaster_prove(const struct start *start, struct error *err)

@@ -47,7 +47,8 @@ bool postmaster_check(const struct start *start, struct error *err);
  */
 bool postmaster_prove(const struct start *start, struct error *err);
 
-/* A cheap proof that it still lets people in: its port asks for SCRAM. */
+/* A cheap proof that it still lets people in: its port asks for SCRAM. One that only says
+ * that it starts, or recovers, does not. */
 bool postmaster_is_heard(const struct record *record);
 
 /* Sets the verifier on a running server and proves the password by a login. */
