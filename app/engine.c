@@ -347,21 +347,28 @@ static bool start_refused(int status, const json_t *json, struct error *err)
 	return engine_refused(err, "start the container", status, json);
 }
 
+static bool start_once(const char *id, int *ret_status, json_t **ret_json,
+		       struct error *err)
+{
+	return engine_call("POST", SLOW_MS, NULL, ret_status, ret_json, err,
+			   "/containers/%s/start", id);
+}
+
+/* A network that somebody removed is found missing here only: made again, it will do. */
 bool engine_start(const char *id, struct error *err)
 {
 	json_auto_t *json = NULL;
 	int status;
 
-	if (!engine_call("POST", SLOW_MS, NULL, &status, &json, err,
-			 "/containers/%s/start", id))
+	if (!start_once(id, &status, &json, err))
 		return false;
-	if (status == 204 || status == 304)
-		return true;
-	if (status == 404 && strstr(message_of(json), "network") &&
-	    engine_network_ensure(err))
-		return engine_refused(err, "start the container, try again", status,
-				      json);
-	return start_refused(status, json, err);
+	if (status == 404 && strstr(message_of(json), "network")) {
+		json_decref(json);
+		json = NULL;
+		if (!engine_network_ensure(err) || !start_once(id, &status, &json, err))
+			return false;
+	}
+	return status == 204 || status == 304 || start_refused(status, json, err);
 }
 
 bool engine_stop(const char *id, struct error *err)

@@ -109,26 +109,32 @@ static bool network_get(int *ret_status, json_t **ret_json, struct error *err)
 			   "/networks/%s", config->network);
 }
 
-/* Two threads may find it missing at once, and the engine refuse the second in one way
- * or another: what counts is whether it is there afterwards. */
+/* One that made it since this thread saw that it was missing has done the work. */
+static bool network_make_once(int *ret_status, json_t **ret_json, struct error *err)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	bool ok;
+
+	pthread_mutex_lock(&lock);
+	ok = network_get(ret_status, ret_json, err);
+	if (ok && *ret_status == 404) {
+		json_decref(*ret_json);
+		*ret_json = NULL;
+		ok = network_make(err) && network_get(ret_status, ret_json, err);
+	}
+	pthread_mutex_unlock(&lock);
+	return ok;
+}
+
 static bool network_get_or_make(int *ret_status, json_t **ret_json, struct error *err)
 {
-	struct error why = { 0 };
-	bool made;
-
 	if (!network_get(ret_status, ret_json, err))
 		return false;
 	if (*ret_status != 404)
 		return true;
 	json_decref(*ret_json);
 	*ret_json = NULL;
-	made = network_make(&why);
-	if (!network_get(ret_status, ret_json, err))
-		return false;
-	if (made || *ret_status == 200)
-		return true;
-	*err = why;
-	return false;
+	return network_make_once(ret_status, ret_json, err);
 }
 
 static bool network_look(struct error *err)

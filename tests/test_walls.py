@@ -13,6 +13,7 @@ import walls
 from berth import ok
 from crowd import at_once
 from private import Stack, free_port
+from waiting import wait_for
 from walls import ELSEWHERE, METADATA, Attacker, Host, Outside, Walls, attack, host_address
 
 walls.reap()
@@ -170,6 +171,21 @@ def test_network_that_lets_neighbours_talk_is_refused():
             assert bridge in answer.json()["error"]["message"]
     finally:
         network.remove()
+
+
+def test_network_that_goes_is_made_again_once():
+    bridge = walls.bridge_name()
+    with Stack(network=bridge) as stack:
+        wait_for(lambda: "network made" in stack.log_text(), "the network is made")
+        for _ in range(2):
+            walls.network_remove(bridge)
+            instances = [stack.new() for _ in range(6)]
+            answers = at_once(instance.post for instance in instances)
+            assert [answer.status_code for answer in answers] == [200] * 6, [answer.text for answer in answers]
+            for instance in instances:
+                stack.purge(instance)
+        assert stack.log_text().count(f"network made name={bridge}") == 3
+    walls.network_remove(bridge)
 
 
 # ---- the kernel --------------------------------------------------------------------------------
