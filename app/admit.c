@@ -37,7 +37,7 @@ bool admit_clients(const struct record *record, struct allow *ret, struct error 
 	if (!engine_network_gateway(gateway, err))
 		return false;
 	allow_also(ret, gateway);
-	if (strncmp(address, "127.", 4) != 0 && strcmp(address, "0.0.0.0") != 0)
+	if (!config_is_loopback(address) && strcmp(address, "0.0.0.0") != 0)
 		allow_also(ret, address);
 	return true;
 }

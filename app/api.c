@@ -57,7 +57,7 @@ static json_t *number_or_null(int number)
 /* Who can reach it: those on the host in any case, by the gateway of its network. */
 static json_t *exposure_to_json(const struct record *record)
 {
-	bool is_local = strncmp(config->publish_address, "127.", 4) == 0;
+	bool is_local = config_is_loopback(config->publish_address);
 
 	return json_pack("{s:s s:o s:s s:o s:s}", "address", config->publish_address,
 			 "port", number_or_null(record->port), "reach",

@@ -88,11 +88,6 @@ bool auth_init(const struct config *cfg, struct error *err)
 
 /* ---- without tokens ---- */
 
-static bool is_loopback_peer(const char *address)
-{
-	return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
-}
-
 /* "localhost:443" -> "localhost"; a port is digits. */
 static bool is_loopback_host(const char *host)
 {
@@ -122,7 +117,7 @@ static bool is_own_origin(const char *origin, const char *host)
 
 static bool local_check(const struct request *req, struct error *err)
 {
-	if (!is_loopback_peer(req->remote_addr))
+	if (!config_is_loopback(req->remote_addr))
 		return fail(err, ERR_FORBIDDEN,
 			    "without a token only this machine itself may call");
 	if (!is_loopback_host(req->host))

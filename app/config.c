@@ -243,7 +243,7 @@ bool config_has_version(const struct config *cfg, int version)
 	return false;
 }
 
-static bool is_loopback(const char *address)
+bool config_is_loopback(const char *address)
 {
 	struct in6_addr six;
 	struct in_addr four;
@@ -260,7 +260,7 @@ bool config_listens_on_loopback_only(const struct config *cfg)
 	char *word;
 
 	while (list && (word = strsep(&rest, " ,")))
-		if (*word && !is_loopback(word))
+		if (*word && !config_is_loopback(word))
 			return false;
 	return list != NULL;
 }

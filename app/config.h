@@ -49,6 +49,9 @@ bool config_load(struct config *cfg, const char *path, struct error *err);
 
 bool config_has_version(const struct config *cfg, int version);
 
+/* 127.0.0.0/8 or ::1. */
+bool config_is_loopback(const char *address);
+
 /* True when every address in `listen` is a loopback one. */
 bool config_listens_on_loopback_only(const struct config *cfg);
 

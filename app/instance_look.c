@@ -18,8 +18,8 @@
 #define UNHEARD_MAX 5 /* with the pauses between looks, some 8 s */
 #define RETRY_FIRST_MS 1000
 #define RETRY_MAX_MS 60000
-#define AGAIN_MAX                                                                        \
-	8 /* tries at once of what failed before; reconciler.c has twice the threads */
+/* Tries at once of what failed before; reconciler.c has twice the threads. */
+#define AGAIN_MAX 8
 
 static bool look_failed(struct view *view, const struct error *err)
 {

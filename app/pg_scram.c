@@ -75,23 +75,13 @@ static bool password_prepare(struct buf *ret, const char *password)
 	return ok;
 }
 
-/* Of pieces in their order, up to NULL. */
 static bool hmac(unsigned char ret[SCRAM_HASH], const unsigned char *key,
-		 const struct buf *text)
+		 const char *text)
 {
 	unsigned length = SCRAM_HASH;
 
-	return HMAC(EVP_sha256(), key, SCRAM_HASH, (const unsigned char *)buf_text(text),
-		    text->length, ret, &length) != NULL;
-}
-
-static bool hmac_of(unsigned char ret[SCRAM_HASH], const unsigned char *key,
-		    const char *word)
-{
-	unsigned length = SCRAM_HASH;
-
-	return HMAC(EVP_sha256(), key, SCRAM_HASH, (const unsigned char *)word,
-		    strlen(word), ret, &length) != NULL;
+	return HMAC(EVP_sha256(), key, SCRAM_HASH, (const unsigned char *)text,
+		    strlen(text), ret, &length) != NULL;
 }
 
 static bool nonce_make(struct scram *scram)
@@ -192,11 +182,11 @@ static bool proof_make(unsigned char ret_proof[SCRAM_HASH], struct scram *scram,
 	unsigned char salted[SCRAM_HASH], stored[SCRAM_HASH], signature[SCRAM_HASH],
 		server_key[SCRAM_HASH];
 	bool ok = password_salt(salted, scram, challenge) &&
-		  hmac_of(ret_proof, salted, "Client Key") &&
+		  hmac(ret_proof, salted, "Client Key") &&
 		  SHA256(ret_proof, SCRAM_HASH, stored) &&
-		  hmac(signature, stored, message) &&
-		  hmac_of(server_key, salted, "Server Key") &&
-		  hmac(scram->server_signature, server_key, message);
+		  hmac(signature, stored, buf_text(message)) &&
+		  hmac(server_key, salted, "Server Key") &&
+		  hmac(scram->server_signature, server_key, buf_text(message));
 
 	for (size_t i = 0; ok && i < SCRAM_HASH; i++)
 		ret_proof[i] ^= signature[i];

@@ -367,8 +367,7 @@ static const struct {
 	enum pg_outcome outcome;
 	enum error_code code;
 } meanings[] = {
-	{ "57P03", PG_NOT_YET, ERR_STARTING },	  /* cannot_connect_now */
-	{ "57P", PG_NOT_YET, ERR_STARTING },	  /* it is being shut down */
+	{ "57P", PG_NOT_YET, ERR_STARTING },	  /* it starts, recovers or shuts down */
 	{ "28", PG_REFUSED, ERR_SERVER },	  /* invalid authorization */
 	{ "3D", PG_REFUSED, ERR_SERVER },	  /* no such database */
 	{ "55", PG_REFUSED, ERR_SERVER },	  /* which takes no connections */
