@@ -146,14 +146,16 @@ def test_shim_killed_never_makes_two_servers(instance, engine):
     assert len(postmasters) == 1
 
 
-def is_postmaster_line(line):
-    """Not that of the container's init, which has it as arguments; backends call themselves otherwise."""
+def is_postgres(process):
+    """Not the container's init, which has it as arguments; backends call themselves otherwise, soon after they began."""
+    line = (process / "cmdline").read_bytes()
     return line.startswith(b"/usr/lib/postgresql/") and b"/bin/postgres\0-D" in line
 
 
-def is_postmaster(path, uid):
+def is_postmaster(process, uid):
     with contextlib.suppress(OSError):
-        return path.stat().st_uid == uid and is_postmaster_line((path / "cmdline").read_bytes())
+        parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+        return process.stat().st_uid == uid and is_postgres(process) and not is_postgres(process.with_name(parent))
     return False
 
 
