@@ -60,7 +60,7 @@ ifdef T
 else
 	status=0; \
 	$(PYTEST) -m 'seed' || status=1; \
-	$(PYTEST) -m 'not seed and not serial and not slow' -n 4 || status=1; \
+	$(PYTEST) -m 'not seed and not serial and not slow' -n 3 || status=1; \
 	$(PYTEST) -m 'serial and not slow' || status=1; \
 	exit $$status
 endif
@@ -90,7 +90,7 @@ asan tsan: ## run the tests on a build with sanitizers, then put the plain one b
 	export PGBERTHD_UNDER_TEST=$(CURDIR)/app/build/$@/pgberthd; \
 	began=$$(wc -l <$(LOG)); status=0; \
 	$(PYTEST) -m 'seed' || status=1; \
-	$(PYTEST) -m 'not seed and not serial and not slow' -n 4 || status=1; \
+	$(PYTEST) -m 'not seed and not serial and not slow' -n 3 || status=1; \
 	$(PYTEST) -m 'serial and not slow' || status=1; \
 	tail -n +$$began $(LOG) | grep -aE 'runtime error|(Address|Leak|Thread)Sanitizer' && status=1; \
 	$(MAKE) --no-print-directory install; exit $$status

@@ -285,7 +285,8 @@ def test_tenant_that_shuts_pgberth_out_keeps_its_list(place, reachable):
     assert ok(place.api.patch(reachable.name, allow=[]))["allow"] == []
 
 
-@pytest.fixture(params=[True, False], ids=["proxy", "no proxy"])
+# Without it, as the engine of this host is set up, the tests above have shown it already.
+@pytest.fixture(params=[True, pytest.param(False, marks=pytest.mark.slow)], ids=["proxy", "no proxy"])
 def other_engine(request):
     with OtherEngine(proxy=request.param) as engine:
         yield engine
