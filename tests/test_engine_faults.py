@@ -244,22 +244,11 @@ def test_creates_that_get_no_answer_are_refused_in_bounded_time(behind, resident
 
 
 @pytest.mark.slow
-def test_create_that_the_engine_carries_out_long_after_leaves_nothing(behind):
+@pytest.mark.parametrize("call", ["create", "start"])
+def test_what_the_engine_carries_out_long_after_leaves_nothing(behind, call):
     instance = behind.new()
 
-    with behind.fault("create", engine_proxy.late, 1) as rule:
-        assert_refused(instance.post())
-        behind.nothing_is_left(instance)
-    wait_for(lambda: rule.finished, "it is carried out", ENDS)
-
-    behind.nothing_is_left(instance)
-
-
-@pytest.mark.slow
-def test_start_that_the_engine_carries_out_long_after_leaves_nothing(behind):
-    instance = behind.new()
-
-    with behind.fault("start", engine_proxy.late, 1) as rule:
+    with behind.fault(call, engine_proxy.late, 1) as rule:
         assert_refused(instance.post())
         behind.nothing_is_left(instance)
     wait_for(lambda: rule.finished, "it is carried out", ENDS)
