@@ -12,7 +12,7 @@ PYTEST = $(PYTHON) -m pytest -q -p no:cacheprovider tests
 .PHONY: help build deb up down start stop restart status logs install test lint format asan tsan fuzz bench soak torture clean faults tools vm-test
 
 help: ## show this list
-	@sed -n 's/^\([a-z ]*\):[^#]*## /\1\t/p' Makefile | expand -t 28
+	@sed -n 's/^\([a-z -]*\):[^#]*## /\1\t/p' Makefile | expand -t 28
 
 build: ## compile pgberthd
 	@$(MAKE) --no-print-directory -j2 -C app
@@ -65,7 +65,7 @@ else
 	exit $$status
 endif
 
-torture: install faults tools ## the tests that take minutes each: every allocation, every call of the engine failing
+torture: install faults tools ## the tests that take minutes each: allocations and calls of the engine that fail (TORTURE=full: every one)
 	PGBERTH_TORTURE=$(TORTURE) $(PYTEST) -m slow
 
 lint: ## format, fences, static analysis, Ansible and Python
