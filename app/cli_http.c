@@ -14,7 +14,7 @@
 
 #define OWN_CA "/etc/pgberth/tls/nginx.crt"
 #define ANSWER_MAX (64 * 1024 * 1024)
-#define TIMEOUT_S 400L /* longer than nginx waits */
+#define TIMEOUT_S 500L /* longer than nginx waits (nginx_patience) */
 
 int cli_fail(const struct error *err)
 {
