@@ -71,7 +71,7 @@ static json_t *view_to_json(const struct view *view)
 	const struct record *record = &view->record;
 
 	return json_pack(
-		"{s:s s:s s:s s:o s:s s:o s:s s:o s:o s:o s:{s:i s:o s:o} s:o s:o s:o"
+		"{s:s s:s s:s s:o s:s s:o s:s s:o s:o s:o s:{s:i s:o s:o*} s:o s:o s:o"
 		" s:b s:o s:s s:o}",
 		"status", "OK", "storage_dir", record->storage_dir, "state",
 		state_name(view->state), "port", number_or_null(record->port), "address",
@@ -80,7 +80,7 @@ static json_t *view_to_json(const struct view *view)
 		"created_at", text_or_null(record->created_at), "labels",
 		json_deep_copy(record->labels), "limits", "memory_mb", record->memory_mb,
 		"cpus", cpus_to_json(record->cpus), "disk_mb",
-		number_or_null(record->disk_mb), "container_id",
+		record->disk_mb ? json_integer(record->disk_mb) : NULL, "container_id",
 		text_or_null(view->container_id), "reason", text_or_null(record->reason),
 		"expires_at", time_or_null(record->expires_at), "expire_purge",
 		record->expire_purge, "allow", allow_to_json(&record->allow), "tls",

@@ -8,7 +8,7 @@
 
 #include "deadline.h"
 
-#define FAILURES_MAX 20
+#define FAILURES_MAX 100
 #define WINDOW_MS 60000
 #define ADDRESSES_MAX 256
 

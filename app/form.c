@@ -100,6 +100,10 @@ bool form_parse(json_t **ret_json, const char *text, size_t length, bool labels,
 
 	if (!form)
 		return fail(err, ERR_INTERNAL, "out of memory");
+	if (length > 0 && text[0] == '{')
+		return fail(err, ERR_UNREADABLE,
+			    "the body looks like JSON; if it is, send it with "
+			    "Content-Type: application/json");
 	while (length > 0) {
 		const char *end = memchr(text, '&', length);
 		size_t pair = end ? (size_t)(end - text) : length;

@@ -145,9 +145,14 @@ void response_done(struct response *res)
 	buf_done(&res->text);
 }
 
-/* A field's name is the client's text when it is unknown; show it only if it is plain. */
+/*
+ * A field's name is the client's text when it is unknown, so it is shown only if it is
+ * plain: what else is sent for a name may be a whole body, with the password in it.
+ */
 static json_t *field_to_json(const char *field)
 {
+	if (strpbrk(field, "\"'{}:"))
+		return NULL;
 	for (const char *at = field; *at; at++)
 		if (*at < ' ' || *at >= 0x7f)
 			return NULL;

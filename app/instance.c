@@ -144,7 +144,7 @@ bool instance_restart(const char *name, struct view *ret, struct error *err)
 	struct bringing bringing = { .view = &view, .work.replace = true };
 	AUTO_VIEW was = view_copy(&view);
 
-	return lock && instance_bring_back(&bringing, &was, err) &&
+	return lock && engine_ping(err) && instance_bring_back(&bringing, &was, err) &&
 	       instance_give(ret, &view);
 }
 
@@ -179,6 +179,8 @@ static bool bring_down(struct view *view, enum wanted wanted, struct error *err)
 	struct work work = { .start.record = record };
 	AUTO_VIEW before = view_copy(view);
 
+	if (!engine_ping(err))
+		return false; /* it goes on as it was, and says so */
 	record_want(record, wanted);
 	record->outside_since_ms = 0;
 	record->reason[0] = '\0';

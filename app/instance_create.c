@@ -85,6 +85,9 @@ static bool create_new(struct view *view, const struct spec *spec, struct error 
 	char verifier[VERIFIER_SIZE];
 	bool filled;
 
+	/* What the engine cannot do is refused before there is anything to undo. */
+	if (!engine_ping(err))
+		return false;
 	bringing.work.start.is_new = true;
 	bringing.work.start.verifier = verifier;
 	bringing.work.start.password = spec->admin_password;
@@ -141,8 +144,7 @@ static bool create_same(struct view *view, const struct spec *spec, struct error
 	if (field)
 		return instance_differs(record, field, err);
 	if (!postmaster_prove(&start, &why)) {
-		if (why.code == ERR_STARTING || why.code == ERR_SERVER_FULL ||
-		    why.code == ERR_INTERNAL) {
+		if (why.code != ERR_SERVER) {
 			*err = why;
 			return false;
 		}

@@ -133,7 +133,7 @@ static bool number_from_text(const char *text, size_t length, bool fraction,
 	if (fraction && text[used] == '.') {
 		size_t decimals = strspn(text + used + 1, "0123456789");
 
-		if (decimals == 0 || decimals > 15)
+		if (decimals == 0)
 			return false;
 		used += 1 + decimals;
 	}
@@ -329,20 +329,45 @@ static const struct field *duplicate_field(const json_error_t *problem,
 	return json_is_string(key) ? field_named(fields, json_string_value(key)) : NULL;
 }
 
-static bool json_refuse(const json_error_t *problem, const struct field *fields,
-			struct error *err)
+/* Whose value ends at text + length: the last of our own fields that is named before. */
+static const struct field *field_before(const char *text, size_t length,
+					const struct field *fields)
+{
+	const struct field *field = NULL;
+	char name[64];
+
+	for (size_t start = length, end = length; start-- > 0 && !field;) {
+		if (text[start] != '"')
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)(end - start - 1),
+			 text + start + 1);
+		field = field_named(fields, name);
+		end = start;
+	}
+	return field;
+}
+
+static bool json_refuse(const json_error_t *problem, const char *body,
+			const struct field *fields, struct error *err)
 {
 	const struct field *field;
 
 	if (errno == ENOMEM)
 		return fail(err, ERR_INTERNAL, "out of memory");
-	if (json_error_code(problem) != json_error_duplicate_key)
+	switch (json_error_code(problem)) {
+	case json_error_numeric_overflow:
+		field = field_before(body, (size_t)problem->position, fields);
+		return fail_at(err, ERR_INVALID, field ? field->name : "",
+			       "a number is too large");
+	case json_error_duplicate_key:
+		field = duplicate_field(problem, fields);
+		return fail_at(err, ERR_INVALID, field ? field->name : "",
+			       "a key is given twice");
+	default:
 		return fail(err, ERR_UNREADABLE,
 			    "the body is not JSON (line %d, column %d)", problem->line,
 			    problem->column);
-	field = duplicate_field(problem, fields);
-	return fail_at(err, ERR_INVALID, field ? field->name : "",
-		       "a key is given twice");
+	}
 }
 
 static bool json_parse(json_t **ret_json, const struct field *fields, const char *body,
@@ -356,7 +381,7 @@ static bool json_parse(json_t **ret_json, const struct field *fields, const char
 			  JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY,
 			  &problem);
 	if (!json)
-		return json_refuse(&problem, fields, err);
+		return json_refuse(&problem, body, fields, err);
 	if (!json_is_object(json))
 		return fail(err, ERR_UNREADABLE, "the body must be a JSON object");
 	*ret_json = json_incref(json);

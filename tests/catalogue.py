@@ -99,7 +99,8 @@ BODIES = {
     "B21 empty type": ("", GOOD, MEDIA),
     "B22 text": ("text/plain", GOOD, MEDIA),
     "B22 xml": ("application/xml", b"<x/>", MEDIA),
-    "B23 form that is json": (FORM, GOOD, invalid(GOOD.decode())),
+    "B23 form that is json": (FORM, GOOD, UNREADABLE),
+    "B23 form with a field that is json": (FORM, b"port=6123&" + GOOD, invalid(None)),
     "B23 json that is a form": (JSON, b"port=1", UNREADABLE),
     "B23 form with a charset": (FORM + "; charset=UTF-8", b"", invalid("storage_dir")),
     "B24 multipart": ("multipart/form-data; boundary=x",
@@ -230,13 +231,13 @@ for field, numbers in FIELDS.items():
             value = text.replace("{}", NAME) if field == "storage_dir" else text
             add(f"{number} {field} {short(text)}", with_field(field, value), *invalid(field))
 
-# What JSON has no such number for, or jansson no room.
-NUMBERS = {"E51": ["9223372036854775808", "1" * 400, "1e400", "-1e400"],
-           "E52": ["06123", "0x17eb", "+6123", "NaN", "Infinity", "6123.", ".5", "6_123", "--1"]}
+OVERFLOWS = ["9223372036854775808", "1" * 400, "1e400", "-1e400"]
+NO_NUMBERS = ["06123", "0x17eb", "+6123", "NaN", "Infinity", "6123.", ".5", "6_123", "--1"]
 for field in ("port", "memory_mb", "disk_mb", "cpus", "version"):
-    for number, texts in NUMBERS.items():
-        for text in texts:
-            add(f"{number} {field} no number {short(text)}", with_field(field, text), *UNREADABLE)
+    for text in OVERFLOWS:
+        add(f"E51 {field} too large {short(text)}", with_field(field, text), *invalid(field))
+    for text in NO_NUMBERS:
+        add(f"E52 {field} no number {short(text)}", with_field(field, text), *UNREADABLE)
 
 # ---- the same in forms -----------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ def test_post_brings_it_back_with_what_is_now_given(instance, api, engine, ports
     assert "authentication failed" in instance.refusal(password=old_password)
     assert "refused" in instance.refusal(port=old_port)
     assert body["state"] == "running"
-    assert body["limits"] == {"memory_mb": 300, "cpus": 0.5, "disk_mb": None}
+    assert body["limits"] == {"memory_mb": 300, "cpus": 0.5}
     assert body["labels"] == {"now": "given"}
     assert body["reason"] is None
 

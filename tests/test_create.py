@@ -24,7 +24,7 @@ def test_create_answers_the_instance_and_it_accepts_a_login_at_once(new_instance
     assert body["state"] == "running"
     assert body["version"] == 15
     assert body["admin_user"] == instance.admin_user
-    assert body["limits"] == {"memory_mb": 512, "cpus": 1, "disk_mb": None}
+    assert body["limits"] == {"memory_mb": 512, "cpus": 1}
     assert body["labels"] == {}
 
 
@@ -69,7 +69,7 @@ def test_form_fields_mean_the_same_as_json(new_instance, api):
 
     assert instance.value("SELECT 1") == 1
     assert body["port"] == instance.port
-    assert body["limits"] == {"memory_mb": 256, "cpus": 0.5, "disk_mb": None}
+    assert body["limits"] == {"memory_mb": 256, "cpus": 0.5}
     assert body["labels"] == {"team": "red", "a.b-c_d": "x=y"}
 
 
@@ -79,7 +79,7 @@ def test_json_labels_and_limits_are_kept(new_instance):
     instance.create(memory_mb=300, cpus=0.75, labels={"empty": "", "text": "é " * 80})
 
     view = instance.view()
-    assert view["limits"] == {"memory_mb": 300, "cpus": 0.75, "disk_mb": None}
+    assert view["limits"] == {"memory_mb": 300, "cpus": 0.75}
     assert view["labels"] == {"empty": "", "text": "é " * 80}
 
 

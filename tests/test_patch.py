@@ -57,7 +57,7 @@ def test_patch_limits_changes_the_engine_and_the_kernel_without_restart(instance
     body = ok(api.patch(instance.name, memory_mb=700, cpus=0.5))
 
     assert body["restarted"] is False
-    assert body["limits"] == {"memory_mb": 700, "cpus": 0.5, "disk_mb": None}
+    assert body["limits"] == {"memory_mb": 700, "cpus": 0.5}
     host = engine.inspect(instance.name)["HostConfig"]
     assert host["Memory"] == host["MemorySwap"] == 700 * 2**20
     assert host["NanoCpus"] == 500_000_000
@@ -80,7 +80,7 @@ def test_patched_limits_outlive_the_container(instance, api, engine):
 
     body = instance.create()
 
-    assert body["limits"] == {"memory_mb": 300, "cpus": 0.7, "disk_mb": None}
+    assert body["limits"] == {"memory_mb": 300, "cpus": 0.7}
     assert Process(engine.host_pid(instance.name)).memory_limit() == 300 * 2**20
 
 

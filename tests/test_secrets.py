@@ -60,6 +60,8 @@ def test_passwords_of_refused_posts_are_nowhere(shared, send, search):
         send(f"storage_dir={shared.name}&admin_password={canary}&port=x", "application/x-www-form-urlencoded"),
         send(f"storage_dir={shared.name}&admin_password={canary}%", "application/x-www-form-urlencoded"),
         send(f"admin_password={canary}", "text/plain"),
+        send(f'{{"admin_password": "{canary}"}}', "application/x-www-form-urlencoded"),
+        send(f'port=6123&{{"admin_password": "{canary}"}}', "application/x-www-form-urlencoded"),
         send(f'{{"admin_password": "{canary}"}}'.ljust(20_000)),
     ]
 
