@@ -177,7 +177,9 @@ enum pg_outcome pg_open(struct pg_session **ret, const struct pg_door *door,
 	if (outcome == PG_OK)
 		outcome = ready_hear(&session->wire, err);
 	if (outcome != PG_OK) {
-		pg_close(session);
+		/* Without a word: its peer may be anybody. */
+		pg_wire_close(&session->wire);
+		free(session);
 		return outcome;
 	}
 	*ret = session;

@@ -16,6 +16,7 @@
 
 #include "deadline.h"
 #include "scope.h"
+#include "utf8.h"
 
 #define SSL_REQUEST 80877103
 
@@ -131,6 +132,16 @@ static short tls_wants(const struct pg_wire *wire, int rc)
 	return reason == SSL_ERROR_WANT_WRITE ? POLLOUT : 0;
 }
 
+/* PG_OK unless tls_may_read() has put an end to it. */
+static enum pg_outcome tls_check(const struct pg_wire *wire, struct error *err)
+{
+	if (wire->tls && deadline_passed(wire->deadline_ms))
+		return failed(err, "does not answer in time");
+	if (wire->tls && wire->reads > WIRE_READS_MAX)
+		return failed(err, "says more than anybody needs");
+	return PG_OK;
+}
+
 /* Some bytes out or in; *ret_count of them. An end of the stream is PG_NOT_YET. */
 static enum pg_outcome wire_move(struct pg_wire *wire, bool out, void *data,
 				 size_t length, size_t *ret_count, struct error *err)
@@ -156,7 +167,9 @@ static enum pg_outcome wire_move(struct pg_wire *wire, bool out, void *data,
 		}
 		if (wire->tls)
 			wants = tls_wants(wire, (int)rc);
-		else if (rc == 0 || (errno != EAGAIN && errno != EINTR))
+		if (tls_check(wire, err) != PG_OK)
+			return PG_FAILED;
+		if (!wire->tls && (rc == 0 || (errno != EAGAIN && errno != EINTR)))
 			wants = 0;
 		if (!wants)
 			return gone(err);
@@ -201,11 +214,30 @@ static enum pg_outcome wire_read(struct pg_wire *wire, void *data, size_t length
 	return PG_OK;
 }
 
+/*
+ * OpenSSL takes records that carry no data, without end and within one call, as long as
+ * the server sends them (HelloRequest, KeyUpdate, tickets): it reads no further than this.
+ */
+static long tls_may_read(BIO *bio, int operation, const char *data, size_t length, int i,
+			 long l, int rc, size_t *processed)
+{
+	struct pg_wire *wire = (struct pg_wire *)BIO_get_callback_arg(bio);
+
+	(void)data, (void)length, (void)i, (void)l, (void)processed;
+	if (operation != BIO_CB_READ)
+		return rc;
+	BIO_clear_retry_flags(bio);
+	return ++wire->reads > WIRE_READS_MAX || deadline_passed(wire->deadline_ms) ? -1
+										    : rc;
+}
+
 static enum pg_outcome tls_handshake(struct pg_wire *wire, struct error *err)
 {
 	wire->tls = SSL_new(context);
 	if (!wire->tls || !SSL_set_fd(wire->tls, wire->fd))
 		return lacking(err, "a TLS connection");
+	BIO_set_callback_arg(SSL_get_rbio(wire->tls), (char *)wire);
+	BIO_set_callback_ex(SSL_get_rbio(wire->tls), tls_may_read);
 	for (;;) {
 		enum pg_outcome outcome;
 		short wants;
@@ -217,6 +249,8 @@ static enum pg_outcome tls_handshake(struct pg_wire *wire, struct error *err)
 		if (rc == 1)
 			return PG_OK;
 		wants = tls_wants(wire, rc);
+		if (tls_check(wire, err) != PG_OK)
+			return PG_FAILED;
 		if (!wants && ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE)
 			return lacking(err, "a TLS connection");
 		if (!wants && ERR_peek_error())
@@ -351,16 +385,6 @@ static const char *error_field(const struct buf *body, char name)
 	return "";
 }
 
-/* A server's own words go into errors: one line of them, without control characters. */
-static void one_line(char *ret, size_t size, const char *text)
-{
-	size_t used = 0;
-
-	for (; *text && *text != '\n' && used < size - 1; text++)
-		ret[used++] = (unsigned char)*text < 0x20 || *text == 0x7f ? ' ' : *text;
-	ret[used] = '\0';
-}
-
 /* By SQLSTATE, or its first letters ("Error Codes" of the manual). */
 static const struct {
 	const char *state;
@@ -383,7 +407,7 @@ enum pg_outcome pg_wire_error(const struct buf *body, const char *what, struct e
 
 	while (strncmp(state, meanings[i].state, strlen(meanings[i].state)) != 0)
 		i++;
-	one_line(line, sizeof(line), error_field(body, 'M'));
+	utf8_one_line(line, sizeof(line), error_field(body, 'M'));
 	fail(err, meanings[i].code, "%s: %s", what, line);
 	return meanings[i].outcome;
 }

@@ -1,7 +1,8 @@
 /*
  * A connection to a server that may be hostile, in PostgreSQL's protocol 3.0: nothing
  * waits beyond the deadline, no message is taken that is longer than WIRE_MESSAGE_MAX,
- * and no more than WIRE_TOTAL_MAX bytes in all. For pg*.c only. Any thread.
+ * and no more than WIRE_TOTAL_MAX bytes in all, of TLS no more than WIRE_READS_MAX
+ * pieces. For pg*.c only. Any thread.
  *
  * Source: "Frontend/Backend Protocol" of PostgreSQL's manual.
  */
@@ -14,13 +15,15 @@
 
 #define WIRE_MESSAGE_MAX (64 * 1024)
 #define WIRE_TOTAL_MAX (1024 * 1024)
-#define WIRE_BINDING_MAX 64 /* EVP_MAX_MD_SIZE */
+#define WIRE_READS_MAX 100000 /* TLS takes two for each record */
+#define WIRE_BINDING_MAX 64   /* EVP_MAX_MD_SIZE */
 
 struct pg_wire {
 	int fd;		    /* non-blocking; -1: closed */
 	struct ssl_st *tls; /* NULL: in clear */
 	long long deadline_ms;
-	size_t heard; /* bytes */
+	size_t heard; /* bytes of messages */
+	int reads;    /* of TLS, from the socket */
 };
 
 /* Main thread, once. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "scope.h"
+#include "utf8.h"
 
 #define LINE_SIZE 120
 
@@ -54,7 +55,7 @@ static void line_around(char *ret, size_t size, const char *log, const char *at)
 			break;
 		}
 	}
-	snprintf(ret, size, "%.*s", (int)strcspn(start, "\n"), start);
+	utf8_one_line(ret, size, start);
 }
 
 static const char *last_of(const char *log, const char *words)

@@ -76,3 +76,17 @@ json_t *utf8_to_json(const char *text)
 	}
 	return json_string(buf_text(&clean));
 }
+
+void utf8_one_line(char *ret, size_t size, const char *text)
+{
+	size_t used = 0;
+
+	for (; *text && *text != '\n' && used < size - 1; text++) {
+		unsigned char byte = (unsigned char)*text, next = (unsigned char)text[1];
+		bool is_c1 = byte == 0xc2 && next >= 0x80 && next < 0xa0;
+
+		ret[used++] = byte < 0x20 || byte == 0x7f || is_c1 ? ' ' : *text;
+		text += is_c1;
+	}
+	ret[used] = '\0';
+}

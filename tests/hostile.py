@@ -172,7 +172,15 @@ def noise_instead_of_tls(talk):
     talk.hear(typed=False)
 
 
-AT_HELLO = [no_tls, clear_instead_of_tls, noise_instead_of_tls]
+def endless_hello_requests(talk):
+    """They come in clear, so it takes no key to send them, and TLS passes over each."""
+    talk.hear(typed=False)
+    talk.say(b"S")
+    while True:
+        talk.say(b"\x16\x03\x03\0\x04\0\0\0\0" * 5000)
+
+
+AT_HELLO = [no_tls, clear_instead_of_tls, noise_instead_of_tls, endless_hello_requests]
 
 
 # ---- what it does once it has let one in (on the socket) -------------------------------------
@@ -271,7 +279,7 @@ def at_port(port, behaviour, certificate):
 
 @contextlib.contextmanager
 def on_socket(instance, behaviour, uid=None):
-    """In place of its socket, as a process of that uid: the tenant's unless said."""
+    """In place of its socket, as a process of that uid: the tenant's unless said, and then it is greeted first."""
     path = instance.directory / "pg/run/.s.PGSQL.5432"
     aside = path.with_name("aside")
     path.rename(aside)
@@ -286,7 +294,8 @@ def on_socket(instance, behaviour, uid=None):
         os.seteuid(0)
 
     def meet(talk):
-        talk.hear(typed=False)
+        if uid is None:
+            talk.hear(typed=False)
         if behaviour in IN_SESSION:
             talk.say(auth(OK), message(b"Z", b"I"))
 

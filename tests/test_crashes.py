@@ -83,6 +83,15 @@ def test_last_words_cut_amid_a_character_are_told_all_the_same(instance, api, en
     assert "nonexistent" in assert_error(api.start(instance.name), 503, "server_unavailable")
 
 
+def test_last_words_cannot_command_a_terminal(instance, engine):
+    (instance.pgdata / "postgresql.auto.conf").write_text("shared_preload_libraries = 'nonexistent\x1b]0;x\x07\x9b2J'\n")
+
+    kill_postmaster(instance, engine)
+
+    reason = state_is(instance, "failed", 90)["reason"]
+    assert "nonexistent" in reason and reason.isprintable()
+
+
 def test_tries_of_a_failed_server_are_spaced_out(instance, engine):
     (instance.pgdata / "postgresql.auto.conf").write_text("shared_preload_libraries = 'nonexistent'\n")
     kill_postmaster(instance, engine)

@@ -83,9 +83,29 @@ def test_process_of_another_user_on_the_socket_is_told_nothing(stack, tenant):
     with hostile.on_socket(tenant, listen, uid=0) as there:
         answer = stack.api.put_password(tenant.name, tenant.password)
         wait_for(lambda: there.met > 0, "it was connected to")
+    assert heard and set(heard) == {b""}
     assert answer.status_code == 503
     assert "another user" in refused(answer)
     ok(stack.api.put_password(tenant.name, tenant.password))
+
+
+def test_start_of_pgberthd_does_not_wait_for_one_that_never_stops_talking(stack, tenant, neighbour):
+    with hostile.at_port(tenant.port, hostile.endless_hello_requests, tenant.directory / "conf"):
+        stack.restart()
+        wait_for(lambda: neighbour.view()["state"] == "running", "the others are well")
+        ok(neighbour.post())
+    wait_for(lambda: tenant.view()["state"] == "running", "it is well again", 90)
+
+
+def test_password_that_cannot_be_proven_is_not_set(stack, tenant):
+    """And the role's own settings stay, for they have no part in it."""
+    tenant.sql(f"ALTER ROLE {tenant.admin_user} SET work_mem = '5MB'")
+
+    with hostile.at_port(tenant.port, hostile.hang_up, tenant.directory / "conf"):
+        refused(stack.api.put_password(tenant.name, "another"))
+
+    assert tenant.value("SHOW work_mem") == "5MB"
+    assert "authentication failed" in tenant.refusal(password="another")
 
 
 def test_many_iterations_are_named(stack, tenant, neighbour):
