@@ -23,7 +23,7 @@ static struct {
 	struct stat file;
 	bool is_unreadable;
 	long long retry_ms; /* when it is */
-} table = { .lock = PTHREAD_RWLOCK_INITIALIZER };
+} table = { .lock = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP };
 
 /* ---- the table ---- */
 

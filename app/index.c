@@ -16,7 +16,7 @@ static struct {
 	pthread_rwlock_t lock;
 	struct view **views; /* sorted; this and the two below held under lock */
 	size_t count, allocated;
-} table = { .lock = PTHREAD_RWLOCK_INITIALIZER };
+} table = { .lock = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP };
 
 const char *state_name(enum state state)
 {

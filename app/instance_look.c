@@ -47,31 +47,31 @@ static bool look_is_early(const struct view *view)
 	       !deadline_passed(view->retry_at_ms);
 }
 
-static bool bring_back(struct view *view)
+/* A server that hangs holds a thread for long, and its owner can see to that: those that
+ * were not well before must leave threads to the others. */
+static bool look_in_turn(struct view *view, const struct container *container,
+			 bool (*look)(struct view *, const struct container *))
+{
+	static atomic_int again;
+	bool ok = false;
+
+	if (!view->failures && !view->unheard)
+		return look(view, container);
+	if (atomic_fetch_add(&again, 1) < AGAIN_MAX)
+		ok = look(view, container);
+	atomic_fetch_sub(&again, 1);
+	return ok;
+}
+
+static bool bring_back(struct view *view, const struct container *container)
 {
 	struct bringing bringing = { .view = view };
 	AUTO_VIEW was = view_copy(view);
 	struct error err;
 
+	(void)container;
 	log_info("bringing back name=%s", view->record.storage_dir);
 	return instance_bring_back(&bringing, &was, &err) || look_failed(&was, &err);
-}
-
-/* A server that hangs as it starts holds a thread for minutes, and its owner can see to
- * that: those that failed before must leave threads to the others. */
-static bool look_bring_back(struct view *view)
-{
-	static atomic_int again;
-	bool ok = false;
-
-	if (look_is_early(view))
-		return false;
-	if (!view->failures)
-		return bring_back(view);
-	if (atomic_fetch_add(&again, 1) < AGAIN_MAX)
-		ok = bring_back(view);
-	atomic_fetch_sub(&again, 1);
-	return ok;
 }
 
 static void now_text(char *ret, size_t size)
@@ -144,20 +144,17 @@ static void look_tell_recovery(struct view *view, const struct container *contai
 		 trouble);
 }
 
-/* Runs where it should; after a start of pgberthd, or a crash, it is proven again. */
-static bool look_prove(struct view *view, const struct container *container)
+static bool has_crashed(const struct view *view, const struct container *container)
+{
+	return view->is_known && container->restarts != view->restarts;
+}
+
+static bool prove(struct view *view, const struct container *container)
 {
 	struct start start = { .record = &view->record };
-	bool crashed = view->is_known && container->restarts != view->restarts;
+	bool crashed = has_crashed(view, container);
 	struct error err;
 
-	memcpy(view->container_id, container->id, sizeof(container->id));
-	if (view->state == RUNNING && view->is_proven && !crashed) {
-		if (look_hear(view) || view->unheard < UNHEARD_MAX)
-			return view->unheard == 0;
-	}
-	if (look_is_early(view))
-		return false;
 	if (!postmaster_prove(&start, &err)) {
 		if (view->state == RUNNING && look_is_stale(view))
 			return false;
@@ -165,6 +162,7 @@ static bool look_prove(struct view *view, const struct container *container)
 			return look_failed(view, &err);
 		if (view->state == RUNNING)
 			look_tell_recovery(view, container);
+		view->unheard++;
 		instance_show(view, STARTING, &err);
 		return false;
 	}
@@ -177,6 +175,16 @@ static bool look_prove(struct view *view, const struct container *container)
 	view->is_known = true;
 	view->unheard = 0;
 	return store_save(&view->record, &err) && instance_show(view, RUNNING, &err);
+}
+
+/* Runs where it should; after a start of pgberthd, or a crash, it is proven again. */
+static bool look_prove(struct view *view, const struct container *container)
+{
+	memcpy(view->container_id, container->id, sizeof(container->id));
+	if (view->state == RUNNING && view->is_proven && !has_crashed(view, container) &&
+	    (look_hear(view) || view->unheard < UNHEARD_MAX))
+		return view->unheard == 0;
+	return !look_is_early(view) && look_in_turn(view, container, prove);
 }
 
 static bool look_wanted_running(struct view *view, const struct container *container)
@@ -199,7 +207,7 @@ static bool look_wanted_running(struct view *view, const struct container *conta
 	}
 	if (view->is_watched && outside_stopped(container))
 		return outside_notice(view, &err);
-	return look_bring_back(view);
+	return !look_is_early(view) && look_in_turn(view, container, bring_back);
 }
 
 static bool look_wanted_stopped(struct view *view, const struct container *container)

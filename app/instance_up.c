@@ -44,6 +44,7 @@ static bool try_port(struct bringing *bringing, struct error *err)
 	memcpy(view->container_id, bringing->work.start.container_id,
 	       sizeof(view->container_id));
 	view->restarts = 0;
+	view->unheard = 0;
 	view->is_known = true;
 	record->acknowledged = true;
 	if (!store_save(record, err))
@@ -119,6 +120,8 @@ static void bring_back_undo(struct view *before, const struct error *why)
 
 	before->record.disk_mb = store_disk_mb(&before->record);
 	before->container_id[0] = '\0';
+	if (!ran && before->record.wanted != WANTED_RUNNING)
+		reconcile(&work, &err); /* it may have come up, and not been recorded */
 	if (ran && !is_its_own && reconcile(&work, &err))
 		memcpy(before->container_id, work.start.container_id,
 		       sizeof(before->container_id));

@@ -171,16 +171,25 @@ static bool open_wait(const struct start *start, struct error *err)
 static enum pg_outcome login_prove(const struct start *start, struct error *err)
 {
 	long long deadline = deadline_in_ms(PROOF_TIMEOUT_MS);
-	enum pg_outcome outcome;
+	bool was_away = false;
+	struct error last;
 
 	for (;;) {
+		enum pg_outcome outcome;
+
 		outcome = pg_login(start->record->port, start->password,
 				   start->record->storage_dir, deadline, err);
+		if (outcome == PG_FAILED && was_away && deadline_passed(deadline)) {
+			*err = last; /* rather than that the last try had no time left */
+			return PG_NOT_YET;
+		}
 		if (outcome == PG_OK || outcome == PG_FAILED ||
 		    deadline_passed(deadline) ||
 		    (outcome == PG_REFUSED &&
 		     !strstr(err->message, "no pg_hba.conf entry")))
 			return outcome;
+		was_away = outcome == PG_NOT_YET;
+		last = *err;
 		sleep_ms(POLL_MS);
 	}
 }
@@ -233,8 +242,8 @@ static bool prove_or_reset(const struct start *start, struct error *err)
 
 	if (postmaster_prove(start, err))
 		return true;
-	if (!start->password || err->code == ERR_INTERNAL)
-		return false; /* what pgberthd lacks is nothing that a reset mends */
+	if (!start->password || err->code != ERR_SERVER)
+		return false; /* the role's settings have no part in that */
 	first = *err;
 	if (role_reset(start->record, deadline_in_ms(PROOF_TIMEOUT_MS), err) != PG_OK) {
 		*err = first;
@@ -384,6 +393,9 @@ static bool idle_wait(const struct record *record, struct error *err)
 	int pid;
 
 	while ((pid = process_of_uid(record->uid)) != 0) {
+		if (pid < 0)
+			return fail_errno(err, "cannot look for processes that may be "
+					       "using the data");
 		if (deadline_passed(deadline))
 			return fail_at(err, ERR_FOREIGN_DATA, "storage_dir",
 				       "process %d of user %d is not in its container "
@@ -447,15 +459,23 @@ bool postmaster_start(struct start *start, struct error *err)
 	return true;
 }
 
+/* One that cannot be proven is undone, so that the old one holds. */
 bool postmaster_set_password(const struct start *start, struct error *err)
 {
 	long long deadline = deadline_in_ms(PROOF_TIMEOUT_MS);
+	char old[VERIFIER_SIZE];
+	struct error ignored;
 
-	if (role_settle(start->record, start->verifier, deadline, err) != PG_OK)
+	if (role_verifier(start->record, old, deadline, err) != PG_OK ||
+	    role_settle(start->record, start->verifier, deadline, err) != PG_OK)
 		return false;
 	fault_point("password.set");
-	if (!prove_or_reset(start, err))
-		return false;
-	fault_point("password.proven");
-	return true;
+	if (prove_or_reset(start, err)) {
+		fault_point("password.proven");
+		return true;
+	}
+	if (*old)
+		role_settle(start->record, old, deadline_in_ms(PROOF_TIMEOUT_MS),
+			    &ignored);
+	return false;
 }

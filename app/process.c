@@ -3,6 +3,7 @@
 #include "process.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -32,7 +33,7 @@ static bool status_has_uid(const char *status, int uid_min, int uid_max)
 	       is_in(saved, uid_min, uid_max);
 }
 
-/* The beginning of a file of a process; false: it has ended since. */
+/* The beginning of a file of a process; false: errno says ESRCH where it has ended since. */
 static bool process_read(int proc, const char *pid, const char *file, char *ret,
 			 size_t size)
 {
@@ -42,36 +43,49 @@ static bool process_read(int proc, const char *pid, const char *file, char *ret,
 
 	snprintf(path, sizeof(path), "%.20s/%.20s", pid, file);
 	fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
-	got = fd >= 0 ? read(fd, ret, size - 1) : 0;
+	if (fd < 0 && errno == ENOENT)
+		errno = ESRCH;
+	got = fd >= 0 ? read(fd, ret, size - 1) : -1;
+	if (got == 0)
+		errno = ESRCH;
 	if (got <= 0)
 		return false;
 	ret[got] = '\0';
 	return true;
 }
 
-/* The next process with a uid in the range and a name that begins so; "": none. */
+/* The next process with a uid in the range and a name that begins so; "": none, and "-1"
+ * where one could not be looked at. */
 static const char *process_next(DIR *proc, const char *name, int uid_min, int uid_max)
 {
 	const struct dirent *entry;
 	char status[1024];
 
-	while (proc && (entry = readdir(proc)))
-		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
-		    process_read(dirfd(proc), entry->d_name, "status", status,
-				 sizeof(status)) &&
-		    strncmp(status + strlen("Name:\t"), name, strlen(name)) == 0 &&
+	while (proc && (entry = readdir(proc))) {
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+			continue;
+		if (!process_read(dirfd(proc), entry->d_name, "status", status,
+				  sizeof(status))) {
+			if (errno != ESRCH)
+				return "-1";
+			continue;
+		}
+		if (strncmp(status + strlen("Name:\t"), name, strlen(name)) == 0 &&
 		    status_has_uid(status, uid_min, uid_max))
 			return entry->d_name;
-	return "";
+	}
+	return proc ? "" : "-1";
 }
 
 int process_of_uid(int uid)
 {
 	DIR *proc = opendir("/proc");
 	int found = atoi(process_next(proc, "", uid, uid));
+	int problem = errno;
 
 	if (proc)
 		closedir(proc);
+	errno = problem;
 	return found;
 }
 
@@ -100,7 +114,7 @@ void process_each_unstarted(int uid_min, int uid_max,
 	DIR *proc = opendir("/proc");
 	const char *pid;
 
-	while (*(pid = process_next(proc, "runc:", uid_min, uid_max))) {
+	while (*(pid = process_next(proc, "runc:", uid_min, uid_max)) > '0') {
 		struct unstarted process = { .pid = atoi(pid) };
 		AUTO_CLOSE int pidfd = pidfd_open(process.pid, 0);
 		char cgroup[4096];

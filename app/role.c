@@ -132,6 +132,22 @@ enum pg_outcome role_settle(const struct record *record, const char *verifier,
 	return outcome;
 }
 
+enum pg_outcome role_verifier(const struct record *record, char ret[VERIFIER_SIZE],
+			      long long deadline_ms, struct error *err)
+{
+	struct pg_session *session;
+	enum pg_outcome outcome = session_open(&session, record, deadline_ms, err);
+
+	if (outcome != PG_OK)
+		return outcome;
+	outcome = run_f(session, ret, VERIFIER_SIZE, err,
+			"SELECT rolpassword FROM pg_catalog.pg_authid WHERE rolname = "
+			"'%s' AND rolpassword ~ '^SCRAM-SHA-256[$][0-9A-Za-z+/=:$]+$'%s",
+			config->admin_user, "");
+	pg_close(session);
+	return outcome;
+}
+
 bool role_repair_sql(struct buf *ret, const char *verifier)
 {
 	const char *admin = config->admin_user;

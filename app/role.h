@@ -28,6 +28,10 @@ enum pg_outcome role_answers(const struct record *record, long long deadline_ms,
 enum pg_outcome role_settle(const struct record *record, const char *verifier,
 			    long long deadline_ms, struct error *err);
 
+/* The verifier of the role, "" where it has none of SCRAM, or there is no such role. */
+enum pg_outcome role_verifier(const struct record *record, char ret[VERIFIER_SIZE],
+			      long long deadline_ms, struct error *err);
+
 /* The settings of role and database, and login event triggers, that may keep it out. */
 enum pg_outcome role_reset(const struct record *record, long long deadline_ms,
 			   struct error *err);
