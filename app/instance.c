@@ -172,8 +172,10 @@ static bool reconcile_down(struct work *work, struct error *err)
 	return true;
 }
 
-/* The record wants the server down, in one way or the other; makes it so or undoes. */
-static bool bring_down(struct view *view, enum wanted wanted, struct error *err)
+/* The record wants the server down, in one way or the other; makes it so or undoes.
+ * expires_at: of one that is stored then. */
+static bool bring_down(struct view *view, enum wanted wanted, long long expires_at,
+		       struct error *err)
 {
 	struct record *record = &view->record;
 	struct work work = { .start.record = record };
@@ -184,8 +186,10 @@ static bool bring_down(struct view *view, enum wanted wanted, struct error *err)
 	record_want(record, wanted);
 	record->outside_since_ms = 0;
 	record->reason[0] = '\0';
-	if (wanted == WANTED_STORED)
+	if (wanted == WANTED_STORED) {
 		record->port = 0;
+		record->expires_at = expires_at;
+	}
 	if (store_save(record, err) && instance_show(view, STOPPING, err) &&
 	    reconcile_down(&work, err)) {
 		memcpy(view->container_id, work.start.container_id,
@@ -206,7 +210,7 @@ bool instance_stop(const char *name, struct view *ret, struct error *err)
 
 	if (!lock)
 		return false;
-	if (view.state != STORED && !bring_down(&view, WANTED_STOPPED, err))
+	if (view.state != STORED && !bring_down(&view, WANTED_STOPPED, 0, err))
 		return false;
 	return instance_give(ret, &view);
 }
@@ -229,14 +233,14 @@ static bool delete_gone(struct view *view, struct error *err)
 	return true;
 }
 
-static bool delete_held(struct view *view, bool purge, struct view *ret,
-			struct error *err)
+static bool delete_held(struct view *view, bool purge, long long expires_at,
+			struct view *ret, struct error *err)
 {
 	const char *name = view->record.storage_dir;
 
 	if (!store_exists(name))
 		return delete_gone(view, err) && instance_give(ret, view);
-	if (!bring_down(view, WANTED_STORED, err))
+	if (!bring_down(view, WANTED_STORED, expires_at, err))
 		return false;
 	fault_point("delete.stored");
 	if (purge) {
@@ -252,7 +256,7 @@ bool instance_delete(const char *name, bool purge, struct view *ret, struct erro
 	AUTO_VIEW view = { 0 };
 	AUTO_LOCK *lock = instance_hold(name, &view, err);
 
-	return lock && delete_held(&view, purge, ret, err);
+	return lock && delete_held(&view, purge, view.record.expires_at, ret, err);
 }
 
 bool instance_delete_if(const char *name,
@@ -266,8 +270,9 @@ bool instance_delete_if(const char *name,
 		return false;
 	if (!is_it(&view, than))
 		return fail(err, ERR_NOT_FOUND, "%s is not to be deleted any more", name);
-	view.record.expires_at = 0;
-	return delete_held(&view, purge || view.record.expire_purge, ret, err);
+	purge = purge || view.record.expire_purge;
+	/* Its time is over once it is stored; one to be purged is tried again until it is. */
+	return delete_held(&view, purge, purge ? view.record.expires_at : 0, ret, err);
 }
 
 /* The port of a server that does not run is only a matter of records and claims. */
@@ -322,6 +327,8 @@ static bool change_in_place(struct view *view, const struct view *was,
 	/* Also where it was saved but not synced: the new one is in its place. */
 	before.disk_mb = store_disk_mb(&before);
 	store_save(&before, &ignored);
+	if (limits && runs)
+		reconcile(&(struct work){ .start.record = &before }, &ignored);
 	if (access)
 		admit_undo(&was->record, runs);
 	return false;

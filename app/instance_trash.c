@@ -156,9 +156,11 @@ static bool restore_checked(const char *id, const struct record *record, struct 
 			       "there is an instance %s; purge it first",
 			       record->storage_dir);
 	}
-	if (!store_trash_restore(id, record->storage_dir, err))
-		return false;
-	return instance_show(&view, STORED, err) && instance_give(ret, &view);
+	/* Who wants it back does not want it to go again by itself. */
+	view.record.expires_at = 0;
+	return store_trash_restore(id, record->storage_dir, err) &&
+	       instance_show(&view, STORED, err) && store_save(&view.record, err) &&
+	       instance_give(ret, &view);
 }
 
 bool instance_trash_restore(const char *id, struct view *ret, struct error *err)

@@ -39,7 +39,7 @@ bool outside_notice(struct view *view, struct error *err)
 	if (!outside_stopped(&container))
 		return true;
 	clock_gettime(CLOCK_REALTIME, &now);
-	record->wanted = WANTED_STOPPED;
+	record_want(record, WANTED_STOPPED);
 	record->outside_since_ms = now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 	snprintf(record->reason, sizeof(record->reason),
 		 container.is_ours

@@ -62,7 +62,7 @@ bool store_template(int version, struct template *ret, struct error *err);
 
 /* A data directory that was made before anybody asked for it, with its owner's uid. */
 struct spare {
-	char name[96]; /* in staging/ */
+	char name[112]; /* in staging/; room for NAME.20260101T000000Z.<random> */
 	char template[64];
 	int version, uid;
 };

@@ -197,6 +197,17 @@ def test_create_is_refused_and_undone(behind, resident, call):
     behind.works_as_ever(instance)
 
 
+def test_server_that_expires_while_the_engine_refuses_goes_when_it_does_not(behind):
+    instance = behind.new()
+    instance.create(expires_in=3, expire_purge=True)
+
+    with behind.fault("remove", FAULTS["500"]) as rule:
+        wait_for(lambda: rule.seen, "it was tried", ENDS)
+
+    wait_for(lambda: behind.api.get(instance.name).status_code == 404, "it is gone", 2 * ENDS)
+    assert len(instance.trashed()) == 1
+
+
 def test_create_says_that_the_image_is_missing(behind):
     instance = behind.new()
 

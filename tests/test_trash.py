@@ -2,10 +2,12 @@
 import os
 import subprocess
 import threading
+import time
 
 import pytest
 
 from berth import assert_error, ok
+from trail import new_name
 from waiting import wait_for
 
 
@@ -215,6 +217,31 @@ def test_server_that_expires_with_its_data_goes_through_the_trash(make_instance,
     ok(restore(api, entry))
     instance.create(port=None)
     assert instance.kept_rows() == ["precious"]
+
+
+def test_what_is_restored_after_its_time_stays(make_instance, api):
+    instance = make_instance(expires_in=4, expire_purge=True)
+    ok(api.delete(instance.name, purge=True))
+    entry, = entries(api, instance.name)
+    expires = time.monotonic() + 4
+    wait_for(lambda: time.monotonic() > expires, "its time is over", 10)
+
+    body = ok(restore(api, entry))
+
+    assert body["expires_at"] is None
+    time.sleep(3)
+    assert instance.view()["state"] == "stored"
+
+
+def test_longest_name_goes_to_the_trash_and_comes_back(new_instance, api):
+    instance = new_instance(f"{new_name()}-".ljust(63, "x"))
+    instance.create()
+    ok(api.delete(instance.name, purge=True))
+
+    entry, = entries(api, instance.name)
+
+    assert entry["trashed_at"] and entry["expires_at"]
+    assert ok(restore(api, entry))["storage_dir"] == instance.name
 
 
 def test_expiry_can_be_set_changed_and_taken_back(make_instance, api):
