@@ -67,13 +67,14 @@ def test_changes_are_503_while_the_engine_is_away_and_work_at_once_when_it_is_ba
         answer = call()
         assert_error(answer, 503, "engine_unavailable")
         assert int(answer.headers["Retry-After"]) > 0
-    assert instance.name in api.listed()
+        assert instance.view()["state"] == "running"
+    assert other.name not in api.listed() and not other.directory.exists()
     wait_for(lambda: api.call("GET", "/health").status_code == 503, "health says it", 30)
 
     engine.start()
 
-    assert wait_for(lambda: traces.of(other.name) == [], "nothing is left of the create", 60)
     wait_for(lambda: api.call("GET", "/health").status_code == 200, "health is back", 30)
+    assert traces.of(other.name) == []
     other.create()
     assert is_up(instance)
     ok(api.restart(instance.name))

@@ -35,6 +35,8 @@ def test_create_is_503_with_retry_after_and_leaves_nothing(new_instance, api, en
 
     with engine.frozen():
         response = instance.post()
+        assert api.get(instance.name).status_code == 404
+        assert not instance.directory.exists()
 
     assert_error(response, 503, "engine_unavailable")
     assert int(response.headers["Retry-After"]) > 0
@@ -43,7 +45,9 @@ def test_create_is_503_with_retry_after_and_leaves_nothing(new_instance, api, en
 
 def test_server_is_as_good_as_before_when_the_engine_speaks_again(instance, api, engine):
     with engine.frozen():
-        assert_error(api.stop(instance.name), 503, "engine_unavailable")
+        for change in api.stop, api.restart, api.delete:
+            assert_error(change(instance.name), 503, "engine_unavailable")
+            assert instance.view()["state"] == "running"
 
     ok(api.start(instance.name))
     assert instance.value("SELECT 1") == 1

@@ -233,7 +233,7 @@ class Change:
         self.after()
         said = self.instance.view()["limits"]["disk_mb"]
         assert said in (512, 600)
-        assert self.instance.disk_bytes() == said << 20
+        wait_for(lambda: self.instance.disk_bytes() == said << 20, "it has grown to that")
 
     after_quota_come_back = after_quota_grow
 
