@@ -9,9 +9,15 @@
 #include "log.h"
 #include "store.h"
 
-static bool container_remove(const struct container *container, struct error *err)
+/*
+ * What was never acknowledged has nothing to lose and is killed: a server that is asked to
+ * stop in its first moments may not hear it, and be waited for until stop_timeout.
+ */
+static bool container_remove(const struct record *record,
+			     const struct container *container, struct error *err)
 {
-	if (container->is_running && !engine_stop(container->id, err))
+	if (record->acknowledged && container->is_running &&
+	    !engine_stop(container->id, err))
 		return false;
 	fault_point("reconcile.stopped");
 	if (!engine_remove(container->id, err))
@@ -48,7 +54,7 @@ static bool reconcile_running(struct work *work, const struct container *contain
 		return reconcile_in_place(work, container, err);
 	if (!postmaster_check(&work->start, err))
 		return false; /* what runs on it had better go on */
-	if (container->exists && !container_remove(container, err))
+	if (container->exists && !container_remove(work->start.record, container, err))
 		return false;
 	return postmaster_start(&work->start, err);
 }
@@ -66,7 +72,8 @@ static bool reconcile_stored(struct work *work, const struct container *containe
 			     struct error *err)
 {
 	work->start.container_id[0] = '\0';
-	return (!container->exists || container_remove(container, err)) &&
+	return (!container->exists ||
+		container_remove(work->start.record, container, err)) &&
 	       store_disk_down(work->start.record, err);
 }
 
