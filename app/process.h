@@ -4,7 +4,8 @@
 
 /*
  * A live process with this real, effective or saved uid, in whatever container or none;
- * 0: there is none; -1: that cannot be found out (errno). Reads /proc/<pid>/status of all (proc(5)). Any thread.
+ * 0: there is none; -1: that cannot be found out (errno). Reads /proc/<pid>/status of
+ * all (proc(5)). Any thread.
  */
 int process_of_uid(int uid);
 

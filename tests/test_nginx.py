@@ -131,12 +131,12 @@ def test_requests_at_once_of_one_address_are_limited(strict):
 
 def test_requests_a_second_of_one_address_are_limited():
     with Stack(site={"nginx_requests_per_second": 5}) as stack:
-        # Those that waited for it to start may have been too many already.
-        wait_for(lambda: stack.api.call("GET", "/containers/").status_code == 200, "its allowance is back")
+        # Those that waited for it to start may have been too many already: a second gives five of them back.
+        threading.Event().wait(1)
         answers = [stack.api.call("GET", "/containers/") for _ in range(40)]
 
     refused = [answer for answer in answers if answer.status_code != 200]
-    assert refused
+    assert refused and len(refused) < 40
     for answer in refused:
         assert_error(answer, 429, "too_many_requests")
         assert answer.headers["Retry-After"] == "1"
