@@ -38,8 +38,8 @@ PORTS = range(20500, 20560)
 UIDS = range(402000, 402072)
 KEPT_LOG = "/var/tmp/pgberth-soak.log"
 FINALE = 60  # seconds
-CREATORS, TENANTS, SERVERS = 14, 5, 3
-SERVER_KILLS_A_MINUTE = 26
+CREATORS, TENANTS, SERVERS = 14, 5, 6
+SERVER_KILLS_A_MINUTE = 40
 
 
 class SoakStack(Stack):
@@ -144,7 +144,8 @@ def figures_of(soak, servers, batterers, seconds):
     recoveries = [each for batterer in batterers for each in batterer.recoveries]
     yield f"\nran {seconds:.0f} s, seed {soak.seed}"
     yield (f"pgberthd: {counts['kills of pgberthd']} kills, {counts['SIGTERMs of pgberthd']} SIGTERMs, "
-           f"{counts['restarts of the engine']} restarts of the engine; serves again after "
+           f"{counts['restarts of the engine']} restarts of the engine "
+           f"({counts['restarts of the engine for ports that it kept']} for ports that it kept); serves again after "
            f"{median(soak.ledger.boots):.2f} s (median; max {max(soak.ledger.boots, default=0):.2f})")
     yield (f"kill points: {counts['kill points']}; creates acknowledged: {counts['acknowledged creates']}, "
            f"lost: {counts['lost creates']}; unacknowledged: {counts['creates finished']} finished, "

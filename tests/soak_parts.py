@@ -69,6 +69,18 @@ class Soak:
     def random(self, role):
         return random.Random(f"{self.seed} {role}")
 
+    def kept_ports(self):
+        """Those that the engine listens on for no container, for longer than a start takes."""
+        kept = set(self.stack.ports)
+        for _ in range(8):
+            sockets = subprocess.run(["ss", "-Hltnp"], check=True, capture_output=True, text=True).stdout.splitlines()
+            listened = {int(line.split()[3].rpartition(":")[2]) for line in sockets if '"dockerd"' in line}
+            published = {port["PublicPort"] for each in self.containers() for port in each["Ports"]
+                         if "PublicPort" in port}
+            kept &= listened - published
+            time.sleep(0.5)
+        return kept
+
     # ---- asking ------------------------------------------------------------------------------
 
     def _take_off(self, kind):
@@ -239,10 +251,9 @@ class Worker:
 # ---- the killer of pgberthd ------------------------------------------------------------------
 
 class Killer(Worker):
-    """While the storm lasts: kill -9 of pgberthd at random moments, SIGTERM now and then, and up again."""
+    """While the storm lasts: kill -9 of pgberthd at random moments, SIGTERM and a restart of the engine now and then."""
 
     IN_FLIGHT = 10
-    ENGINE = os.environ.get("PGBERTH_SOAK_ENGINE") == "1"
 
     def turn(self):
         soak = self.soak
@@ -255,12 +266,8 @@ class Killer(Worker):
         soak.over.wait(self.choice.expovariate(1 / 0.4))
         if not soak.storm.is_set():
             return
-        if self.ENGINE and self.choice.random() < 0.03:
-            self.restart_engine()
-        elif self.choice.random() < 0.1:
-            self.terminate()
-        else:
-            self.kill()
+        how = self.choice.choices([self.kill, self.terminate, self.restart_engine], [87, 10, 3])[0]
+        how()
 
     def kill(self):
         with self.soak.away() as flying:
@@ -284,9 +291,17 @@ class Killer(Worker):
             self.boot()
 
     def restart_engine(self):
+        """Amid all; and again when it keeps ports of what it was starting, as pgberth then tells its operator to do."""
         with self.soak.away():
-            subprocess.run([SERVICE, "restart", "engine"], check=True, stdin=subprocess.DEVNULL)
-            self.ledger.count("restarts of the engine")
+            self.restart_engine_once()
+            wait_for(lambda: not self.soak.flying.total(), "what was under way ends", 90)
+            while self.soak.kept_ports():
+                self.ledger.count("restarts of the engine for ports that it kept")
+                self.restart_engine_once()
+
+    def restart_engine_once(self):
+        subprocess.run([SERVICE, "restart", "engine"], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        self.ledger.count("restarts of the engine")
 
     def boot(self):
         self.discard_trash()

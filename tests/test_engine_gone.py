@@ -57,6 +57,20 @@ def test_servers_do_not_notice_that_the_engine_goes_and_comes(instance, engine, 
     wait_for(lambda: instance.view()["state"] == "running", "it is known to run")
 
 
+def test_engine_comes_back_beside_a_process_that_it_has_run_itself_as(engine):
+    """Started anew whenever the one that was is gone: its children for short tasks can outlast it."""
+    child = subprocess.Popen(["libnetwork-setkey", "x", "y"], executable="/usr/sbin/dockerd", stdin=subprocess.PIPE)
+    try:
+        before = engine.pid()
+
+        engine.restart()
+
+        assert child.poll() is None
+        assert engine.pid() != before
+    finally:
+        child.communicate()
+
+
 def test_changes_are_503_while_the_engine_is_away_and_work_at_once_when_it_is_back(
         instance, new_instance, api, engine, traces):
     other = new_instance()
