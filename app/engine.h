@@ -23,6 +23,7 @@ struct container {
 	bool is_ours;  /* it carries this pgberth's labels for this instance */
 	char id[CONTAINER_ID_SIZE];
 	char storage_dir[NAME_SIZE];
+	bool is_created; /* and never started, as far as the engine is: of an inspect only */
 	bool is_running; /* and neither paused nor between two tries to start */
 	bool is_paused;
 	bool is_restarting;

@@ -69,6 +69,7 @@ bool container_from_inspect(struct container *ret, const json_t *json)
 		 string_at(labels, "pgberth.storage_dir"));
 	snprintf(ret->error, sizeof(ret->error), "%s", string_at(state, "Error"));
 	ret->is_ours = labels_are_ours(labels);
+	ret->is_created = strcmp(string_at(state, "Status"), "created") == 0;
 	ret->is_paused = json_is_true(json_object_get(state, "Paused"));
 	ret->is_restarting = json_is_true(json_object_get(state, "Restarting"));
 	ret->is_running = json_is_true(json_object_get(state, "Running")) &&

@@ -95,7 +95,8 @@ static bool seems_open(const struct view *view, long long deadline_ms)
 	       pg_asks_for_scram(view->record.port, own_ms, &ignored) == PG_OK;
 }
 
-/* What runs where it should is shown as running at once, and proven a moment later. */
+/* What runs on its port is shown as running at once, and proven a moment later; where the
+ * record wants it stopped, a stop was cut off or somebody started it. */
 static void load_containers(void)
 {
 	long long deadline_ms = deadline_in_ms(LOOKS_MS);
@@ -111,9 +112,10 @@ static void load_containers(void)
 		if (!index_get(list[i].storage_dir, &view))
 			continue;
 		memcpy(view.container_id, list[i].id, sizeof(view.container_id));
-		if (view.state == STARTING && list[i].is_running &&
-		    list[i].port == view.record.port && seems_open(&view, deadline_ms))
-			view.state = RUNNING;
+		if ((view.state == STARTING || view.state == STOPPED) &&
+		    list[i].is_running && view.record.port &&
+		    list[i].port == view.record.port)
+			view.state = seems_open(&view, deadline_ms) ? RUNNING : STARTING;
 		index_put(&view);
 	}
 }

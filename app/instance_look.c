@@ -166,6 +166,8 @@ static bool prove(struct view *view, const struct container *container)
 		instance_show(view, STARTING, &err);
 		return false;
 	}
+	if (view->record.wanted != WANTED_RUNNING)
+		log_info("found running name=%s", view->record.storage_dir);
 	record_want(&view->record, WANTED_RUNNING);
 	view->record.outside_since_ms = 0;
 	view->record.reason[0] = '\0';
@@ -210,6 +212,17 @@ static bool look_wanted_running(struct view *view, const struct container *conta
 	return !look_is_early(view) && look_in_turn(view, container, bring_back);
 }
 
+/* Left by a start that was cut off: the engine may still be at it, or would start it when
+ * it restarts itself. */
+static bool look_remove_unstarted(struct view *view, struct error *err)
+{
+	log_info("removing what was not started name=%s", view->record.storage_dir);
+	if (!engine_remove(view->container_id, err))
+		return false;
+	view->container_id[0] = '\0';
+	return true;
+}
+
 static bool look_wanted_stopped(struct view *view, const struct container *container)
 {
 	struct error err;
@@ -219,6 +232,8 @@ static bool look_wanted_stopped(struct view *view, const struct container *conta
 		return look_prove(view, container); /* somebody started it by hand */
 	memcpy(view->container_id, container->id, sizeof(container->id));
 	if (container->is_running && !engine_stop(container->id, &err))
+		return look_failed(view, &err);
+	if (container->is_created && !look_remove_unstarted(view, &err))
 		return look_failed(view, &err);
 	return instance_show(view, view->state == FAILED ? FAILED : STOPPED, &err);
 }

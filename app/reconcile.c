@@ -63,7 +63,7 @@ static bool reconcile_stopped(struct work *work, const struct container *contain
 			      struct error *err)
 {
 	memcpy(work->start.container_id, container->id, sizeof(container->id));
-	if (container->is_paused || container->is_restarting)
+	if (container->is_paused || container->is_restarting || container->is_created)
 		return engine_remove(container->id, err);
 	return !container->is_running || engine_stop(container->id, err);
 }

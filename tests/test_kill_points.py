@@ -175,10 +175,19 @@ class Change:
         """Whatever it is now, its data are all there."""
         state = self.state()
         assert state != "gone"
+        if state == "stopped":
+            assert not self.containers("running")
+            # The engine would start it when it restarts itself.
+            wait_for(lambda: not self.containers("created"), "what was made and not started is removed", 60)
+            assert self.instance.view()["state"] == "stopped"
         self.instance.port = self.instance.view()["port"]
         if state != "running":
             self.instance.create()
         assert self.instance.kept_rows() == ["precious"]
+
+    def containers(self, status):
+        filters = {"label": f"pgberth.storage_dir={self.instance.name}", "status": status}
+        return Engine().client.containers.list(all=True, filters=filters)
 
     def after_create(self):
         if self.state() == "gone":
