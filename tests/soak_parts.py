@@ -159,9 +159,14 @@ class Soak:
     # ---- what is there -----------------------------------------------------------------------
 
     def containers(self, **options):
-        """What the engine lists of this stack; a snapshot."""
-        return self.engine.client.api.containers(
-            filters={"label": f"pgberth.root={self.stack.root}"}, **options)
+        """What the engine lists of this stack; a snapshot, once it is there."""
+        filters = {"label": f"pgberth.root={self.stack.root}"}
+        return wait_for(lambda: self.listed_by_engine(filters=filters, **options), "the engine lists", 90)[0]
+
+    def listed_by_engine(self, **options):
+        with contextlib.suppress(requests.ConnectionError):
+            return [self.engine.client.api.containers(**options)]
+        return None
 
     def engine_says(self, name):
         return [f"{each['Id'][:12]} {each['State']} ({each['Status']})" for each in self.containers(all=True)
@@ -632,8 +637,8 @@ class Tenant(Worker):
         """An operator's kill, stop or rm: it stays down, unless pgberthd starts in the meantime."""
         how, epoch = self.choice.choice(["kill", "stop", "remove"]), self.soak.epoch
         self.trail.append(how)
-        container = self.soak.engine.container(self.instance.name)
         try:
+            container = self.soak.engine.container(self.instance.name)
             {"kill": container.kill, "stop": container.stop, "remove": lambda: container.remove(force=True)}[how]()
         except (docker.errors.APIError, requests.RequestException) as error:  # a busy engine may give up half-way
             self.ledger.count("hands that the engine refused")
@@ -757,7 +762,8 @@ class Batterer(Worker):
 
     def processes(self):
         """Host's pids of postmaster and of its children."""
-        with contextlib.suppress(docker.errors.APIError, AttributeError, KeyError, StopIteration, TypeError):
+        with contextlib.suppress(docker.errors.APIError, requests.ConnectionError, AttributeError, KeyError, StopIteration,
+                                 TypeError):
             top = self.soak.engine.container(self.instance.name).top()
             pid, parent = top["Titles"].index("PID"), top["Titles"].index("PPID")
             init = str(self.soak.engine.host_pid(self.instance.name))
@@ -780,9 +786,11 @@ class Batterer(Worker):
         return bool(children) and self.kill(self.choice.choice(children))
 
     def docker_kill(self):
-        with contextlib.suppress(docker.errors.APIError, AttributeError):
+        killed = False
+        with contextlib.suppress(docker.errors.APIError, requests.ConnectionError, AttributeError):
             self.soak.engine.container(self.instance.name).kill()
-        return self.persist("start", lambda: self.api.start(self.instance.name))
+            killed = True
+        return self.persist("start", lambda: self.api.start(self.instance.name)) and killed
 
     def restart(self):
         return self.persist("restart", lambda: self.api.restart(self.instance.name))
