@@ -12,8 +12,6 @@
 #include "scope.h"
 #include "store.h"
 
-#define PROOF_TIMEOUT_MS 15000
-
 static const struct config *config;
 
 void admit_init(const struct config *cfg)

@@ -103,10 +103,17 @@ static void gateway_keep(const json_t *network)
 	pthread_mutex_unlock(&gateway.lock);
 }
 
+/* One that is missing is a 404 without an answer. */
 static bool network_get(int *ret_status, json_t **ret_json, struct error *err)
 {
-	return engine_call("GET", QUICK_MS, NULL, ret_status, ret_json, err,
-			   "/networks/%s", config->network);
+	if (!engine_call("GET", QUICK_MS, NULL, ret_status, ret_json, err, "/networks/%s",
+			 config->network))
+		return false;
+	if (*ret_status == 404) {
+		json_decref(*ret_json);
+		*ret_json = NULL;
+	}
+	return true;
 }
 
 /* One that made it since this thread saw that it was missing has done the work. */
@@ -117,24 +124,16 @@ static bool network_make_once(int *ret_status, json_t **ret_json, struct error *
 
 	pthread_mutex_lock(&lock);
 	ok = network_get(ret_status, ret_json, err);
-	if (ok && *ret_status == 404) {
-		json_decref(*ret_json);
-		*ret_json = NULL;
+	if (ok && *ret_status == 404)
 		ok = network_make(err) && network_get(ret_status, ret_json, err);
-	}
 	pthread_mutex_unlock(&lock);
 	return ok;
 }
 
 static bool network_get_or_make(int *ret_status, json_t **ret_json, struct error *err)
 {
-	if (!network_get(ret_status, ret_json, err))
-		return false;
-	if (*ret_status != 404)
-		return true;
-	json_decref(*ret_json);
-	*ret_json = NULL;
-	return network_make_once(ret_status, ret_json, err);
+	return network_get(ret_status, ret_json, err) &&
+	       (*ret_status != 404 || network_make_once(ret_status, ret_json, err));
 }
 
 static bool network_look(struct error *err)

@@ -19,8 +19,7 @@
 
 #define POLL_MS 3
 #define LOOK_EVERY_MS 400 /* at the container, while its server does not answer */
-#define PROOF_TIMEOUT_MS 15000
-#define RESTARTS_MAX 3 /* of a server that does not come up, by the engine */
+#define RESTARTS_MAX 3	  /* of a server that does not come up, by the engine */
 #define REPAIR_TIMEOUT_MS 120000
 #define IDLE_TIMEOUT_MS 5000
 

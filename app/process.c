@@ -34,14 +34,13 @@ static bool status_has_uid(const char *status, int uid_min, int uid_max)
 }
 
 /* The beginning of a file of a process; false: errno says ESRCH where it has ended since. */
-static bool process_read(int proc, const char *pid, const char *file, char *ret,
-			 size_t size)
+static bool process_read(int proc, int pid, const char *file, char *ret, size_t size)
 {
 	char path[48];
 	AUTO_CLOSE int fd = -1;
 	ssize_t got;
 
-	snprintf(path, sizeof(path), "%.20s/%.20s", pid, file);
+	snprintf(path, sizeof(path), "%d/%.20s", pid, file);
 	fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		errno = ESRCH;
@@ -54,33 +53,34 @@ static bool process_read(int proc, const char *pid, const char *file, char *ret,
 	return true;
 }
 
-/* The next process with a uid in the range and a name that begins so; "": none, and "-1"
- * where one could not be looked at. */
-static const char *process_next(DIR *proc, const char *name, int uid_min, int uid_max)
+/* The next process with a uid in the range and a name that begins so; 0: none; -1: one
+ * could not be looked at. */
+static int process_next(DIR *proc, const char *name, int uid_min, int uid_max)
 {
 	const struct dirent *entry;
 	char status[1024];
 
 	while (proc && (entry = readdir(proc))) {
-		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+		int pid = atoi(entry->d_name);
+
+		if (pid <= 0)
 			continue;
-		if (!process_read(dirfd(proc), entry->d_name, "status", status,
-				  sizeof(status))) {
+		if (!process_read(dirfd(proc), pid, "status", status, sizeof(status))) {
 			if (errno != ESRCH)
-				return "-1";
+				return -1;
 			continue;
 		}
 		if (strncmp(status + strlen("Name:\t"), name, strlen(name)) == 0 &&
 		    status_has_uid(status, uid_min, uid_max))
-			return entry->d_name;
+			return pid;
 	}
-	return proc ? "" : "-1";
+	return proc ? 0 : -1;
 }
 
 int process_of_uid(int uid)
 {
 	DIR *proc = opendir("/proc");
-	int found = atoi(process_next(proc, "", uid, uid));
+	int found = process_next(proc, "", uid, uid);
 	int problem = errno;
 
 	if (proc)
@@ -112,11 +112,11 @@ void process_each_unstarted(int uid_min, int uid_max,
 			    void *user)
 {
 	DIR *proc = opendir("/proc");
-	const char *pid;
+	int pid;
 
-	while (*(pid = process_next(proc, "runc:", uid_min, uid_max)) > '0') {
-		struct unstarted process = { .pid = atoi(pid) };
-		AUTO_CLOSE int pidfd = pidfd_open(process.pid, 0);
+	while ((pid = process_next(proc, "runc:", uid_min, uid_max)) > 0) {
+		struct unstarted process = { .pid = pid };
+		AUTO_CLOSE int pidfd = pidfd_open(pid, 0);
 		char cgroup[4096];
 
 		process.pidfd = pidfd;

@@ -11,6 +11,8 @@
 #include "pg.h"
 #include "record.h"
 
+#define PROOF_TIMEOUT_MS 15000 /* for one task with a running server */
+
 /* Main thread, once. */
 void role_init(const struct config *cfg);
 
