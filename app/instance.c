@@ -47,8 +47,10 @@ bool instance_show(struct view *view, enum state state, struct error *err)
 	view->is_proven = state == RUNNING;
 	if (state != STARTING) /* on its way down it is seen as starting, too */
 		view->is_watched = view->is_proven;
-	if (state == RUNNING)
+	if (state == RUNNING) {
 		view->failures = 0;
+		view->is_left = false;
+	}
 	return index_put(view) || fail(err, ERR_INTERNAL, "out of memory");
 }
 

@@ -228,13 +228,14 @@ static bool look_wanted_stopped(struct view *view, const struct container *conta
 	struct error err;
 
 	if (container->is_running && view->record.port &&
-	    container->port == view->record.port)
+	    container->port == view->record.port && !view->is_left)
 		return look_prove(view, container); /* somebody started it by hand */
 	memcpy(view->container_id, container->id, sizeof(container->id));
 	if (container->is_running && !engine_stop(container->id, &err))
 		return look_failed(view, &err);
 	if (container->is_created && !look_remove_unstarted(view, &err))
 		return look_failed(view, &err);
+	view->is_left = false;
 	return instance_show(view, view->state == FAILED ? FAILED : STOPPED, &err);
 }
 

@@ -121,7 +121,7 @@ static void bring_back_undo(struct view *before, const struct error *why)
 	before->record.disk_mb = store_disk_mb(&before->record);
 	before->container_id[0] = '\0';
 	if (!ran && before->record.wanted != WANTED_RUNNING)
-		reconcile(&work, &err); /* it may have come up, and not been recorded */
+		before->is_left = !reconcile(&work, &err); /* it may have come up */
 	if (ran && !is_its_own && reconcile(&work, &err))
 		memcpy(before->container_id, work.start.container_id,
 		       sizeof(before->container_id));

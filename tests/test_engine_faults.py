@@ -3,7 +3,9 @@ import contextlib
 import itertools
 import os
 import pathlib
+import re
 import socket
+import threading
 
 import psycopg2
 import pytest
@@ -379,6 +381,32 @@ def test_change_is_refused_and_the_server_is_as_before(behind, resident, change,
     assert rule.seen
     assert_refused(response)
     assert_as_before(behind, resident)
+
+
+def test_start_is_undone_when_the_engine_is_back_that_went_amid_it(behind):
+    instance = behind.make()
+    instance.keep_row("precious")
+    ok(behind.api.stop(instance.name))
+    went = threading.Event()
+
+    def go_at_start(exchange):
+        if went.is_set():
+            return
+        if re.search(CALLS["start"][1], exchange.path):
+            went.set()
+            exchange.reply()
+        else:
+            exchange.pass_on()
+
+    with behind.proxy.fault("*", "", go_at_start):
+        assert_refused(behind.api.start(instance.name))
+        assert [container.status for container in behind.containers(instance)] == ["running"]
+
+    wait_for(lambda: "running" not in [each.status for each in behind.containers(instance)], "it is stopped", ENDS)
+    assert instance.view()["state"] == "stopped"
+    ok(behind.api.start(instance.name))
+    assert instance.kept_rows() == ["precious"]
+    behind.purge(instance)
 
 
 @pytest.mark.parametrize("call", ["list", "inspect"])
