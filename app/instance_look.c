@@ -212,11 +212,14 @@ static bool look_wanted_running(struct view *view, const struct container *conta
 	return !look_is_early(view) && look_in_turn(view, container, bring_back);
 }
 
-/* Left by a start that was cut off: the engine may still be at it, or would start it when
- * it restarts itself. */
-static bool look_remove_unstarted(struct view *view, struct error *err)
+/*
+ * Left by a start that was cut off or refused: the engine may still be at it, or would
+ * start it when it restarts itself. Not stopped, since a server that is about to begin
+ * can miss the signal.
+ */
+static bool look_remove_left(struct view *view, struct error *err)
 {
-	log_info("removing what was not started name=%s", view->record.storage_dir);
+	log_info("removing what a start left name=%s", view->record.storage_dir);
 	if (!engine_remove(view->container_id, err))
 		return false;
 	view->container_id[0] = '\0';
@@ -225,15 +228,15 @@ static bool look_remove_unstarted(struct view *view, struct error *err)
 
 static bool look_wanted_stopped(struct view *view, const struct container *container)
 {
+	bool is_left = container->is_created || (container->exists && view->is_left);
 	struct error err;
 
 	if (container->is_running && view->record.port &&
-	    container->port == view->record.port && !view->is_left)
+	    container->port == view->record.port && !is_left)
 		return look_prove(view, container); /* somebody started it by hand */
 	memcpy(view->container_id, container->id, sizeof(container->id));
-	if (container->is_running && !engine_stop(container->id, &err))
-		return look_failed(view, &err);
-	if (container->is_created && !look_remove_unstarted(view, &err))
+	if (is_left ? !look_remove_left(view, &err)
+		    : container->is_running && !engine_stop(container->id, &err))
 		return look_failed(view, &err);
 	view->is_left = false;
 	return instance_show(view, view->state == FAILED ? FAILED : STOPPED, &err);

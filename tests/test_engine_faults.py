@@ -402,7 +402,7 @@ def test_start_is_undone_when_the_engine_is_back_that_went_amid_it(behind):
         assert_refused(behind.api.start(instance.name))
         assert [container.status for container in behind.containers(instance)] == ["running"]
 
-    wait_for(lambda: "running" not in [each.status for each in behind.containers(instance)], "it is stopped", ENDS)
+    wait_for(lambda: not behind.containers(instance), "what it left is removed", ENDS)
     assert instance.view()["state"] == "stopped"
     ok(behind.api.start(instance.name))
     assert instance.kept_rows() == ["precious"]

@@ -74,8 +74,11 @@ def test_nobody_is_told_where_nobody_asked(supervisor):
         assert not supervisor.hears("WATCHDOG=1", 1)
 
 
-def test_watchdog_is_fed_while_a_worker_answers_and_no_longer(supervisor):
-    with Stack(env={"NOTIFY_SOCKET": supervisor.path, "WATCHDOG_USEC": "600000"}, workers=4, changes=1) as stack:
+def test_watchdog_is_fed_while_a_worker_answers_and_no_longer(supervisor, tmp_path):
+    # libfcgi loses 48 bytes of each connection that ends amid its first header.
+    (tmp_path / "lsan").write_text("leak:libfcgi.so\n")
+    with Stack(env={"NOTIFY_SOCKET": supervisor.path, "WATCHDOG_USEC": "600000",
+                    "LSAN_OPTIONS": f"suppressions={tmp_path}/lsan"}, workers=4, changes=1) as stack:
         assert supervisor.hears("WATCHDOG=1", 30)
         assert supervisor.hears("WATCHDOG=1", 30)
         # Peers that begin a request and do not go on take the workers one by one.
