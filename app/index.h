@@ -19,10 +19,10 @@ struct view {
 	bool is_proven;	 /* by this process, since its container was made or started */
 	bool is_watched; /* proven by this process: what ends it now is outside hands */
 	bool is_known;	 /* restarts has been seen */
-	bool is_left; /* a start was refused, and the engine may have made it all the same */
-	int restarts;	       /* of its container by the engine, when it was proven */
-	int unheard;	       /* looks in a row at which its port said nothing */
-	int failures;	       /* tries in a row that could not bring it up */
+	bool is_left;	 /* what a refused start began may still be in the engine */
+	int restarts;	 /* of its container by the engine, when it was proven */
+	int unheard;	 /* looks in a row at which its port said nothing */
+	int failures;	 /* tries in a row that could not bring it up */
 	long long retry_at_ms; /* monotonic; before, it is not tried again */
 	bool is_foreign; /* a directory that is no instance of ours; reason says why */
 	char container_id[CONTAINER_ID_SIZE]; /* "": it has none */

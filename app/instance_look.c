@@ -229,14 +229,16 @@ static bool look_remove_left(struct view *view, struct error *err)
 static bool look_wanted_stopped(struct view *view, const struct container *container)
 {
 	bool is_left = container->is_created || (container->exists && view->is_left);
+	bool ok;
 	struct error err;
 
 	if (container->is_running && view->record.port &&
 	    container->port == view->record.port && !is_left)
 		return look_prove(view, container); /* somebody started it by hand */
 	memcpy(view->container_id, container->id, sizeof(container->id));
-	if (is_left ? !look_remove_left(view, &err)
-		    : container->is_running && !engine_stop(container->id, &err))
+	ok = is_left ? look_remove_left(view, &err)
+		     : !container->is_running || engine_stop(container->id, &err);
+	if (!ok)
 		return look_failed(view, &err);
 	view->is_left = false;
 	return instance_show(view, view->state == FAILED ? FAILED : STOPPED, &err);

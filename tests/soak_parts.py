@@ -23,7 +23,6 @@ from engine import Engine, Process
 from trail import new_name
 from waiting import wait_for
 
-SERVICE = "/usr/local/sbin/pgberth-service"
 # Every password begins so. Of a length that base64 does not blur.
 CANARY = f"canary{secrets.token_hex(9)}"
 SETTLES = 60  # seconds, from when pgberthd serves again
@@ -68,18 +67,6 @@ class Soak:
 
     def random(self, role):
         return random.Random(f"{self.seed} {role}")
-
-    def kept_ports(self):
-        """Those that the engine listens on for no container, for longer than a start takes."""
-        kept = set(self.stack.ports)
-        for _ in range(8):
-            sockets = subprocess.run(["ss", "-Hltnp"], check=True, capture_output=True, text=True).stdout.splitlines()
-            listened = {int(line.split()[3].rpartition(":")[2]) for line in sockets if '"dockerd"' in line}
-            published = {port["PublicPort"] for each in self.containers() for port in each["Ports"]
-                         if "PublicPort" in port}
-            kept &= listened - published
-            time.sleep(0.5)
-        return kept
 
     # ---- asking ------------------------------------------------------------------------------
 
@@ -167,6 +154,18 @@ class Soak:
         with contextlib.suppress(requests.ConnectionError):
             return [self.engine.client.api.containers(**options)]
         return None
+
+    def kept_ports(self):
+        """Those that the engine listens on for no container, for longer than a start takes."""
+        kept = set(self.stack.ports)
+        for _ in range(8):
+            sockets = subprocess.run(["ss", "-Hltnp"], check=True, capture_output=True, text=True).stdout.splitlines()
+            listened = {int(line.split()[3].rpartition(":")[2]) for line in sockets if '"dockerd"' in line}
+            published = {port["PublicPort"] for each in self.containers() for port in each["Ports"]
+                         if "PublicPort" in port}
+            kept &= listened - published
+            time.sleep(0.5)
+        return kept
 
     def engine_says(self, name):
         return [f"{each['Id'][:12]} {each['State']} ({each['Status']})" for each in self.containers(all=True)
@@ -305,7 +304,7 @@ class Killer(Worker):
                 self.restart_engine_once()
 
     def restart_engine_once(self):
-        subprocess.run([SERVICE, "restart", "engine"], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        self.soak.engine.restart()
         self.ledger.count("restarts of the engine")
 
     def boot(self):
