@@ -257,11 +257,26 @@ void store_temporary_name(char name[STORE_TEMPORARY_SIZE], const char *base)
 		 (unsigned long long)number);
 }
 
+/* Members that a later pgberthd wrote there stay for it. */
+static bool others_keep(int dir, json_t *json)
+{
+	json_auto_t *there = NULL;
+	AUTO_BUF text = { 0 };
+	struct error ignored;
+
+	if (!files_read(dir, RECORD_FILE, RECORD_MAX, &text, &ignored))
+		return true;
+	there = json_loadb(buf_text(&text), text.length, JSON_REJECT_DUPLICATES, NULL);
+	return !json_is_object(there) || json_object_update_missing(json, there) == 0;
+}
+
 bool store_record_write(int dir, const struct record *record, struct error *err)
 {
 	json_auto_t *json = record_to_json(record);
 	AUTO_BUF text = { 0 };
 
+	if (!json || !others_keep(dir, json))
+		return fail(err, ERR_INTERNAL, "out of memory");
 	if (!buf_json(&text, json, JSON_INDENT(1)))
 		return fail(err, ERR_INTERNAL, "out of memory");
 	while (!files_replace(dir, RECORD_FILE, buf_text(&text), text.length, 0, 0, 0600,

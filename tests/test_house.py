@@ -103,6 +103,17 @@ def test_record_of_an_older_pgberth_is_understood(stack, instance):
     assert instance.kept_rows() == ["precious"]
 
 
+def test_members_of_a_later_pgberth_stay_in_the_record(stack, instance):
+    stack.kill()
+    write_record(instance, colour="blue", tls="required")
+    stack.start()
+
+    ok(stack.api.patch(instance.name, labels={"a": "b"}, tls="offered"))
+
+    assert (record_of(instance)["colour"], record_of(instance)["tls"]) == ("blue", "offered")
+    assert record_of(instance)["labels"] == {"a": "b"}
+
+
 @pytest.mark.parametrize("member", ["libc", "icu"])
 def test_data_sorted_by_another_library_are_refused(stack, instance, member):
     ok(stack.api.stop(instance.name))
