@@ -16,6 +16,7 @@
 
 #include "deadline.h"
 #include "scope.h"
+#include "store.h"
 #include "utf8.h"
 
 #define SSL_REQUEST 80877103
@@ -113,11 +114,15 @@ enum pg_outcome pg_wire_to_socket(struct pg_wire *ret, int run_dir, int uid,
 				  long long deadline_ms, struct error *err)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	AUTO_CLOSE int place = store_open_socket(run_dir);
 	enum pg_outcome outcome;
 
 	*ret = (struct pg_wire){ .fd = -1, .deadline_ms = deadline_ms };
-	snprintf(to.sun_path, sizeof(to.sun_path), "/proc/self/fd/%d/.s.PGSQL.5432",
-		 run_dir);
+	if (place < 0 && (errno == ELOOP || errno == ENOTSOCK))
+		return failed(err, "has something else where its socket should be");
+	if (place < 0)
+		return gone(err);
+	snprintf(to.sun_path, sizeof(to.sun_path), "/proc/self/fd/%d", place);
 	outcome = wire_connect(ret, (struct sockaddr *)&to, sizeof(to), err);
 	return outcome == PG_OK ? peer_check(ret, uid, err) : outcome;
 }

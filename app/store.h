@@ -183,6 +183,10 @@ char *store_path(const char *name, const char *sub);
 /* The socket directory, opened and checked to be the tenant's own. -1 with err. */
 int store_open_run(const struct record *record, struct error *err);
 
+/* The server's socket in it, to be connected to through /proc/self/fd. -1 with errno:
+ * ELOOP or ENOTSOCK when something else is in its place. */
+int store_open_socket(int run_dir);
+
 /* True when the server's postmaster.pid says that it accepts connections: a hint,
  * since the file is the tenant's. */
 bool store_says_ready(const struct record *record);

@@ -22,6 +22,20 @@ int store_open_run(const struct record *record, struct error *err)
 	return store_tenant_dir(record, "pg/run", err);
 }
 
+int store_open_socket(int run_dir)
+{
+	AUTO_CLOSE int fd = files_open(run_dir, ".s.PGSQL.5432", O_PATH, 0);
+	struct stat status;
+
+	if (fd < 0 || fstat(fd, &status) != 0)
+		return -1;
+	if (!S_ISSOCK(status.st_mode)) {
+		errno = ENOTSOCK;
+		return -1;
+	}
+	return take_fd(&fd);
+}
+
 /* The eighth line of postmaster.pid is "ready" (src/include/utils/pidfile.h). */
 bool store_says_ready(const struct record *record)
 {
