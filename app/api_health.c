@@ -21,12 +21,16 @@ static json_t *biggest_to_json(const struct disk *disk, const struct caller *cal
 {
 	json_t *list = json_array();
 
-	for (int i = 0; i < disk->count; i++)
+	for (int i = 0; i < disk->count; i++) {
+		const struct usage *usage = &disk->biggest[i].usage;
+
 		if (caller_sees(caller, disk->biggest[i].storage_dir))
 			json_array_append_new(
-				list, json_pack("{s:s s:I}", "storage_dir",
+				list, json_pack("{s:s s:I s:i s:b}", "storage_dir",
 						disk->biggest[i].storage_dir, "bytes",
-						(json_int_t)disk->biggest[i].bytes));
+						(json_int_t)usage->bytes, "files",
+						usage->files, "more", usage->is_more));
+	}
 	return list;
 }
 

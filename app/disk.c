@@ -7,6 +7,8 @@
 
 #include "log.h"
 
+#define INODE_BYTES 16384
+
 static const struct config *config;
 
 static struct {
@@ -49,11 +51,18 @@ bool disk_look(struct disk *ret, struct error *err)
 	return true;
 }
 
-static void biggest_add(struct disk *found, const char *name, uint64_t bytes)
+/* An inode counts as what mke2fs has one for: either can be what there is no more of. */
+static uint64_t weight(const struct usage *usage)
+{
+	return usage->is_more ? UINT64_MAX
+			      : usage->bytes + (uint64_t)usage->files * INODE_BYTES;
+}
+
+static void biggest_add(struct disk *found, const char *name, const struct usage *usage)
 {
 	int at = found->count;
 
-	while (at > 0 && found->biggest[at - 1].bytes < bytes)
+	while (at > 0 && weight(&found->biggest[at - 1].usage) < weight(usage))
 		at--;
 	if (at == DISK_BIGGEST)
 		return;
@@ -62,21 +71,27 @@ static void biggest_add(struct disk *found, const char *name, uint64_t bytes)
 	memmove(&found->biggest[at + 1], &found->biggest[at],
 		sizeof(found->biggest[0]) * (size_t)(found->count - at - 1));
 	snprintf(found->biggest[at].storage_dir, NAME_SIZE, "%s", name);
-	found->biggest[at].bytes = bytes;
+	found->biggest[at].usage = *usage;
 }
 
 static void measure_one(const char *name, void *user)
 {
-	if (name_is_valid(name))
-		biggest_add(user, name, store_size(name));
+	if (name_is_valid(name)) {
+		struct usage usage = store_usage(name);
+
+		biggest_add(user, name, &usage);
+	}
 }
 
 /* Once, when it becomes low: health says it as long as it lasts. */
 static void low_log(const struct disk *found, int free_percent)
 {
-	log_warn("disk low free_percent=%d biggest=%s bytes=%llu", free_percent,
-		 found->count ? found->biggest[0].storage_dir : "",
-		 found->count ? (unsigned long long)found->biggest[0].bytes : 0);
+	const struct usage *usage = &found->biggest[0].usage;
+
+	log_warn("disk low free_percent=%d biggest=%s bytes=%llu files=%d%s",
+		 free_percent, found->biggest[0].storage_dir,
+		 (unsigned long long)usage->bytes, usage->files,
+		 usage->is_more ? " more=true" : "");
 }
 
 void disk_measure(void)

@@ -17,10 +17,11 @@
 struct disk {
 	struct space space;
 	bool is_low;
-	/* The biggest instances, the first ones first; measured while it is low. */
+	/* The biggest instances, the first ones first; measured while it is low. What has
+	 * more than can be counted is bigger than all else: nobody but the hostile has. */
 	struct {
 		char storage_dir[NAME_SIZE];
-		uint64_t bytes;
+		struct usage usage;
 	} biggest[DISK_BIGGEST];
 	int count;
 };

@@ -11,6 +11,7 @@
 
 #include "buf.h"
 #include "error.h"
+#include "usage.h"
 
 /* openat2(2) beneath dir, no links on the way or at the end; O_CLOEXEC is added. */
 int files_open(int dir, const char *path, int flags, mode_t mode);
@@ -39,8 +40,7 @@ bool files_sync_tree(int dir, struct error *err);
  * fine. dir is nobody's but ours: what is nested deep is moved up there on the way. */
 bool files_remove_tree(int dir, const char *name, struct error *err);
 
-/* Bytes on disk of the tree, as far as it is on one device; stops counting when *files_left,
- * which goes down, is 0. */
-uint64_t files_size(int dir, int *files_left);
+/* As far as it is on one device; counts files_max at most. */
+struct usage files_usage(int dir, int files_max);
 
 #endif

@@ -95,33 +95,48 @@ bool files_remove_tree(int dir, const char *name, struct error *err)
 	return true;
 }
 
-static uint64_t size_below(int dir, dev_t device, int depth, int *files_left)
+struct measuring {
+	struct usage usage;
+	dev_t device;
+	int files_max;
+};
+
+static void measure_below(struct measuring *measuring, int dir, int depth)
 {
+	struct usage *usage = &measuring->usage;
 	AUTO_DIR *stream = files_stream(dir);
 	const struct dirent *entry;
 	struct stat status;
-	uint64_t size = 0;
 
-	while (stream && *files_left > 0 && (entry = files_next(stream))) {
-		--*files_left;
+	while (stream && (entry = files_next(stream))) {
+		if (usage->files == measuring->files_max) {
+			usage->is_more = true;
+			return;
+		}
+		usage->files++;
 		if (fstatat(dir, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
-		    status.st_dev != device)
+		    status.st_dev != measuring->device)
 			continue;
-		size += (uint64_t)status.st_blocks * 512;
-		if (S_ISDIR(status.st_mode) && depth < DEPTH_MAX) {
+		usage->bytes += (uint64_t)status.st_blocks * 512;
+		if (S_ISDIR(status.st_mode) && depth == DEPTH_MAX) {
+			usage->is_more = true;
+		} else if (S_ISDIR(status.st_mode)) {
 			AUTO_CLOSE int below = files_open_dir(dir, entry->d_name);
 
 			if (below >= 0)
-				size += size_below(below, device, depth + 1, files_left);
+				measure_below(measuring, below, depth + 1);
 		}
 	}
-	return size;
 }
 
-uint64_t files_size(int dir, int *files_left)
+struct usage files_usage(int dir, int files_max)
 {
+	struct measuring measuring = { .files_max = files_max };
 	struct stat status;
 
-	return fstat(dir, &status) != 0 ? 0
-					: size_below(dir, status.st_dev, 0, files_left);
+	if (fstat(dir, &status) == 0) {
+		measuring.device = status.st_dev;
+		measure_below(&measuring, dir, 0);
+	}
+	return measuring.usage;
 }

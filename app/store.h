@@ -25,6 +25,7 @@
 #include "config.h"
 #include "error.h"
 #include "record.h"
+#include "usage.h"
 
 /* What the image role left for a major. */
 struct template
@@ -212,8 +213,7 @@ struct space {
 };
 bool store_space(struct space *ret, struct error *err);
 
-/* Bytes on disk of an instance, counted over a bounded number of files; of an image, those
- * that it takes. Slow. */
-uint64_t store_size(const char *name);
+/* What an instance takes of the disk; of an image, the bytes that it takes. Slow. */
+struct usage store_usage(const char *name);
 
 #endif

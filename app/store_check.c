@@ -16,7 +16,7 @@
 #include "store_tenant.h"
 
 #define AUTO_CONF "postgresql.auto.conf"
-#define SIZE_FILES_MAX 200000 /* of a tree that a tenant may have filled */
+#define USAGE_FILES_MAX 200000 /* of a tree that a tenant may have filled */
 
 static const struct {
 	const char *path;
@@ -169,10 +169,9 @@ void store_auto_conf_back(const struct record *record, const char *name)
 		renameat2(data, name, data, AUTO_CONF, RENAME_NOREPLACE);
 }
 
-uint64_t store_size(const char *name)
+struct usage store_usage(const char *name)
 {
 	AUTO_CLOSE int dir = files_open_dir(store_tree.instances, name);
-	int files = SIZE_FILES_MAX;
 
-	return dir < 0 ? 0 : files_size(dir, &files);
+	return dir < 0 ? (struct usage){ 0 } : files_usage(dir, USAGE_FILES_MAX);
 }

@@ -349,8 +349,11 @@ def test_low_disk_refuses_what_is_new_and_names_the_biggest():
         stack.kill()
         stack.write_configuration(free_percent=0)
         stack.start()
-        small, big = stack.make(), stack.make()
+        small, big, deep, many = (stack.make() for _ in range(4))
         big.sql("CREATE TABLE big AS SELECT repeat('x', 500) FROM generate_series(1, 60000)")
+        many.shell("mkdir /pg/data/many; cd /pg/data/many; seq 20000 | xargs touch")
+        # Where nobody counts.
+        deep.shell("cd /pg/data; for i in $(seq 70); do mkdir d; cd d; done; head -c 100000000 /dev/zero >zeros")
         ok(stack.api.stop(small.name))
         stack.kill()
         stack.write_configuration(free_percent=100)
@@ -358,8 +361,9 @@ def test_low_disk_refuses_what_is_new_and_names_the_biggest():
 
         named = wait_for(lambda: stack.health()["storage"]["biggest"], "the biggest are named", 60)
 
-        assert [each["storage_dir"] for each in named] == [big.name, small.name]
-        assert named[0]["bytes"] > 30e6
+        assert [each["storage_dir"] for each in named] == [deep.name, many.name, big.name, small.name]
+        assert [each["more"] for each in named] == [True, False, False, False]
+        assert named[1]["files"] > 20000 and named[2]["bytes"] > 30e6
         # Those there are live on.
         ok(stack.api.start(small.name))
         ok(stack.api.delete(big.name, purge=True))
