@@ -160,6 +160,15 @@ def test_outside_reaches_published_ports_alone(place):
         assert not place.outside.reaches(bridge["IPAddress"], 5432)
 
 
+def test_outside_cannot_address_the_loopback_of_the_host(place):
+    """The engine (before 28) leads to a server what a host on the same wire sends to 127.0.0.1."""
+    with place.outside.loopback_is_there():
+        assert not place.outside.reaches("127.0.0.1", place.neighbour.port)
+        with place.walls.away():
+            assert place.outside.reaches("127.0.0.1", place.neighbour.port)
+    assert place.neighbour.value("SELECT 1", host="127.0.0.1") == 1
+
+
 def test_network_that_lets_neighbours_talk_is_refused():
     bridge = walls.bridge_name()
     network = walls.docker.from_env().networks.create(bridge, driver="bridge", options={

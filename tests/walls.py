@@ -185,6 +185,17 @@ class Outside:
         finally:
             run("ip", "-n", self.name, "route", "del", subnet)
 
+    @contextlib.contextmanager
+    def loopback_is_there(self):
+        """Out there, 127.0.0.1 is this host's, as whoever is on the same wire can have it."""
+        run("ip", "-n", self.name, "address", "del", "127.0.0.1/8", "dev", "lo")
+        run("ip", "netns", "exec", self.name, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet")
+        try:
+            with self.routed_to("127.0.0.0/8"):
+                yield
+        finally:
+            run("ip", "-n", self.name, "address", "add", "127.0.0.1/8", "dev", "lo")
+
 
 class Attacker:
     """A container that is not pgberth's: what an attack does where a wall is missing."""
