@@ -10,7 +10,7 @@ import docker  # noqa: E402
 
 from berth import Api, Instance, ok  # noqa: E402
 from crowd import at_once  # noqa: E402
-from daemon import Pgberthd, ServiceLog  # noqa: E402
+from daemon import Pgberthd, ServiceLog, keep_systemd_from_restarting  # noqa: E402
 from engine import Engine  # noqa: E402
 from ports import SEED_PORT, Ports, is_free  # noqa: E402
 from private import STACKS, reap  # noqa: E402
@@ -39,6 +39,7 @@ def pytest_sessionstart(session):
         fcntl.flock(session.config.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         pytest.exit(f"another run of these tests holds {LOCK}", 3)
+    keep_systemd_from_restarting(True)
     session.config.reaper = Reaper(Api(), Engine(), Settings(), Registry())
     wait_for(Pgberthd(Api()).is_healthy, "no healthy pgberth at https://localhost/api/health; `make up` first")
     session.config.reaper.reap()
@@ -48,6 +49,8 @@ def pytest_sessionstart(session):
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session):
     reaper = getattr(session.config, "reaper", None)
+    if reaper:
+        keep_systemd_from_restarting(False)
     if reaper and Pgberthd(Api()).is_healthy():
         reaper.reap()
 

@@ -8,11 +8,27 @@ import time
 
 import requests
 
-from engine import Process
+from engine import HAS_SYSTEMD, Process
 from waiting import wait_for
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
-HAS_SYSTEMD = pathlib.Path("/run/systemd/system").is_dir()
+
+
+# What a test killed stays so until the test starts it, as often as it likes.
+UNTOUCHED = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=no\n"
+DROP_INS = [pathlib.Path(f"/run/systemd/system/{unit}.service.d/pgberth-test.conf") for unit in ("docker", "pgberthd")]
+
+
+def keep_systemd_from_restarting(is_kept):
+    if not HAS_SYSTEMD:
+        return
+    for file in DROP_INS:
+        if is_kept:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(UNTOUCHED)
+        else:
+            file.unlink(missing_ok=True)
+    subprocess.run(["systemctl", "daemon-reload"], check=True, stdin=subprocess.DEVNULL)
 
 
 class Pgberthd:

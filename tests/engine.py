@@ -10,6 +10,8 @@ import requests
 
 from waiting import wait_for
 
+HAS_SYSTEMD = pathlib.Path("/run/systemd/system").is_dir()
+
 
 class Engine:
     def __init__(self):
@@ -54,7 +56,9 @@ class Engine:
         return int(pathlib.Path("/var/run/docker.pid").read_text())
 
     def kill(self):
-        """kill -9 of dockerd alone."""
+        """kill -9 of dockerd alone, which no socket of systemd's starts again."""
+        if HAS_SYSTEMD:
+            subprocess.run(["systemctl", "stop", "docker.socket"], check=True, stdin=subprocess.DEVNULL, capture_output=True)
         pid = self.pid()
         os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not pathlib.Path(f"/proc/{pid}").exists(), f"dockerd {pid} is gone")

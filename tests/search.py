@@ -9,7 +9,7 @@ import time
 
 import docker
 
-from daemon import HAS_SYSTEMD
+from engine import HAS_SYSTEMD
 
 LOGS = ("/var/log/pgberth", "/var/log/nginx")
 CONFIGURATION = ("/etc/pgberth", "/run/pgberth")

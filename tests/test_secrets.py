@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from berth import ok
-from daemon import HAS_SYSTEMD
+from engine import HAS_SYSTEMD
 
 
 def new_canary():
