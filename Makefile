@@ -9,7 +9,7 @@ BUILT = app/build/release/pgberthd
 PYTEST = $(PYTHON) -m pytest -q -p no:cacheprovider tests
 
 .DEFAULT_GOAL = help
-.PHONY: help build deb up down start stop restart status logs install test lint format asan tsan fuzz bench soak torture clean faults tools vm-test
+.PHONY: help build deb up down start stop restart status logs install test lint format asan tsan fuzz bench soak torture clean faults tools box vm-test
 
 help: ## show this list
 	@sed -n 's/^\([a-z -]*\):[^#]*## /\1\t/p' Makefile | expand -t 28
@@ -60,7 +60,7 @@ ifdef T
 else
 	status=0; \
 	$(PYTEST) -m 'seed' || status=1; \
-	$(PYTEST) -m 'not seed and not serial and not slow' -n 3 || status=1; \
+	$(PYTEST) -m 'not seed and not serial and not slow and not box' -n 3 || status=1; \
 	$(PYTEST) -m 'serial and not slow' || status=1; \
 	exit $$status
 endif
@@ -90,7 +90,7 @@ asan tsan: ## run the tests on a build with sanitizers, then put the plain one b
 	export PGBERTHD_UNDER_TEST=$(CURDIR)/app/build/$@/pgberthd; \
 	began=$$(wc -l <$(LOG)); status=0; \
 	$(PYTEST) -m 'seed' || status=1; \
-	$(PYTEST) -m 'not seed and not serial and not slow' -n 3 || status=1; \
+	$(PYTEST) -m 'not seed and not serial and not slow and not box' -n 3 || status=1; \
 	$(PYTEST) -m 'serial and not slow' || status=1; \
 	tail -n +$$began $(LOG) | grep -aE 'runtime error|(Address|Leak|Thread)Sanitizer' && status=1; \
 	$(MAKE) --no-print-directory install; exit $$status
@@ -107,6 +107,9 @@ bench: install tools ## how long a create takes, beside the seed's way and the b
 MINUTES = 10
 soak: build faults tools ## make, kill, restart everything at random (MINUTES=10) and look whether all holds
 	$(PYTHON) tests/soak.py --minutes $(MINUTES)
+
+box: deb tools ## take bare hosts with systemd (in containers) from nothing to a pgberth, by roles and by package; upgrade, switch off, move
+	$(PYTEST) -s -m box
 
 PROVIDER = docker
 vm-test: ## run the tests inside a box of Vagrant's (T=name: only those; PROVIDER=virtualbox, libvirt or docker)

@@ -1,0 +1,101 @@
+"""A Debian host of a test's own: systemd in a container, with an engine inside. It is made bare, as a new host is; the test
+takes part in its network, so that what it calls at localhost is the box's."""
+import contextlib
+import ctypes
+import os
+import pathlib
+import re
+import secrets
+import subprocess
+
+from waiting import wait_for
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+IMAGE = "pgberth-box-test"
+CLONE = "/pgberth"
+NEW_NETWORK = 0x40000000  # CLONE_NEWNET, for setns(2)
+LIBC = ctypes.CDLL(None, use_errno=True)
+# As vagrant/Vagrantfile has it.
+OPTIONS = ["--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE", "--security-opt", "seccomp=unconfined", "--security-opt",
+           "apparmor=unconfined", "--security-opt", "systempaths=unconfined", "--stop-signal", "SIGRTMIN+3", "--cgroupns", "host",
+           "--tmpfs", "/run", "--tmpfs", "/run/lock", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "-v", "/var/lib/docker",
+           "-v", "/var/lib/pgberth"]
+
+
+def docker(*words, **options):
+    return subprocess.run(["/usr/bin/docker", *map(str, words)], text=True, capture_output=True, stdin=subprocess.DEVNULL,
+                          **options)
+
+
+class Box:
+    """tree: the sources that it has a copy of."""
+
+    def __init__(self, tree=REPOSITORY):
+        self.name = f"pgberth-box-{secrets.token_hex(3)}"
+        self.tree = tree
+
+    def __enter__(self):
+        subprocess.run([REPOSITORY / "vagrant/make-image", "/dev/null", IMAGE], check=True, stdin=subprocess.DEVNULL)
+        try:
+            docker("run", "-d", "--name", self.name, *OPTIONS, IMAGE, check=True)
+            self._wait_until_up()
+            self.copy(self.tree, CLONE)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        docker("rm", "-fv", self.name)
+
+    def _wait_until_up(self):
+        wait_for(lambda: self.run("systemctl is-system-running", check=False).stdout.strip() in ("running", "degraded"),
+                 f"{self.name} is up", 120)
+
+    def copy(self, tree, place):
+        """What git would have of a tree, without what was built in it."""
+        files = subprocess.Popen(["tar", "-C", tree, "--exclude=./app/build", "--exclude=./.git", "--exclude=.vagrant", "-c", "."],
+                                 stdout=subprocess.PIPE)
+        subprocess.run(["/usr/bin/docker", "exec", "-i", self.name, "sh", "-c", f"mkdir -p {place}; tar -C {place} --no-same-owner -x"],
+                       stdin=files.stdout, check=True)
+        assert files.wait() == 0
+
+    def copy_file(self, file, place):
+        docker("cp", file, f"{self.name}:{place}", check=True)
+
+    def run(self, command, check=True, timeout=1800):
+        """A shell command as root in the box."""
+        said = docker("exec", self.name, "bash", "-c", command, timeout=timeout)
+        assert not check or said.returncode == 0, f"{command}: {said.returncode}\n{said.stdout[-6000:]}\n{said.stderr[-3000:]}"
+        return said
+
+    def play(self, arguments, where=CLONE):
+        """Runs ansible-playbook; what it recaps, as numbers by word."""
+        said = self.run(f"cd {where}/ansible && ansible-playbook {arguments} </dev/null").stdout
+        return {word: int(number) for word, number in re.findall(r"(\w+)=(\d+)", said[said.index("PLAY RECAP"):])}
+
+    def go_down(self):
+        """As a host that is switched off: systemd stops everything in order."""
+        docker("stop", "-t", "600", self.name, check=True)
+
+    def come_up(self):
+        docker("start", self.name, check=True)
+
+    def journal(self, unit):
+        return self.run(f"journalctl -u {unit} -o cat --no-pager").stdout
+
+    @contextlib.contextmanager
+    def network(self):
+        """Within, this thread and those it starts call in the box. Sockets stay where they were made."""
+        pid = docker("inspect", "--format", "{{.State.Pid}}", self.name, check=True).stdout.strip()
+        with open("/proc/thread-self/ns/net") as own, open(f"/proc/{pid}/ns/net") as other:
+            set_network(other)
+            try:
+                yield
+            finally:
+                set_network(own)
+
+
+def set_network(namespace):
+    if LIBC.setns(namespace.fileno(), NEW_NETWORK) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

@@ -1,0 +1,212 @@
+"""Hosts with systemd: one from nothing to a pgberth by its roles, one by its package. `make box` runs these, in order: what
+one leaves, the next begins with."""
+import re
+import shutil
+import subprocess
+import threading
+import time
+
+import pytest
+
+from berth import Api, Instance, ok
+from box import REPOSITORY, Box
+from crowd import at_once
+from load import Gets, Writers
+from settings import Settings
+from trail import new_name
+from waiting import wait_for
+
+pytestmark = pytest.mark.box
+LOCAL = "-i inventories/local"
+# The first release, and the record as it was then: without allow, tls, disk_mb.
+OLD = "a42f35d"
+UNCLEAN = re.compile(r"not properly shut down|was interrupted|recovery in progress|redo starts")
+
+
+def tell(text):
+    print(f"\n{text}")
+
+
+def new_instance(port):
+    return Instance(Api(), Settings("/dev/null"), new_name(), port)
+
+
+def make_twenty(first_port):
+    twenty = [new_instance(first_port + number) for number in range(20)]
+    for each in twenty:
+        each.create(memory_mb=128)
+        each.keep_row(each.name)
+    return twenty
+
+
+def logs_of_servers(box):
+    return box.run("cat /var/lib/pgberth/instances/*/pg/log/*.log").stdout
+
+
+# ---- from its roles ----------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def box():
+    with Box() as box:
+        yield box
+
+
+def test_bare_host_becomes_a_pgberth(box):
+    began = time.monotonic()
+    assert box.play(f"{LOCAL} site.yml")["failed"] == 0
+    tell(f"site.yml from nothing: {time.monotonic() - began:.0f} s")
+
+
+def test_it_is_as_promised(box):
+    assert box.play(f"{LOCAL} verify.yml")["failed"] == 0
+
+
+@pytest.mark.parametrize("how", ["", "--check"])
+def test_second_run_changes_nothing(box, how):
+    recap = box.play(f"{LOCAL} {how} site.yml")
+    assert (recap["failed"], recap["changed"]) == (0, 0)
+
+
+def test_service_may_do_little(box):
+    said = box.run("systemd-analyze security --no-pager pgberthd.service").stdout
+    exposure, = re.findall(r"Overall exposure level .*: ([\d.]+)", said)
+    tell(f"exposure {exposure}")
+    assert float(exposure) <= 2.5
+
+
+def test_restarts_under_load_fail_no_request(box):
+    with box.network(), Gets(200) as gets:
+        made = [new_instance(6100 + number) for number in range(3)]
+        for each in made:
+            maker = threading.Thread(target=each.create)
+            maker.start()
+            time.sleep(0.3)
+            box.run("systemctl restart pgberthd")
+            maker.join()
+        assert [each.value("SELECT 1") for each in made] == [1, 1, 1]
+    tell(f"{gets.answered} GETs in {gets.seconds:.1f} s, {len(made)} restarts, {len(gets.failed)} failed")
+    assert not gets.failed
+    with box.network():
+        for each in made:
+            ok(each.api.delete(each.name, purge=True))
+
+
+def test_host_that_goes_down_and_comes_up_has_all_servers_back(box):
+    with box.network():
+        twenty = make_twenty(6200)
+    box.go_down()
+    box.come_up()
+    began = time.monotonic()
+    with box.network():
+        at_once([lambda each=each: wait_for(lambda: can_log_in(each), f"{each.name} is back", 600) for each in twenty])
+        tell(f"20 servers are back {time.monotonic() - began:.0f} s after the host began")
+        assert [each.kept_rows() for each in twenty] == [[each.name] for each in twenty]
+        assert not UNCLEAN.search(logs_of_servers(box))
+        assert logs_of_servers(box).count("database system was shut down at") >= 40
+        at_once([lambda each=each: ok(each.api.delete(each.name, purge=True)) for each in twenty])
+
+
+def can_log_in(instance):
+    try:
+        return instance.value("SELECT true")
+    except Exception:
+        return False
+
+
+# ---- from its package --------------------------------------------------------------------------
+
+DEB = "/root/pgberth.deb"
+OLD_DEB = "/root/pgberth-old.deb"
+
+
+def newest(directory):
+    return max((directory / "app/build").glob("pgberth_*.deb"), key=lambda file: file.stat().st_mtime)
+
+
+@pytest.fixture(scope="module")
+def old_tree(tmp_path_factory):
+    """The first release, with its package."""
+    tree = tmp_path_factory.mktemp("old")
+    archive = subprocess.run(["git", "-C", REPOSITORY, "archive", OLD], check=True, capture_output=True).stdout
+    subprocess.run(["tar", "-C", tree, "-x"], input=archive, check=True)
+    subprocess.run(["make", "-C", tree, "deb"], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+    yield tree
+    shutil.rmtree(tree)
+
+
+@pytest.fixture(scope="module")
+def packaged(old_tree):
+    """A host as the first release's own roles made it, from its package; and twenty servers on it."""
+    with Box(old_tree) as box:
+        box.copy_file(newest(old_tree), OLD_DEB)
+        box.copy_file(newest(REPOSITORY), DEB)
+        box.copy(REPOSITORY, "/pgberth-new")
+        box.play(f"""{LOCAL} site.yml -e app_package={OLD_DEB} -e '{{"app_options": {{"versions": "15"}}}}' -e image_versions='{{"15": "bookworm"}}'""")
+        with box.network():
+            box.twenty = make_twenty(6300)
+        yield box
+
+
+def versions(box):
+    installed = box.run("dpkg-query -W -f '${Version}' pgberth").stdout
+    with box.network():
+        return installed, Api().call("GET", "/health").json()["version"]
+
+
+@pytest.mark.parametrize("deb", [DEB, OLD_DEB, DEB], ids=["there", "back", "there again"])
+def test_upgrade_and_back_disturb_no_connection_of_twenty(packaged, deb):
+    before = versions(packaged)
+    with packaged.network(), Gets(50) as gets, Writers(packaged.twenty) as writers:
+        packaged.play(f"{LOCAL} upgrade.yml -e app_package={deb} -e '{{\"app_options\": {{\"versions\": \"15\"}}}}'", "/pgberth-new")
+    after = versions(packaged)
+    tell(f"{before[0]} -> {after[0]}: {gets.answered} GETs, {len(gets.failed)} failed; {sum(writers.rows.values())} rows over "
+         f"{len(packaged.twenty)} connections, {len(writers.failed)} broken")
+    assert before != after and after[0] == after[1]
+    assert not gets.failed and not writers.failed
+    with packaged.network():
+        for each in packaged.twenty:
+            assert each.value("SELECT count(*) FROM written") >= writers.rows[each.name] > 0
+            assert (each.view()["state"], each.view()["port"]) == ("running", each.port)
+
+
+def test_whole_host_moves(packaged, box):
+    """As the README has it; the new host runs another pgberth, and servers of its own."""
+    moved = packaged.twenty[:3]
+    packaged.run("systemctl stop pgberthd.socket pgberthd.service; docker stop $(docker ps -q --filter label=pgberth.storage_dir)")
+    box.run("systemctl stop pgberthd.socket pgberthd.service")
+    names = " ".join(each.name for each in moved)
+    pack = subprocess.Popen(["/usr/bin/docker", "exec", packaged.name, "sh", "-c",
+                             f"tar -C /var/lib/pgberth/instances --numeric-owner --sparse -c {names}"], stdout=subprocess.PIPE)
+    subprocess.run(["/usr/bin/docker", "exec", "-i", box.name, "tar", "-C", "/var/lib/pgberth/instances", "--numeric-owner", "-xp"],
+                   stdin=pack.stdout, check=True)
+    assert pack.wait() == 0
+    box.run("systemctl start pgberthd.socket pgberthd.service")
+    with box.network():
+        for each in moved:
+            wait_for(lambda each=each: can_log_in(each), f"{each.name} is there", 120)
+            assert each.kept_rows() == [each.name]
+            assert each.view()["port"] == each.port
+    assert not UNCLEAN.search(logs_of_servers(box))
+    packaged.run("systemctl start pgberthd.socket pgberthd.service")
+
+
+def test_package_comes_and_goes_beside_servers(packaged):
+    some = packaged.twenty[10:13]
+    with packaged.network():
+        for each in some:
+            wait_for(lambda each=each: can_log_in(each), f"{each.name} is back", 300)
+        with Writers(some) as writers:
+            packaged.run("DEBIAN_FRONTEND=noninteractive apt-get remove -qy pgberth")
+            assert packaged.run("ls /etc/nginx/sites-enabled").stdout.strip() == ""
+            packaged.run(f"DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends {DEB}")
+            assert [each.view()["state"] for each in some] == ["running"] * 3
+            left = packaged.run("DEBIAN_FRONTEND=noninteractive apt-get purge -qy pgberth").stdout
+            assert "left as it is: /var/lib/pgberth" in left
+            assert packaged.run("ls -d /etc/pgberth/tokens /etc/pgberth/tls", check=False).stdout == ""
+            rows = dict(writers.rows)
+            wait_for(lambda: all(writers.rows[name] > rows[name] for name in rows), "servers go on without pgberth")
+        tell(f"remove, install, purge: {sum(writers.rows.values())} rows over 3 connections, {len(writers.failed)} broken")
+        assert not writers.failed
+        assert [each.kept_rows() for each in some] == [[each.name] for each in some]
+    assert set(packaged.run("ls /var/lib/pgberth/instances").stdout.split()) >= {each.name for each in some}
