@@ -57,13 +57,17 @@ class Engine:
 
     def kill(self):
         """kill -9 of dockerd alone, which no socket of systemd's starts again."""
-        if HAS_SYSTEMD:
-            subprocess.run(["systemctl", "stop", "docker.socket"], check=True, stdin=subprocess.DEVNULL, capture_output=True)
+        self._mask("mask")
         pid = self.pid()
         os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not pathlib.Path(f"/proc/{pid}").exists(), f"dockerd {pid} is gone")
 
+    def _mask(self, action):
+        if HAS_SYSTEMD:
+            subprocess.run(["systemctl", action, "--runtime", "docker.service"], check=True, stdin=subprocess.DEVNULL, capture_output=True)
+
     def _service(self, action):
+        self._mask("unmask")
         subprocess.run(["/usr/local/sbin/pgberth-service", action, "engine"], check=True,
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 

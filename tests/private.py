@@ -99,8 +99,8 @@ class Stack:
                 file.truncate(self.size_mb << 20)
             subprocess.run(["mkfs.ext4", "-q", "-m", "0", self.image], check=True)
             subprocess.run(["mount", "-o", "loop", self.image, self.root], check=True)
-        # The files of a template are only read: links to them will do.
-        how = "-a" if self.size_mb else "-al"
+        # The files of a template are only read: links to them will do where there can be some.
+        how = "-al" if self.root.stat().st_dev == templates.stat().st_dev else "-a"
         (self.root / "templates").mkdir()
         subprocess.run(["cp", how, templates / "15", self.root / "templates/"], check=True)
 

@@ -1,5 +1,6 @@
 """Hosts with systemd: one from nothing to a pgberth by its roles, one by its package. `make box` runs these, in order: what
 one leaves, the next begins with."""
+import json
 import re
 import shutil
 import subprocess
@@ -115,6 +116,8 @@ def can_log_in(instance):
 
 # ---- from its package --------------------------------------------------------------------------
 
+# One major will do.
+VARIABLES = json.dumps({"app_options": {"versions": "15"}, "image_versions": [{"major": 15, "suite": "bookworm"}]})
 DEB = "/root/pgberth.deb"
 OLD_DEB = "/root/pgberth-old.deb"
 
@@ -142,7 +145,7 @@ def packaged(old_tree):
         box.copy_file(newest(old_tree), OLD_DEB)
         box.copy_file(newest(REPOSITORY), DEB)
         box.copy(REPOSITORY, "/pgberth-new")
-        box.play(f"""{LOCAL} site.yml -e app_package={OLD_DEB} -e '{{"app_options": {{"versions": "15"}}}}' -e image_versions='{{"15": "bookworm"}}'""")
+        box.play(f"{LOCAL} site.yml -e app_package={OLD_DEB} -e '{VARIABLES}'")
         with box.network():
             box.twenty = make_twenty(6300)
         yield box
@@ -158,7 +161,7 @@ def versions(box):
 def test_upgrade_and_back_disturb_no_connection_of_twenty(packaged, deb):
     before = versions(packaged)
     with packaged.network(), Gets(50) as gets, Writers(packaged.twenty) as writers:
-        packaged.play(f"{LOCAL} upgrade.yml -e app_package={deb} -e '{{\"app_options\": {{\"versions\": \"15\"}}}}'", "/pgberth-new")
+        packaged.play(f"{LOCAL} upgrade.yml -e app_package={deb} -e '{VARIABLES}'", "/pgberth-new")
     after = versions(packaged)
     tell(f"{before[0]} -> {after[0]}: {gets.answered} GETs, {len(gets.failed)} failed; {sum(writers.rows.values())} rows over "
          f"{len(packaged.twenty)} connections, {len(writers.failed)} broken")
