@@ -13,6 +13,8 @@
 #include "utf8.h"
 
 #define LIST_MAX 1000
+/* Of a page. nginx buffers more (fastcgi_buffers), so a slow reader is its matter alone. */
+#define LIST_BYTES_MAX (768 * 1024)
 #define TAIL_DEFAULT 100
 #define TAIL_MAX 10000
 
@@ -143,6 +145,7 @@ struct listing {
 	enum state state;
 	const char *label; /* key=value, NULL: any */
 	size_t limit;
+	size_t bytes; /* that they take as JSON */
 	bool more;
 	bool failed; /* out of memory */
 };
@@ -157,6 +160,14 @@ static bool label_fits(const json_t *labels, const char *label)
 		if (strlen(key) == length && strncmp(key, label, length) == 0)
 			return strcmp(json_string_value(value), label + length + 1) == 0;
 	return false;
+}
+
+/* One is on each page, so that each goes on. */
+static bool page_has_room(struct listing *listing, const json_t *json)
+{
+	listing->bytes += json_dumpb(json, NULL, 0, JSON_COMPACT) + 1;
+	return json_array_size(listing->containers) == 0 ||
+	       listing->bytes <= LIST_BYTES_MAX;
 }
 
 static bool list_add(const struct view *view, void *user)
@@ -176,6 +187,11 @@ static bool list_add(const struct view *view, void *user)
 	}
 	json = view_to_json(view);
 	json_object_del(json, "status"); /* the list has one */
+	if (!page_has_room(listing, json)) {
+		json_decref(json);
+		listing->more = true;
+		return false;
+	}
 	listing->failed = json_array_append_new(listing->containers, json) != 0;
 	return !listing->failed;
 }

@@ -60,6 +60,21 @@ bool buf_printf(struct buf *buf, const char *fmt, ...)
 	return true;
 }
 
+void buf_keep_lines(struct buf *buf, size_t max)
+{
+	const char *start, *line;
+
+	if (buf->length <= max)
+		return;
+	start = buf->data + buf->length - max;
+	if (start[-1] != '\n') {
+		line = memchr(start, '\n', max - 1);
+		start = line ? line + 1 : start;
+	}
+	buf->length = (size_t)(buf->data + buf->length - start);
+	memmove(buf->data, start, buf->length + 1);
+}
+
 void buf_done(struct buf *buf)
 {
 	if (buf->data)

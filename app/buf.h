@@ -18,6 +18,9 @@ bool buf_append(struct buf *buf, const void *data, size_t length);
 bool buf_printf(struct buf *buf, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Keeps the last lines of what may be more than max bytes; of one line, its end. */
+void buf_keep_lines(struct buf *buf, size_t max);
+
 /* Overwrites the bytes (they may be secret) and frees them. */
 void buf_done(struct buf *buf);
 

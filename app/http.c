@@ -5,9 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 
+#include "deadline.h"
 #include "scope.h"
 #include "utf8.h"
+
+#define SEND_MS 10000 /* for a whole answer */
+#define CHUNK 4096    /* less than libfcgi's buffer, so that each is one write at most */
 
 static const char *param(const FCGX_Request *fcgi, const char *name)
 {
@@ -81,21 +87,42 @@ void request_done(struct request *req)
 	buf_done(&req->body);
 }
 
-static void send_bytes(FCGX_Request *fcgi, const char *data, size_t length)
+/* What is left of the time for all is the patience with each write (socket(7)), so that a
+ * peer that takes a little now and then gains nothing by it. */
+static bool patience_set(int fd, long long deadline_ms)
+{
+	int left_ms = deadline_left_ms(deadline_ms);
+	struct timeval left = { left_ms / 1000, left_ms % 1000 * 1000 };
+
+	return left_ms > 0 &&
+	       setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &left, sizeof(left)) == 0;
+}
+
+static bool send_bytes(FCGX_Request *fcgi, const char *data, size_t length,
+		       long long deadline_ms)
 {
 	while (length > 0) {
-		int chunk = length > 65536 ? 65536 : (int)length;
+		int chunk = length > CHUNK ? CHUNK : (int)length;
 
-		if (FCGX_PutStr(data, chunk, fcgi->out) != chunk)
-			return;
+		if (!patience_set(fcgi->ipcFd, deadline_ms) ||
+		    FCGX_PutStr(data, chunk, fcgi->out) != chunk)
+			return false;
 		data += chunk;
 		length -= (size_t)chunk;
 	}
+	return true;
+}
+
+/* As FCGX_Finish_r() would, in its order; there the outcome could not be told. */
+static bool send_end(FCGX_Request *fcgi, long long deadline_ms)
+{
+	return patience_set(fcgi->ipcFd, deadline_ms) && FCGX_FClose(fcgi->err) == 0 &&
+	       FCGX_FClose(fcgi->out) == 0;
 }
 
 /* Nothing here needs memory: an answer there must be. */
-static void head_send(const struct response *res, int status, size_t length,
-		      FCGX_Request *fcgi)
+static bool head_send(const struct response *res, int status, size_t length,
+		      FCGX_Request *fcgi, long long deadline_ms)
 {
 	const char *challenge =
 		status == 401 ? "WWW-Authenticate: Bearer realm=\"pgberth\"\r\n" : "";
@@ -112,15 +139,17 @@ static void head_send(const struct response *res, int status, size_t length,
 		"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n",
 		status, res->is_text ? "text/plain; charset=utf-8" : "application/json",
 		length, allow, retry, challenge);
-	send_bytes(fcgi, head, (size_t)used);
+	return send_bytes(fcgi, head, (size_t)used, deadline_ms);
 }
 
-void response_send(const struct response *res, FCGX_Request *fcgi)
+bool response_send(const struct response *res, FCGX_Request *fcgi, struct error *err)
 {
 	static const char no_memory[] =
 		"{\"status\":\"ERROR\",\"error\":{\"code\":\"internal\","
 		"\"message\":\"out of memory\"}}";
 	AUTO_BUF json = { 0 };
+	long long deadline_ms = deadline_in_ms(SEND_MS);
+	bool has_body = strcmp(param(fcgi, "REQUEST_METHOD"), "HEAD") != 0;
 	const char *body = buf_text(&res->text);
 	size_t length = res->text.length;
 	int status = res->status;
@@ -133,9 +162,16 @@ void response_send(const struct response *res, FCGX_Request *fcgi)
 		body = ok ? buf_text(&json) : no_memory;
 		length = strlen(body);
 	}
-	head_send(res, status, length, fcgi);
-	if (strcmp(param(fcgi, "REQUEST_METHOD"), "HEAD") != 0)
-		send_bytes(fcgi, body, length);
+	if (head_send(res, status, length, fcgi, deadline_ms) &&
+	    (!has_body || send_bytes(fcgi, body, length, deadline_ms)) &&
+	    send_end(fcgi, deadline_ms))
+		return true;
+	/* What libfcgi still has for it would be waited for once more. */
+	shutdown(fcgi->ipcFd, SHUT_RDWR);
+	if (deadline_passed(deadline_ms))
+		return fail(err, ERR_INTERNAL, "the peer did not take it within %d s",
+			    SEND_MS / 1000);
+	return fail(err, ERR_INTERNAL, "the peer is gone");
 }
 
 void response_done(struct response *res)

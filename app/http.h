@@ -48,8 +48,11 @@ void request_begin(struct request *ret_req, FCGX_Request *fcgi);
 bool request_read_body(struct request *req, struct error *err);
 void request_done(struct request *req);
 
-/* Sends the answer; a peer that is gone is no error. */
-void response_send(const struct response *res, FCGX_Request *fcgi);
+/*
+ * Sends the answer, all of it. Errors: ERR_INTERNAL where the peer is gone, or has not taken
+ * it within 10 s: no peer holds a worker. The connection is of no use then.
+ */
+bool response_send(const struct response *res, FCGX_Request *fcgi, struct error *err);
 void response_done(struct response *res);
 
 /* Turns an error into the answer that stands for it. */

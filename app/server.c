@@ -140,13 +140,15 @@ static void connection_serve(FCGX_Request *fcgi)
 {
 	struct response res = { 0 };
 	struct request req;
+	struct error err;
 	long long began_ms = now_ms();
 
 	request_begin(&req, fcgi);
 	log_set_request(req.id);
 	request_serve(&req, &res);
 	request_log(&req, &res, began_ms);
-	response_send(&res, fcgi);
+	if (!response_send(&res, fcgi, &err))
+		log_warn("answer given up error=\"%s\"", err.message);
 	log_set_request(NULL);
 	request_done(&req);
 	response_done(&res);
