@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -22,6 +21,7 @@
 #include <unistd.h>
 
 #include "auth.h"
+#include "budget.h"
 #include "deadline.h"
 #include "engine_http.h"
 #include "http.h"
@@ -39,16 +39,7 @@ static struct {
 	int listen_fd, stop_fd;
 	pthread_t *threads;
 	int started;
-	atomic_int changes; /* changing calls under way */
 } server;
-
-static bool budget_take(void)
-{
-	if (atomic_fetch_add(&server.changes, 1) < server.cfg->changes)
-		return true;
-	atomic_fetch_sub(&server.changes, 1);
-	return false;
-}
 
 /* What could not be undone, since the engine failed then too, is not to wait for long. */
 static void change_look_again(const struct call *call)
@@ -62,6 +53,7 @@ static void change_look_again(const struct call *call)
 
 static bool route_serve(const struct route *route, struct call *call, struct error *err)
 {
+	int place;
 	bool ok;
 
 	if (!instance_is_loaded() && !(route->flags & ALWAYS))
@@ -70,13 +62,12 @@ static bool route_serve(const struct route *route, struct call *call, struct err
 		return false;
 	if (!(route->flags & SLOW))
 		return route_run(route, call, err);
-	if (!budget_take())
-		return fail(err, ERR_TOO_MANY, "%d changes are under way; try again",
-			    server.cfg->changes);
+	if (!budget_take(call->caller.name, &place, err))
+		return false;
 	ok = route_run(route, call, err);
 	if (!ok && err->code == ERR_ENGINE)
 		change_look_again(call);
-	atomic_fetch_sub(&server.changes, 1);
+	budget_give(place);
 	return ok;
 }
 
@@ -287,6 +278,8 @@ bool server_start(struct error *err)
 	server.threads = calloc((size_t)workers, sizeof(*server.threads));
 	if (server.stop_fd < 0 || !server.threads)
 		return fail(err, ERR_INTERNAL, "out of memory");
+	if (!budget_init(server.cfg->changes, err))
+		return false;
 	for (int i = 0; i < workers; i++) {
 		if (pthread_create(&server.threads[i], NULL, worker_run, NULL) != 0)
 			return fail(err, ERR_INTERNAL, "cannot start worker %d", i);

@@ -1,8 +1,13 @@
-"""More changing calls than the budget of 64 are refused at once; reads still get through."""
+"""More changing calls than the budget of 64 are refused at once; reads still get through. No token has all of it."""
+import concurrent.futures
+
 import pytest
 
-from berth import assert_error
+from berth import assert_error, ok
 from crowd import at_once
+from engine_proxy import EngineProxy, hang
+from test_tokens import Guarded
+from waiting import wait_for
 
 pytestmark = pytest.mark.serial
 
@@ -20,3 +25,51 @@ def test_calls_over_the_budget_are_429_with_retry_after_and_reads_are_not(new_in
             assert_error(response, 429, "too_many_requests")
             assert int(response.headers["Retry-After"]) > 0
     assert instance.value("SELECT 1") == 1
+
+
+@pytest.fixture
+def two():
+    """A pgberth with two tokens: its engine, and for each the API as it sees it and a server."""
+    with EngineProxy() as engine, Guarded(engine_socket=engine.path) as stack:
+        callers = [stack.caller(stack.token("add", name, "--scope", "write")) for name in ("greedy", "modest")]
+        stack.api = callers[0]
+        made = []
+        for caller in callers:
+            instance = stack.make()
+            instance.api = caller
+            made.append(instance)
+        yield engine, *made
+
+
+def over_the_share(calls):
+    return [call.result() for call in calls if call.done() and call.result().status_code == 429]
+
+
+def test_token_whose_changes_all_wait_leaves_room_to_another(two):
+    engine, greedy, modest = two
+
+    def change():
+        return greedy.api.patch(greedy.name, labels={"of": "greedy"})
+
+    with concurrent.futures.ThreadPoolExecutor(80) as pool:
+        with engine.fault("GET", greedy.name, hang):
+            waiting = [pool.submit(change) for _ in range(80)]
+            # 56 of them wait; as many as are too many are answered at once.
+            refused = wait_for(lambda: (those := over_the_share(waiting)) and len(those) >= 80 - 56 and those,
+                               "those over its share are answered")
+            for _ in range(3):
+                ok(modest.api.patch(modest.name, labels={"of": "modest"}))
+            ok(modest.api.get(greedy.name))
+        answers = [one.result() for one in waiting]
+
+    for response in refused:
+        assert "of this token" in assert_error(response, 429, "too_many_requests")
+        assert int(response.headers["Retry-After"]) > 0
+    assert {answer.status_code for answer in answers} <= {200, 409, 429, 503}
+    ok(change())
+
+
+def test_50_at_once_of_one_token_on_one_name_are_served(two):
+    _, greedy, _ = two
+
+    assert [answer.status_code for answer in at_once([greedy.post] * 50)] == [200] * 50
