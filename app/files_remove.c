@@ -12,7 +12,8 @@
 #define DEPTH_MAX 64
 
 /* One removal. What lies deeper than DEPTH_MAX is moved up to `top`, under numbered
- * names, and removed from there: descriptors and stack stay bounded. */
+ * names, and removed from there: descriptors and stack stay bounded. So is what somebody
+ * swaps meanwhile. */
 struct removal {
 	int top;
 	const char *name; /* prefix of those names */
@@ -32,7 +33,8 @@ static bool move_up(struct removal *removal, int dir, const char *name, struct e
 
 	moved_name(removal, removal->moved, moved, sizeof(moved));
 	if (renameat(dir, name, removal->top, moved) != 0)
-		return fail_errno(err, "cannot move %s to remove it", name);
+		return errno == ENOENT ||
+		       fail_errno(err, "cannot move %s to remove it", name);
 	removal->moved++;
 	return true;
 }
@@ -53,6 +55,15 @@ static bool remove_entries(struct removal *removal, int dir, int depth, struct e
 	return true;
 }
 
+/* What was found to be a directory is something else by now: somebody swaps it for a link,
+ * say. Above, where only pgberthd is, it stays what it is. */
+static bool swapped_away(struct removal *removal, int dir, const char *name,
+			 struct error *err)
+{
+	return errno == ENOENT ||
+	       ((errno == ELOOP || errno == ENOTDIR) && move_up(removal, dir, name, err));
+}
+
 static bool remove_below(struct removal *removal, int dir, const char *name, int depth,
 			 struct error *err)
 {
@@ -67,12 +78,14 @@ static bool remove_below(struct removal *removal, int dir, const char *name, int
 		return move_up(removal, dir, name, err);
 	fd = files_open_dir(dir, name);
 	if (fd < 0 || fstat(fd, &status) != 0)
-		return fail_errno(err, "cannot open %s to remove it", name);
+		return swapped_away(removal, dir, name, err) ||
+		       fail_errno(err, "cannot open %s to remove it", name);
 	if (status.st_dev != removal->device)
 		return fail(err, ERR_INTERNAL, "%s is a mount", name);
 	if (!remove_entries(removal, fd, depth + 1, err))
 		return false;
-	return unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT ||
+	return unlinkat(dir, name, AT_REMOVEDIR) == 0 ||
+	       swapped_away(removal, dir, name, err) ||
 	       fail_errno(err, "cannot remove directory %s", name);
 }
 
