@@ -1,12 +1,12 @@
 """What was purged can be had back for a while, and what is removed for good is that directory and nothing else."""
 import os
-import subprocess
-import threading
 import time
 
 import pytest
 
 from berth import assert_error, ok
+from private import Stack
+from racer import Racer, make_pairs
 from trail import new_name
 from waiting import wait_for
 
@@ -132,41 +132,21 @@ def test_what_a_hostile_owner_put_there_is_removed_and_nothing_outside(instance,
     assert os.path.exists("/etc/passwd")
 
 
-def test_removal_goes_round_what_swaps_directories_for_links(make_instance, api, tmp_path, settings):
+def test_purge_and_removal_go_round_what_swaps_directories_for_links(tmp_path):
     """A process of the owner's that outlived its container has its directory open and swaps what is in it."""
-    (tmp_path / "canary").write_text("alive")
-    instance = make_instance()
-    data = instance.pgdata
-    for number in range(200):
-        (data / f"d{number}" / "below").mkdir(parents=True)
-        (data / f"d{number}" / "below" / "canary").write_text("mine")
-    directory = os.open(data, os.O_RDONLY)
-    done = threading.Event()
+    (tmp_path / "kept").write_text("alive")
+    with Stack() as stack:
+        instance = stack.make()
+        make_pairs(instance.pgdata, 300, tmp_path, instance.pgdata.stat().st_uid)
 
-    def swap():
-        while not done.is_set():
-            for number in range(200):
-                for _ in range(2):
-                    try:
-                        os.rename(f"d{number}", f"s{number}", src_dir_fd=directory, dst_dir_fd=directory)
-                        os.symlink(tmp_path, f"d{number}", dir_fd=directory)
-                    except OSError:
-                        pass
+        with Racer(instance.pgdata, instance.pgdata.stat().st_uid) as racer:
+            ok(stack.api.delete(instance.name, purge=True))
+            entry, = entries(stack.api, instance.name)
+            ok(remove(stack.api, entry))
 
-    swapper = threading.Thread(target=swap)
-    swapper.start()
-    try:
-        ok(api.delete(instance.name, purge=True))
-        entry, = entries(api, instance.name)
-        remove(api, entry)
-    finally:
-        done.set()
-        swapper.join()
-        os.close(directory)
-
-    assert (tmp_path / "canary").read_text() == "alive"
-    subprocess.run(["find", settings.staging, "-maxdepth", "1", "-name", "trash.*", "-exec", "rm", "-rf", "{}", "+"],
-                   check=True)
+        assert (tmp_path / "kept").read_text() == "alive"
+        assert racer.raced > 100, "most went before the racer came to them"
+        assert list(stack.settings.staging.iterdir()) == instance.trashed() == []
 
 
 def test_purge_of_what_is_stopped_for_long_is_a_dry_run_first(make_instance, api):
