@@ -21,6 +21,7 @@ class Api:
 
     def __init__(self, base="https://localhost/api"):
         self.base = base
+        self.patience = PATIENCE
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.verify = False
@@ -28,7 +29,7 @@ class Api:
 
     def call(self, method, path, headers=None, **options):
         headers = {"X-Request-Id": TRAIL.new_request_id(), **(headers or {})}
-        options.setdefault("timeout", PATIENCE)
+        options.setdefault("timeout", self.patience)
         return self.session.request(
             method, self.base + path, headers=headers, allow_redirects=False, **options)
 

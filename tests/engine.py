@@ -126,6 +126,13 @@ class Process:
     def rss_kb(self):
         return int(self.status()["VmRSS"].split()[0])
 
+    def peak_kb(self):
+        """The most that its memory has been, since the last forget_peak()."""
+        return int(self.status()["VmHWM"].split()[0])
+
+    def forget_peak(self):
+        (self.proc / "clear_refs").write_text("5")
+
     def open_files(self):
         return len(list((self.proc / "fd").iterdir()))
 
