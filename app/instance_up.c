@@ -7,6 +7,7 @@
 #include "instance_parts.h"
 #include "log.h"
 #include "ports.h"
+#include "process.h"
 #include "reconcile.h"
 #include "store.h"
 
@@ -80,11 +81,16 @@ bool instance_create_undo(struct view *view)
 {
 	struct work work = { .start.record = &view->record };
 	struct error err;
+	bool ok;
 
 	record_want(&view->record, WANTED_STORED);
 	view->record.acknowledged = false;
 	instance_show(view, STOPPING, &err);
-	if (!reconcile(&work, &err) || !store_discard(view->record.storage_dir, &err)) {
+	ok = reconcile(&work, &err);
+	/* An engine that was killed amid a start can forget a server that runs. */
+	if (ok)
+		process_kill_uid(view->record.uid);
+	if (!ok || !store_discard(view->record.storage_dir, &err)) {
 		log_error("left behind name=%s error=\"%s\"", view->record.storage_dir,
 			  err.message);
 		return false;

@@ -89,6 +89,25 @@ int process_of_uid(int uid)
 	return found;
 }
 
+void process_kill_uid(int uid)
+{
+	DIR *proc = opendir("/proc");
+	char status[1024];
+	int pid;
+
+	while ((pid = process_next(proc, "", uid, uid)) > 0) {
+		AUTO_CLOSE int pidfd = pidfd_open(pid, 0);
+
+		/* Once more: its pid may have become another's before. */
+		if (pidfd >= 0 &&
+		    process_read(dirfd(proc), pid, "status", status, sizeof(status)) &&
+		    status_has_uid(status, uid, uid))
+			pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+	}
+	if (proc)
+		closedir(proc);
+}
+
 /* The last 64 hex digits in a row: an engine may itself run in a container. */
 static bool container_of(const char *cgroup, char ret[PROCESS_CONTAINER_SIZE])
 {

@@ -9,6 +9,9 @@
  */
 int process_of_uid(int uid);
 
+/* SIGKILL to all of that uid. Any thread. */
+void process_kill_uid(int uid);
+
 #define PROCESS_CONTAINER_SIZE 65
 
 /* What runc made of a container that waits for the word to start (runc-create(8)). */

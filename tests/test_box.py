@@ -19,8 +19,8 @@ from waiting import wait_for
 
 pytestmark = pytest.mark.box
 LOCAL = "-i inventories/local"
-# The first release, and the record as it was then: without allow, tls, disk_mb.
-OLD = "a42f35d"
+# The first release that served hosts with systemd.
+OLD = "b235322"
 UNCLEAN = re.compile(r"not properly shut down|was interrupted|recovery in progress|redo starts")
 
 

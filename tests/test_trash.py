@@ -145,7 +145,7 @@ def test_purge_and_removal_go_round_what_swaps_directories_for_links(tmp_path):
             ok(remove(stack.api, entry))
 
         assert (tmp_path / "kept").read_text() == "alive"
-        assert racer.raced > 100, "most went before the racer came to them"
+        assert racer.raced > 10, "they went before the racer came to them"
         assert list(stack.settings.staging.iterdir()) == instance.trashed() == []
 
 

@@ -468,7 +468,7 @@ def test_purge_raced_by_its_tenant_removes_nothing_else(place, canary):
     """Its processes go before its directory does, so the racer is one that has stayed behind."""
     api, trash, staging = place.stack.api, place.stack.settings.trash, place.stack.settings.staging
     races = 0
-    for number in range(20):
+    for number in range(60):
         tree = trash / f"raced-{number}.20200101T000000Z.0123456789abcdef"
         races += raced(tree, canary, lambda: ok(api.call("DELETE", f"/trash/{tree.name}")))
         assert (canary / "kept").read_text() == "kept"
@@ -480,7 +480,7 @@ def test_purge_raced_by_its_tenant_removes_nothing_else(place, canary):
 
 def test_purge_by_one_that_follows_paths_would_lose_the_race(canary):
     """The control: the same racer, and a remover that asks what a path is before it uses it."""
-    for number in range(20):
+    for number in range(60):
         tree = canary.with_name(f"{canary.name}-raced-{number}")
         with contextlib.suppress(OSError):
             raced(tree, canary, lambda: naive_removal(tree))
