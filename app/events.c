@@ -86,7 +86,7 @@ static void up_set(bool is_up, const char *why)
 	if (is_up)
 		log_info("engine up api=%s", engine_api_prefix());
 	else
-		log_warn("engine away error=\"%s\"", why);
+		log_warn("engine away error=%s", LOG_TEXT(why));
 }
 
 /* A silent engine keeps the stream open all the same. */

@@ -160,8 +160,8 @@ static void bring_down_undo(struct view *before)
 	bool runs;
 
 	if (!store_save(&before->record, &ignored))
-		log_error("record not saved name=%s error=\"%s\"",
-			  before->record.storage_dir, ignored.message);
+		log_error("record not saved name=%s error=%s", before->record.storage_dir,
+			  LOG_TEXT(ignored.message));
 	if (before->state == RUNNING && (!runs_now(before, &runs, &ignored) || !runs))
 		before->state = STARTING; /* the next look brings it back */
 	before->is_watched = before->state == RUNNING;
@@ -307,8 +307,8 @@ static void admit_undo(const struct record *record, bool runs)
 	struct error err;
 
 	if (!admit_change(record, runs, &err))
-		log_warn("not known to let clients in as before name=%s error=\"%s\"",
-			 record->storage_dir, err.message);
+		log_warn("not known to let clients in as before name=%s error=%s",
+			 record->storage_dir, LOG_TEXT(err.message));
 }
 
 /* Limits, labels and who may connect: no restart. What a disk has grown to, it keeps. */

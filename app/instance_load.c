@@ -81,7 +81,8 @@ static void load_broken(const char *name, const struct error *err, void *user)
 	bool *ok = user;
 
 	*ok = instance_show_foreign(name, err->message) && *ok;
-	log_error("not served, and left as it is: %s: %s", name, err->message);
+	log_error("not served, and left as it is name=%s error=%s", LOG_WORD(name),
+		  LOG_TEXT(err->message));
 }
 
 /* It lets people in, as far as one look tells: it may still be starting, or shut to all

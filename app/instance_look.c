@@ -34,8 +34,8 @@ static bool look_failed(struct view *view, const struct error *err)
 	view->retry_at_ms = deadline_in_ms(pause_ms);
 	snprintf(view->record.reason, sizeof(view->record.reason), "%.199s",
 		 err->message);
-	log_warn("not as it should be name=%s again_in_ms=%d error=\"%s\"",
-		 view->record.storage_dir, pause_ms, err->message);
+	log_warn("not as it should be name=%s again_in_ms=%d error=%s",
+		 view->record.storage_dir, pause_ms, LOG_TEXT(err->message));
 	instance_show(view, FAILED, &ignored);
 	return false;
 }
@@ -92,8 +92,8 @@ static void look_tell_crash(struct view *view, const struct container *container
 	now_text(when, sizeof(when));
 	snprintf(view->record.reason, sizeof(view->record.reason),
 		 "it went down by itself and was restarted (%s): %.100s", when, trouble);
-	log_warn("server went down name=%s restarts=%d reason=\"%s\"",
-		 view->record.storage_dir, container->restarts, trouble);
+	log_warn("server went down name=%s restarts=%d reason=%s",
+		 view->record.storage_dir, container->restarts, LOG_TEXT(trouble));
 }
 
 /* Never proven, and down again and again: the engine's restarts are of no use. */
@@ -140,8 +140,8 @@ static void look_tell_recovery(struct view *view, const struct container *contai
 	postmaster_trouble(trouble, container, &view->record);
 	snprintf(view->record.reason, sizeof(view->record.reason),
 		 "it went down by itself and is recovering: %.150s", trouble);
-	log_warn("server recovers name=%s reason=\"%s\"", view->record.storage_dir,
-		 trouble);
+	log_warn("server recovers name=%s reason=%s", view->record.storage_dir,
+		 LOG_TEXT(trouble));
 }
 
 static bool has_crashed(const struct view *view, const struct container *container)

@@ -90,7 +90,7 @@ static bool expire_one(const char *name)
 	}
 	if (err.code == ERR_NOT_FOUND)
 		return true;
-	log_warn("expired but not deleted name=%s error=\"%s\"", name, err.message);
+	log_warn("expired but not deleted name=%s error=%s", name, LOG_TEXT(err.message));
 	return false;
 }
 
@@ -189,12 +189,12 @@ void instance_trash_sweep(void)
 	struct error err;
 
 	if (!store_trash_list(&list, &count, &err)) {
-		log_warn("trash not emptied error=\"%s\"", err.message);
+		log_warn("trash not emptied error=%s", LOG_TEXT(err.message));
 		return;
 	}
 	for (size_t i = 0; i < count; i++)
 		if (list[i].trashed_at && instance_trash_until(&list[i]) <= time(NULL) &&
 		    !instance_trash_remove(list[i].id, &err) && err.code != ERR_NOT_FOUND)
-			log_warn("not removed from the trash id=%s error=\"%s\"",
-				 list[i].id, err.message);
+			log_warn("not removed from the trash id=%s error=%s", list[i].id,
+				 LOG_TEXT(err.message));
 }

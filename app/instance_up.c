@@ -91,8 +91,8 @@ bool instance_create_undo(struct view *view)
 	if (ok)
 		process_kill_uid(view->record.uid);
 	if (!ok || !store_discard(view->record.storage_dir, &err)) {
-		log_error("left behind name=%s error=\"%s\"", view->record.storage_dir,
-			  err.message);
+		log_error("left behind name=%s error=%s", view->record.storage_dir,
+			  LOG_TEXT(err.message));
 		return false;
 	}
 	ports_release(view->record.port, view->record.storage_dir);
@@ -137,8 +137,8 @@ static void bring_back_undo(struct view *before, const struct error *why)
 		snprintf(before->record.reason, sizeof(before->record.reason), "%.199s",
 			 why->message);
 	if (!store_save(&before->record, &err))
-		log_error("record not saved name=%s error=\"%s\"",
-			  before->record.storage_dir, err.message);
+		log_error("record not saved name=%s error=%s", before->record.storage_dir,
+			  LOG_TEXT(err.message));
 	instance_show(before, before->state, &err);
 }
 

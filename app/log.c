@@ -60,6 +60,37 @@ int log_fd(void)
 	return atomic_load(&log_file);
 }
 
+const char *log_word(char *ret, size_t size, const char *value)
+{
+	size_t used = 0;
+
+	for (; *value && used + 4 <= size; value++) {
+		unsigned char byte = (unsigned char)*value;
+
+		if (byte > ' ' && byte < 0x7f && !strchr("\"%\\", byte))
+			ret[used++] = *value;
+		else
+			used += (size_t)snprintf(ret + used, size - used, "%%%02X", byte);
+	}
+	ret[used] = '\0';
+	return ret;
+}
+
+const char *log_text(char *ret, size_t size, const char *value)
+{
+	size_t used = 0;
+
+	ret[used++] = '"';
+	for (; *value && used + 4 <= size; value++) {
+		if (*value == '"' || *value == '\\')
+			ret[used++] = '\\';
+		ret[used++] = *value;
+	}
+	ret[used++] = '"';
+	ret[used] = '\0';
+	return ret;
+}
+
 static int log_prefix(char *line, size_t size, const char *level)
 {
 	struct timespec now;

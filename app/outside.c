@@ -47,8 +47,8 @@ bool outside_notice(struct view *view, struct error *err)
 			 : "its container was removed outside pgberth",
 		 container.exit_code);
 	view->state = STOPPED;
-	log_info("outside hands name=%s reason=\"%s\"", record->storage_dir,
-		 record->reason);
+	log_info("outside hands name=%s reason=%s", record->storage_dir,
+		 LOG_TEXT(record->reason));
 	if (!store_save(record, err))
 		return false;
 	index_put(view);

@@ -156,8 +156,8 @@ void port_claim_keep(const struct port_claim *claim, const char *name)
 		 "stopped outside pgberth; its port %d was then given to %s", claim->port,
 		 name);
 	if (!store_save(&view.record, &err))
-		log_error("record not saved name=%s error=\"%s\"", claim->displaced,
-			  err.message);
+		log_error("record not saved name=%s error=%s", claim->displaced,
+			  LOG_TEXT(err.message));
 	index_put(&view);
 }
 

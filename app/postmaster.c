@@ -248,8 +248,8 @@ static bool prove_or_reset(const struct start *start, struct error *err)
 		*err = first;
 		return false;
 	}
-	log_warn("settings of the admin role were reset name=%s because=\"%s\"",
-		 start->record->storage_dir, first.message);
+	log_warn("settings of the admin role were reset name=%s because=%s",
+		 start->record->storage_dir, LOG_TEXT(first.message));
 	return postmaster_prove(start, err);
 }
 
@@ -273,8 +273,8 @@ static bool repair_run(struct start *start, const struct container_spec *spec,
 			  "single-user mode cannot repair the admin role: %s", word);
 	}
 	if (!engine_remove(start->container_id, &ignored))
-		log_warn("left behind container=%s error=\"%s\"", start->container_id,
-			 ignored.message);
+		log_warn("left behind container=%s error=%s", start->container_id,
+			 LOG_TEXT(ignored.message));
 	start->container_id[0] = '\0';
 	return ok;
 }
@@ -324,8 +324,8 @@ static void container_drop(struct start *start)
 	struct error ignored;
 
 	if (start->container_id[0] && !engine_remove(start->container_id, &ignored))
-		log_warn("left behind container=%s error=\"%s\"", start->container_id,
-			 ignored.message);
+		log_warn("left behind container=%s error=%s", start->container_id,
+			 LOG_TEXT(ignored.message));
 	start->container_id[0] = '\0';
 }
 

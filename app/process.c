@@ -95,7 +95,7 @@ void process_kill_uid(int uid)
 	char status[1024];
 	int pid;
 
-	while ((pid = process_next(proc, "", uid, uid)) > 0) {
+	while (uid > 0 && (pid = process_next(proc, "", uid, uid)) > 0) {
 		AUTO_CLOSE int pidfd = pidfd_open(pid, 0);
 
 		/* Once more: its pid may have become another's before. */

@@ -9,7 +9,7 @@
  */
 int process_of_uid(int uid);
 
-/* SIGKILL to all of that uid. Any thread. */
+/* SIGKILL to all of that uid; not of root. Any thread. */
 void process_kill_uid(int uid);
 
 #define PROCESS_CONTAINER_SIZE 65

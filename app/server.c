@@ -88,8 +88,9 @@ static void change_log(const struct call *call, const struct error *err)
 		*call->storage_dir ? call->storage_dir : call->spec.storage_dir;
 
 	log_info("audit who=%s from=%s call=\"%s %s\" name=%s result=%s",
-		 *call->caller.name ? call->caller.name : "-", call->req->remote_addr,
-		 call->req->method, call->req->path, *name ? name : call->trash_id,
+		 *call->caller.name ? call->caller.name : "-",
+		 LOG_WORD(call->req->remote_addr), LOG_WORD(call->req->method),
+		 LOG_WORD(call->req->path), *name ? LOG_WORD(name) : call->trash_id,
 		 err ? error_slug(err->code) : "ok");
 }
 
@@ -121,10 +122,10 @@ static void request_log(const struct request *req, const struct response *res,
 	const char *code = json_string_value(json_object_get(error, "code"));
 	const char *message = json_string_value(json_object_get(error, "message"));
 
-	log_info("request method=%.16s path=%.200s status=%d ms=%lld%s%s%s%s%s",
-		 req->method, req->path, res->status, now_ms() - began_ms,
-		 code ? " code=" : "", code ? code : "", message ? " error=\"" : "",
-		 message ? message : "", message ? "\"" : "");
+	log_info("request method=%.16s path=%s status=%d ms=%lld%s%s%s%s",
+		 LOG_WORD(req->method), LOG_WORD(req->path), res->status,
+		 now_ms() - began_ms, code ? " code=" : "", code ? code : "",
+		 message ? " error=" : "", message ? LOG_TEXT(message) : "");
 }
 
 static void connection_serve(FCGX_Request *fcgi)
@@ -139,7 +140,7 @@ static void connection_serve(FCGX_Request *fcgi)
 	request_serve(&req, &res);
 	request_log(&req, &res, began_ms);
 	if (!response_send(&res, fcgi, &err))
-		log_warn("answer given up error=\"%s\"", err.message);
+		log_warn("answer given up error=%s", LOG_TEXT(err.message));
 	log_set_request(NULL);
 	request_done(&req);
 	response_done(&res);
@@ -183,7 +184,8 @@ static void worker_loop(FCGX_Request *fcgi, int epoll)
 			connection_serve(fcgi);
 			FCGX_Finish_r(fcgi);
 		} else if (rc != -EAGAIN && rc != -ECONNABORTED) {
-			log_warn("cannot accept error=\"%s\"", strerrordesc_np(-rc));
+			log_warn("cannot accept error=%s",
+				 LOG_TEXT(strerrordesc_np(-rc)));
 			sleep_ms(100);
 		}
 	}

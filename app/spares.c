@@ -82,8 +82,8 @@ static void *spares_run(void *user)
 		while (!failed && !is_stopping() && (version = major_in_need()))
 			failed = !disk_has_room(&err) || !store_spare_make(version, &err);
 		if (failed)
-			log_warn("no spare made version=%d error=\"%s\"", version,
-				 err.message);
+			log_warn("no spare made version=%d error=%s", version,
+				 LOG_TEXT(err.message));
 	}
 	return NULL;
 }

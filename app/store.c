@@ -89,7 +89,7 @@ void store_staging_clear(const char *name)
 
 	if (files_remove_tree(store_tree.staging, name, &err))
 		return;
-	log_warn("left behind in staging name=%s error=\"%s\"", name, err.message);
+	log_warn("left behind in staging name=%s error=%s", name, LOG_TEXT(err.message));
 	store_temporary_name(aside, STORE_OLD_STAGING);
 	renameat(store_tree.staging, name, store_tree.root, aside);
 	/* The keeper clears it: store_clear_old_staging(). */

@@ -175,7 +175,7 @@ static void old_staging_clear(const char *name, void *user)
 	(void)user;
 	if (strncmp(name, STORE_OLD_STAGING ".", sizeof(STORE_OLD_STAGING)) == 0 &&
 	    !files_remove_tree(store_tree.root, name, &err))
-		log_warn("left behind name=%s error=\"%s\"", name, err.message);
+		log_warn("left behind name=%s error=%s", name, LOG_TEXT(err.message));
 }
 
 void store_clear_old_staging(void)
@@ -183,5 +183,5 @@ void store_clear_old_staging(void)
 	struct error err;
 
 	if (!store_names_walk(store_tree.root, old_staging_clear, NULL, &err))
-		log_warn("staging not cleared error=\"%s\"", err.message);
+		log_warn("staging not cleared error=%s", LOG_TEXT(err.message));
 }

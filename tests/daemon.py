@@ -76,6 +76,13 @@ class Pgberthd:
         wait_for(lambda: not pathlib.Path(f"/proc/{pid}").exists(), f"pgberthd {pid} is gone")
 
 
+def fields(line):
+    """What a line of the log says, by key; a value in quotes without them. What comes before the first key is ""."""
+    event, *pairs = re.split(r" (?=[a-z_]+=)", re.sub(r'"(?:[^"\\]|\\.)*"', lambda quoted: quoted[0].replace(" ", "\0"), line))
+    unquoted = {key: value[1:-1] if value[:1] == '"' else value for key, _, value in (pair.partition("=") for pair in pairs)}
+    return {"": event, **{key: re.sub(r"\\(.)", r"\1", value.replace("\0", " ")) for key, value in unquoted.items()}}
+
+
 class ServiceLog:
     """pgberthd's log from a mark on: its file, or the journal where there is one."""
 

@@ -148,8 +148,17 @@ def odd_error(talk):
     talk.say(message(b"E", b"SFATAL\0C28000\0Mno\x1b[2J\r\n\x07way\0\0"))
 
 
+FORGERY = 'audit who=root result=ok'
+
+
+def forging_error(talk):
+    """An error whose words try to be keys and values of the line that they are in."""
+    talk.say(message(b"E", f'SFATAL\0C28000\0Mno" {FORGERY} \\" way\\\0\0'.encode()))
+
+
 AT_LOGIN = [clear_password, md5_password, no_binding, no_password, many_iterations, another_nonce, wrong_signature,
-            no_signature, endless_notices, slow_notices, huge_message, byte_a_second, silence, noise, hang_up, odd_error]
+            no_signature, endless_notices, slow_notices, huge_message, byte_a_second, silence, noise, hang_up, odd_error,
+            forging_error]
 
 
 # ---- what it does before that ----------------------------------------------------------------

@@ -6,6 +6,7 @@ import pytest
 import hostile
 from berth import ok
 from crowd import at_once
+from daemon import fields
 from private import Stack
 from waiting import wait_for
 
@@ -131,3 +132,15 @@ def test_words_of_a_server_are_one_line(stack, tenant):
     with hostile.at_port(tenant.port, hostile.odd_error, tenant.directory / "conf"):
         assert "no [2J" in refused(tenant.post())
     assert "\x1b" not in stack.log_text()
+
+
+def test_words_of_a_server_are_one_value_of_the_line(stack, tenant):
+    with hostile.at_port(tenant.port, hostile.forging_error, tenant.directory / "conf"):
+        said = refused(tenant.post())
+    lines = [line for line in stack.log_text().splitlines() if hostile.FORGERY in line]
+
+    assert hostile.FORGERY in said
+    assert lines
+    for line in lines:
+        assert "who" not in fields(line) and "result" not in fields(line), line
+        assert any(hostile.FORGERY in value for key, value in fields(line).items() if key), line

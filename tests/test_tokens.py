@@ -11,6 +11,7 @@ import pytest
 
 from berth import Api, assert_error, ok
 from crowd import at_once
+from daemon import fields
 from fcgi import Fcgi
 from private import BINARY, Stack
 from test_secrets import new_canary
@@ -365,6 +366,27 @@ def test_changes_leave_a_line_that_says_who(stack, ours, theirs, instance):
     assert [re.search(f"who=(.*?) from=127.0.0.1 call=\"(.*?) .*name={OURS}1 result=([a-z_]*) id=test-", line).groups()
             for line in lines] == [("ours", "PATCH", "ok"), ("theirs", "DELETE", "not_found"),
                                    ("-", "DELETE", "unauthorized")]
+
+
+@pytest.mark.parametrize("path", ["/x audit who=root from=1.2.3.4", '/x" audit who=root result=ok call="', "/x\n1999 info audit who=root",
+                                  "/x\\", "/x%20\u00e9\x1b[2J", f"/containers/{'x' * 3000}"], ids=ascii)
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_path_is_one_value_of_the_line(stack, method, path):
+    """Without a token: a change is told of too, whoever wanted it."""
+    for path in (path, "/containers" + path):
+        before = len(stack.log_text())
+        fcgi(stack, method, path, None, None, "127.2.0.1")
+
+        lines = [line for line in stack.log_text()[before:].splitlines() if " tokens read " not in line]
+
+        assert lines and all(line.endswith(" id=test-fcgi") for line in lines)
+        for line in map(fields, lines):
+            assert line.get("who", "-") == "-" and "1.2.3.4" not in line.get("from", ""), lines
+            if line[""].endswith(" request"):
+                assert set(line) == {"", "method", "path", "status", "ms", "code", "error", "id"}, lines
+            else:
+                assert line[""].endswith(" audit") and line["result"] in ("unauthorized", "too_many_requests"), lines
+        assert not any(" audit who=root" in line for line in lines)
 
 
 def test_token_is_in_no_log_and_no_record(stack, ours, search):
