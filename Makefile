@@ -72,7 +72,7 @@ lint: ## format, fences, static analysis, Ansible and Python
 	@which clang-format-14 clang-tidy-14 cppcheck yamllint ansible-lint shellcheck mandoc >/dev/null || { $(PLAY) dev.yml -e dev_lint=true </dev/null; }
 	clang-format-14 --dry-run -Werror app/*.[ch] tests/fuzz/*.[ch]
 	./tests/fences
-	cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 --suppress=ctuuninitvar --suppress=memleak -D_GNU_SOURCE app
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 --suppress=ctuuninitvar --suppress=memleak -D_GNU_SOURCE -i app/build app
 	$(MAKE) --no-print-directory -C app analyze tidy
 	yamllint -s ansible .yamllint .github .gitlab-ci.yml
 	cd ansible && ansible-lint --offline site.yml dev.yml ci.yml verify.yml upgrade.yml

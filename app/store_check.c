@@ -172,6 +172,7 @@ void store_auto_conf_back(const struct record *record, const char *name)
 struct usage store_usage(const char *name)
 {
 	AUTO_CLOSE int dir = files_open_dir(store_tree.instances, name);
+	struct usage none = { 0 };
 
-	return dir < 0 ? (struct usage){ 0 } : files_usage(dir, USAGE_FILES_MAX);
+	return dir < 0 ? none : files_usage(dir, USAGE_FILES_MAX);
 }

@@ -20,7 +20,7 @@ from waiting import wait_for
 pytestmark = pytest.mark.box
 LOCAL = "-i inventories/local"
 # The first release that served hosts with systemd.
-OLD = "b235322"
+OLD = "6e4c4fc"
 UNCLEAN = re.compile(r"not properly shut down|was interrupted|recovery in progress|redo starts")
 
 
