@@ -1,10 +1,14 @@
 """What a hostile tenant tries from inside its server, as SQL; each with a control: the same where the wall is missing."""
 import contextlib
+import errno
 import json
 import os
 import pathlib
 import shutil
+import socket
 import stat
+import struct
+import subprocess
 import threading
 
 import psycopg2
@@ -382,6 +386,8 @@ LURES = {"etc": "/etc", "passwd": "/etc/passwd", "engine": "/var/run/docker.sock
 PLANTED = {
     "run/.s.PGSQL.5432": ["neighbour", "engine"], "run/.s.PGSQL.5432.lock": ["passwd"], "data/postmaster.pid": ["fifo", "device"],
     "data/PG_VERSION": ["device"], "data/global/pg_control": ["fifo"], "data/global": ["etc"], "data/pg_wal": ["etc"],
+    "data/base": ["etc"], "data/pg_xact": ["etc"], "data/pg_multixact": ["etc"], "data/pg_tblspc": ["etc"],
+    "data/pg_logical": ["etc"],
     "data/postgresql.auto.conf": ["passwd", "fifo"], "data/standby.signal": ["itself"], "log/postgresql-9.log": ["passwd", "fifo"],
 }
 HURRIED = [(where, lure) for where, lures in PLANTED.items() for lure in lures]
@@ -411,26 +417,130 @@ def outside_of(instance):
         [sorted(os.listdir("/etc")), pathlib.Path("/etc/passwd").read_bytes()]
 
 
+def told_of_the_host(text):
+    """What a text has of what the lures point at: lines of the one file, names of the one directory."""
+    lines = pathlib.Path("/etc/passwd").read_text().splitlines()
+    return [word for word in [*lines, "nsswitch.conf", "ld.so.cache", "login.defs"] if word in text]
+
+
 @pytest.mark.parametrize("where, lure", [*HURRIED, *(pytest.param(*pair, marks=pytest.mark.slow) for pair in PATIENT)])
 def test_lures_are_followed_by_no_call(place, where, lure):
     api, instance = place.stack.api, place.stack.make()
     before, started = outside_of(place.neighbour), place.neighbour.postmaster_started()
     plant(instance.directory / "pg" / where, lure, place)
-    one = instance.name
+    one, log = instance.name, len(place.stack.log_text())
 
     answers = [
-        api.get(one), api.logs(one), api.list(), api.patch(one, labels={"a": "b"}), api.patch(one, memory_mb=256),
+        api.get(one), api.logs(one), api.list(), api.call("GET", "/health"), api.patch(one, labels={"a": "b"}),
+        api.patch(one, allow=["10.0.0.0/8", "127.0.0.0/8"], tls="required"), api.patch(one, memory_mb=256),
+        api.patch(one, port=place.stack.options["port_max"]), api.call("POST", "/purge/", json={"stopped_days": 0}),
         api.put_password(one, "another"), instance.post(), api.restart(one), api.stop(one), api.logs(one),
         api.start(one), instance.post(), api.start(one, safe=True), api.delete(one), instance.post(),
         api.delete(one, purge=True)]
     answers += [api.call("POST", f"/trash/{_trashed(api, one)}/restore"), api.delete(one, purge=True)]
     answers += [api.call("DELETE", f"/trash/{_trashed(api, one)}")]
 
-    assert "root:x:0:0" not in "".join(answer.text for answer in answers)
+    told = told_of_the_host("".join(answer.text for answer in answers) + place.stack.log_text()[log:])
+    # What its server is to read as settings it reads in its own container, and complains of in its own log.
+    own = place.tenant.shell("cat /etc/passwd") if where == "data/postgresql.auto.conf" else []
+    assert [word for word in told if word not in own] == []
     assert {answer.status_code for answer in answers} <= {200, 409, 503}, [answer.text for answer in answers]
     assert {answer.status_code for answer in answers[-4:]} == {200}, [answer.text for answer in answers[-4:]]
     assert outside_of(place.neighbour) == before
     assert place.neighbour.postmaster_started() == started
+
+
+def connected_to(path):
+    """The uid of whoever listens there, by a connection that asks nobody whether the path is a link."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(path))
+        return struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
+
+
+def is_waited_for(path):
+    """Nobody who opens it gets anywhere."""
+    with pytest.raises(subprocess.TimeoutExpired):
+        subprocess.run(["cat", path], timeout=1)
+    return True
+
+
+def names_itself(path):
+    with pytest.raises(OSError) as caught:
+        path.read_bytes()
+    return caught.value.errno == errno.ELOOP
+
+
+# What happens to one that follows it.
+FOLLOWED = {
+    "etc": lambda path, _: len(told_of_the_host("\n".join(os.listdir(path)))) == 3,
+    "passwd": lambda path, _: told_of_the_host(path.read_text()) == pathlib.Path("/etc/passwd").read_text().splitlines(),
+    "engine": lambda path, _: connected_to(path) == 0,
+    "neighbour": lambda path, place: connected_to(path) == place.neighbour.directory.joinpath("pg/data").stat().st_uid,
+    "fifo": lambda path, _: is_waited_for(path),
+    "device": lambda path, _: len(path.open("rb").read(100 << 20)) == 100 << 20,
+    "itself": lambda path, _: names_itself(path),
+}
+
+
+@pytest.mark.parametrize("lure", LURES)
+def test_lures_work_on_who_follows_them(place, tmp_path, lure):
+    """The control: the same things, opened or connected to by their path."""
+    plant(tmp_path / "planted", lure, place)
+
+    assert FOLLOWED[lure](tmp_path / "planted", place)
+
+
+PID_FILE = "999999\n/pg/data\n1700000000\n5432\n/pg/run\n*\n  5432001         0\nready   \n"
+
+
+def keep_planted(instance, lure, over):
+    """A link to the lure where its socket should be, and word that the server is ready: also where a call cleared them
+    away, and where the server made its own."""
+    links = {instance.directory / "pg/run/.s.PGSQL.5432": lambda path: path.symlink_to(lure),
+             instance.directory / "pg/data/postmaster.pid": lambda path: path.write_text(PID_FILE)}
+    uid = instance.pgdata.stat().st_uid
+    while not over.wait(0.001):
+        for path, make in links.items():
+            draft = path.with_name("draft")
+            with contextlib.suppress(OSError):  # it is in the trash, or nowhere yet
+                make(draft)
+                os.chown(draft, uid, uid, follow_symlinks=False)
+                draft.replace(path)
+
+
+def connections_of(listener):
+    """How many were made, whether or not they are open still."""
+    listener.setblocking(False)
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            listener.accept()[0].close()
+            count += 1
+    return count
+
+
+def test_link_in_place_of_its_socket_is_knocked_at_by_no_call(place, tmp_path):
+    api, instance = place.stack.api, place.stack.make()
+    one, over = instance.name, threading.Event()
+    with socket.socket(socket.AF_UNIX) as lure:
+        lure.bind(str(tmp_path / "lure"))
+        lure.listen(4096)
+        planter = threading.Thread(target=keep_planted, args=[instance, tmp_path / "lure", over])
+        planter.start()
+        try:
+            link = instance.directory / "pg/run/.s.PGSQL.5432"
+            wait_for(link.is_symlink, "it is planted")
+            connected_to(link)
+            assert connections_of(lure) == 1, "the control: who follows it gets there"
+
+            answers = [api.get(one), api.patch(one, allow=["127.0.0.0/8"]), api.put_password(one, "another"), api.stop(one),
+                       api.start(one), api.delete(one), api.delete(one, purge=True)]
+        finally:
+            over.set()
+            planter.join()
+        assert connections_of(lure) == 0
+    assert {answer.status_code for answer in answers} <= {200, 409, 503}, [answer.text for answer in answers]
+    assert answers[-1].status_code == 200, answers[-1].text
 
 
 def _trashed(api, name):
