@@ -4,7 +4,9 @@ import itertools
 import os
 import pathlib
 import re
+import signal
 import socket
+import subprocess
 import threading
 
 import psycopg2
@@ -302,6 +304,25 @@ def test_create_whose_client_has_gone_is_finished_or_undone(behind, call, fault)
     else:
         assert instance.value("SELECT 1") == 1
         behind.purge(instance)
+
+
+def test_create_that_is_undone_leaves_no_process_of_its_uid(behind):
+    """An engine that is killed amid a start can forget a server that runs, whose address it gives to the next one."""
+    instance, forgotten = behind.new(), []
+
+    def forget(exchange):
+        uid = instance.pgdata.stat().st_uid
+        forgotten.append(subprocess.Popen(["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "sleep", "600"]))
+        FAULTS["500"](exchange)
+
+    try:
+        with behind.fault("start", forget, 1):
+            assert_error(instance.post(), 503, "engine_unavailable")
+        behind.nothing_is_left(instance)
+        assert [each.wait(10) for each in forgotten] == [-signal.SIGKILL]
+    finally:
+        for each in forgotten:
+            each.kill()
 
 
 # ---- the port is taken between the look and the start -----------------------------------------

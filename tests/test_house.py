@@ -4,7 +4,6 @@ import json
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 
@@ -461,21 +460,6 @@ def test_second_pgberthd_on_one_root_ends(stack):
 
     assert second.returncode != 0
     assert not stack.is_dead()
-
-
-def test_create_that_is_undone_leaves_no_process_of_its_uid():
-    """An engine that is killed amid a start can forget a server that runs, whose address it gives to the next one."""
-    with Stack() as stack, socket.create_server(("127.0.0.1", 0)) as taken:
-        stack.stop()
-        stack.write_configuration(port_min=taken.getsockname()[1], port_max=taken.getsockname()[1])
-        stack.start()
-        uid = stack.settings.uid_min
-        with subprocess.Popen(["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "sleep", "600"]) as left:
-            try:
-                assert_error(stack.new(port=taken.getsockname()[1]).post(), 409, "port_in_use", "port")
-                assert left.wait(10) == -signal.SIGKILL
-            finally:
-                left.kill()
 
 
 def test_image_that_is_missing_is_said(stack):
