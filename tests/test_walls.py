@@ -20,7 +20,7 @@ from crowd import at_once
 from private import Stack, free_port
 from racer import Racer, make_pairs, naive_removal
 from waiting import wait_for
-from walls import ELSEWHERE, METADATA, Attacker, Host, Outside, Walls, attack, host_address
+from walls import ELSEWHERE, METADATA, Apart, Attacker, Host, Outside, Walls, attack, host_address
 
 walls.reap()
 
@@ -99,12 +99,21 @@ def reached_of(place, tried):
 
 def _reaches(place, protocol, address, port):
     if port == 5432 or place.stack.options["port_min"] <= port <= place.stack.options["port_max"]:
-        # PostgreSQL says nothing before it is asked: its own probe asks.
-        command = f"/usr/lib/postgresql/15/bin/pg_isready -t 3 -h {address} -p {port} || true"
-        return place.tenant.shell(command) == [f"{address}:{port} - accepting connections"]
+        return is_server(place.tenant, address, port)
     said = place.said("reach", protocol, address, port)
     assert said == "reached" or said.startswith("not:"), said
     return said == "reached"
+
+
+def is_server(there, address, port):
+    """PostgreSQL says nothing before it is asked: its own probe asks."""
+    said = there.shell(f"/usr/lib/postgresql/15/bin/pg_isready -t 3 -h {address} -p {port} || true")
+    return said == [f"{address}:{port} - accepting connections"]
+
+
+SERVER = "cd /usr/lib/postgresql/15/bin && ./initdb -D /tmp/data --auth=trust >/dev/null && " \
+    "echo 'host all all all trust' >>/tmp/data/pg_hba.conf && " \
+    "./pg_ctl -D /tmp/data -l /tmp/log -o \"-c listen_addresses='*' -k /tmp\" start"
 
 
 def test_neighbours_reach_each_other_on_a_network_without_our_option():
@@ -113,13 +122,13 @@ def test_neighbours_reach_each_other_on_a_network_without_our_option():
     client = walls.docker.from_env()
     network = client.networks.create(walls.bridge_name(), driver="bridge")
     try:
-        with Attacker(network=network.name, name=f"{network.name}-b", ports={"5432/tcp": ("0.0.0.0", port)}) as other, \
+        with Attacker(network=network.name, name=f"{network.name}-b", ports={"5432/tcp": ("0.0.0.0", port)}, user="postgres",
+                      tmpfs={"/tmp": "size=600m"}) as other, \
                 Attacker(network=network.name) as attacker:
-            other.container.exec_run(["/usr/bin/perl", "-MIO::Socket::INET", "-e", (
-                'my $l = IO::Socket::INET->new(LocalPort => 5432, Listen => 5); while (my $c = $l->accept) { print $c "x"; }')],
-                detach=True)
+            said = other.shell(SERVER)
+            assert said[-1] == "server started", said
             for address in ((other.address, 5432), (f"{network.name}-b", 5432), (other.gateway, port), (host_address(), port)):
-                walls.wait_for(lambda: attacker.shell(attack("reach", "tcp", *address)) == ["reached"], address)
+                wait_for(lambda: is_server(attacker, *address), f"{address} is reached")
     finally:
         walls.network_remove(network.name)
 
@@ -146,15 +155,54 @@ def test_egress_that_is_open_opens_the_outside_alone(place):
         place.walls.up()
 
 
-def test_walls_survive_that_others_load_their_rules_anew(place):
+def test_services_at_the_hosts_loopback_are_out_of_reach(place):
+    gateway = place.network_of(place.tenant)["Gateway"]
+    with Host("127.0.0.1") as local:
+        tried = {(protocol, address): (protocol, address, local.port) for protocol in ("tcp", "udp")
+                 for address in ("127.0.0.1", "127.0.0.2", gateway, host_address(), place.outside.host)}
+
+        assert reached_of(place, tried) == set()
+        with place.walls.away():
+            assert reached_of(place, tried) == set(), "it is not the walls alone that keep it apart"
+        with Attacker(network_mode="host") as attacker:
+            for protocol in ("tcp", "udp"):
+                assert attacker.shell(attack("reach", protocol, "127.0.0.1", local.port)) == ["reached"]
+
+
+def test_walls_stand_though_others_let_all_pass(place):
     address = addresses(place)["the outside"]
     walls.run("iptables", "-I", "FORWARD", "-i", place.bridge, "-j", "ACCEPT")
     try:
-        # What ufw and firewalld do, and the engine when it starts: rules of their own, and theirs alone.
         assert place.said("reach", *address).startswith("not:")
+        with place.walls.away():
+            assert place.said("reach", *address) == "reached"
     finally:
         walls.run("iptables", "-D", "FORWARD", "-i", place.bridge, "-j", "ACCEPT")
     assert place.neighbour.value("SELECT 1") == 1
+
+
+# What these do when they are started or reloaded, with rules that let all pass.
+RELOADS = {
+    "ufw": r"printf '*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\nCOMMIT\n' | iptables-restore",
+    "iptables": "for t in filter nat mangle raw; do iptables -t $t -F && iptables -t $t -X; done",
+    "ip6tables": "for t in filter mangle raw; do ip6tables -t $t -F && ip6tables -t $t -X; done",
+    "firewalld": "nft 'table inet firewalld; delete table inet firewalld; table inet firewalld { chain forward { "
+                 "type filter hook forward priority filter + 10; policy accept; ct state new accept; }; }'",
+}
+
+
+def test_walls_survive_that_others_load_their_rules_anew():
+    """In a namespace of its own: who flushes the rules of this host cuts off its servers."""
+    with Apart() as apart, Walls(apart.bridge, inside=apart.inside) as built:
+        for reload in RELOADS.values():
+            apart.does(reload)
+            assert not apart.reaches_outside()
+        with built.away():
+            assert apart.reaches_outside()
+        apart.does("nft flush ruleset")
+        assert apart.reaches_outside(), "the control: one flush that does take them away"
+        built.up()
+        assert not apart.reaches_outside()
 
 
 def test_outside_reaches_published_ports_alone(place):
@@ -164,6 +212,8 @@ def test_outside_reaches_published_ports_alone(place):
     with place.outside.routed_to(f"{bridge['Gateway'].rsplit('.', 1)[0]}.0/24"):
         assert place.outside.reaches(place.outside.host, place.neighbour.port)
         assert not place.outside.reaches(bridge["IPAddress"], 5432)
+        with place.walls.away():
+            assert place.outside.reaches(bridge["IPAddress"], 5432)
 
 
 def test_outside_cannot_address_the_loopback_of_the_host(place):
@@ -309,6 +359,8 @@ def test_fork_bomb_ends_with_its_server(place):
     bomb.join(60)
     bomber.port = ok(place.stack.api.start(bomber.name))["port"]
     assert bomber.value("SELECT 1") == 1
+    with Attacker() as attacker:
+        assert attacker.shell(attack("processes", 600, 1))[-1] == "600", "the control: more than a bomb was let have"
 
 
 def _bomb(instance):

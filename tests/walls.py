@@ -38,10 +38,11 @@ def bridge_name():
 
 
 class Walls:
-    """The role's own rules, for that bridge, in tables of its name."""
+    """The role's own rules, for that bridge, in tables of its name. inside: the words of a command that run another in the
+    namespace that the bridge is in."""
 
-    def __init__(self, bridge, egress="none", clients=("0.0.0.0/0",)):
-        self.bridge, self.clients = bridge, list(clients)
+    def __init__(self, bridge, egress="none", clients=("0.0.0.0/0",), inside=()):
+        self.bridge, self.clients, self.inside = bridge, list(clients), inside
         self.up(egress)
 
     def __enter__(self):
@@ -58,11 +59,11 @@ class Walls:
         with tempfile.TemporaryDirectory() as directory:
             for name in ("firewall.nft", "firewall-bridge.nft"):
                 pathlib.Path(directory, name).write_text(templates.get_template(f"{name}.j2").render(values))
-            run("/bin/sh", ROLE / "files/pgberth-firewall", directory)
+            run(*self.inside, "/bin/sh", ROLE / "files/pgberth-firewall", directory)
 
     def down(self):
         for family in ("inet", "bridge"):
-            run("nft", "delete", "table", family, self.bridge, check=False)
+            run(*self.inside, "nft", "delete", "table", family, self.bridge, check=False)
 
     @contextlib.contextmanager
     def away(self):
@@ -79,7 +80,7 @@ class Answering(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
 
 class Host:
-    """A service of the host, on all its addresses, TCP and UDP, that answers whoever says something."""
+    """A service of the host, on all its addresses unless one is named, TCP and UDP, that answers whoever says something."""
 
     class Hello(socketserver.BaseRequestHandler):
         def handle(self):
@@ -89,10 +90,13 @@ class Host:
         def handle(self):
             self.request[1].sendto(b"hello\n", self.client_address)
 
+    def __init__(self, address="0.0.0.0"):
+        self.address = address
+
     def __enter__(self):
-        self.tcp = Answering(("0.0.0.0", 0), self.Hello)
+        self.tcp = Answering((self.address, 0), self.Hello)
         self.port = self.tcp.server_address[1]
-        self.udp = socketserver.UDPServer(("0.0.0.0", self.port), self.Echo)
+        self.udp = socketserver.UDPServer((self.address, self.port), self.Echo)
         for server in (self.tcp, self.udp):
             threading.Thread(target=server.serve_forever, daemon=True).start()
         return self
@@ -195,6 +199,67 @@ class Outside:
                 yield
         finally:
             run("ip", "-n", self.name, "address", "add", "127.0.0.1/8", "dev", "lo")
+
+
+class Apart:
+    """A host in small, whose rules are nobody's but the test's: a namespace with a bridge, somebody on that, and an outside
+    beyond."""
+
+    def __init__(self):
+        self.bridge = bridge_name()
+        self.host, self.tenant, self.outside = (f"o{self.bridge}{kind}" for kind in "hto")
+        self.inside = ("ip", "netns", "exec", self.host)
+        self.responder = None
+
+    def __enter__(self):
+        try:
+            self._make()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _make(self):
+        for name in (self.host, self.tenant, self.outside):
+            run("ip", "netns", "add", name)
+            run("ip", "-n", name, "link", "set", "lo", "up")
+        run("ip", "-n", self.host, "link", "add", self.bridge, "type", "bridge")
+        self._wire("port", self.tenant, "10.0.1.1/24", "10.0.1.2/24", bridge=self.bridge)
+        self._wire("out", self.outside, "10.0.2.1/24", "10.0.2.2/24")
+        run(*self.inside, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward")
+        self.responder = subprocess.Popen(["ip", "netns", "exec", self.outside, "/usr/bin/python3", "-c", RESPONDER],
+                                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        assert self.responder.stdout.readline() == "ready\n"
+
+    def _wire(self, link, other, here, there, bridge=None):
+        """From the host to another, which has its way out there."""
+        run("ip", "-n", self.host, "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", other)
+        if bridge:
+            run("ip", "-n", self.host, "link", "set", link, "master", bridge)
+        run("ip", "-n", self.host, "address", "add", here, "dev", bridge or link)
+        run("ip", "-n", other, "address", "add", there, "dev", "eth0")
+        for name in {link, bridge or link}:
+            run("ip", "-n", self.host, "link", "set", name, "up")
+        run("ip", "-n", other, "link", "set", "eth0", "up")
+        run("ip", "-n", other, "route", "add", "default", "via", here.partition("/")[0])
+
+    def __exit__(self, *_):
+        if self.responder:
+            self.responder.kill()
+            self.responder.wait()
+        for name in (self.host, self.tenant, self.outside):
+            run("ip", "netns", "del", name, check=False)
+
+    def does(self, command):
+        """What somebody does to the host's rules."""
+        run(*self.inside, "/bin/sh", "-c", command)
+
+    def reaches_outside(self):
+        """Whether who is on the bridge does."""
+        said = run("ip", "netns", "exec", self.tenant, "perl", REPOSITORY / "tests/attack.pl", "reach", "tcp", "10.0.2.2",
+                   80).stdout
+        assert said == "reached\n" or said.startswith("not:"), said
+        return said == "reached\n"
 
 
 class Attacker:
