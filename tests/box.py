@@ -7,6 +7,7 @@ import pathlib
 import re
 import secrets
 import subprocess
+import tempfile
 
 from waiting import wait_for
 
@@ -47,6 +48,7 @@ class Box:
 
     def __exit__(self, *_):
         docker("rm", "-fv", self.name)
+        give_back_controllers()
 
     def _wait_until_up(self):
         wait_for(lambda: self.run("systemctl is-system-running", check=False).stdout.strip() in ("running", "degraded"),
@@ -94,6 +96,25 @@ class Box:
                 yield
             finally:
                 set_network(own)
+
+
+def give_back_controllers():
+    """Where cgroups are of version 1, systemd in a box mounts controllers that this host does not, and they stay: the engine
+    then finds no place for them in any container, and tells of no process that was killed for want of memory."""
+    mounted = [line.split()[3].split(",") for line in pathlib.Path("/proc/mounts").read_text().splitlines()
+               if line.split()[2] == "cgroup"]
+    for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
+        number, controllers, _ = line.split(":", 2)
+        if number == "0" or any(set(controllers.split(",")) <= set(options) for options in mounted):
+            continue
+        with tempfile.TemporaryDirectory() as place:
+            subprocess.run(["mount", "-t", "cgroup", "-o", controllers, "cgroup", place], check=True)
+            try:
+                for directory in sorted(pathlib.Path(place).glob("**/"), key=lambda path: len(path.parts), reverse=True):
+                    if directory != pathlib.Path(place):
+                        directory.rmdir()
+            finally:
+                subprocess.run(["umount", place], check=True)
 
 
 def set_network(namespace):

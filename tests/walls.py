@@ -75,6 +75,16 @@ class Walls:
             self.up()
 
 
+@contextlib.contextmanager
+def without_chain(name):
+    """The walls of this host, with nothing in one of their chains."""
+    run("nft", "flush", "chain", "inet", "pgberth", name)
+    try:
+        yield
+    finally:
+        run("/bin/sh", ROLE / "files/pgberth-firewall")
+
+
 class Answering(socketserver.ThreadingMixIn, socketserver.TCPServer):
     allow_reuse_address = daemon_threads = True
 
