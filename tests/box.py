@@ -101,20 +101,23 @@ class Box:
 def give_back_controllers():
     """Where cgroups are of version 1, systemd in a box mounts controllers that this host does not, and they stay: the engine
     then finds no place for them in any container, and tells of no process that was killed for want of memory."""
-    mounted = [line.split()[3].split(",") for line in pathlib.Path("/proc/mounts").read_text().splitlines()
+    # What was removed there goes a moment later, and only then can the whole.
+    wait_for(lambda: not [give_back(controllers) for controllers in unmounted_controllers()], "no controller is left behind")
+
+
+def unmounted_controllers():
+    mounted = [set(line.split()[3].split(",")) for line in pathlib.Path("/proc/mounts").read_text().splitlines()
                if line.split()[2] == "cgroup"]
-    for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
-        number, controllers, _ = line.split(":", 2)
-        if number == "0" or any(set(controllers.split(",")) <= set(options) for options in mounted):
-            continue
-        with tempfile.TemporaryDirectory() as place:
-            subprocess.run(["mount", "-t", "cgroup", "-o", controllers, "cgroup", place], check=True)
-            try:
-                for directory in sorted(pathlib.Path(place).glob("**/"), key=lambda path: len(path.parts), reverse=True):
-                    if directory != pathlib.Path(place):
-                        directory.rmdir()
-            finally:
-                subprocess.run(["umount", place], check=True)
+    lines = pathlib.Path("/proc/self/cgroup").read_text().splitlines()
+    hierarchies = [controllers for number, controllers, _ in (line.split(":", 2) for line in lines) if number != "0"]
+    return [each for each in hierarchies if not any(set(each.split(",")) <= options for options in mounted)]
+
+
+def give_back(controllers):
+    with tempfile.TemporaryDirectory() as place:
+        subprocess.run(["mount", "-t", "cgroup", "-o", controllers, "cgroup", place], check=True)
+        subprocess.run(["find", place, "-mindepth", "1", "-depth", "-type", "d", "-exec", "rmdir", "{}", "+"])
+        subprocess.run(["umount", place], check=True)
 
 
 def set_network(namespace):
