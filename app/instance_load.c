@@ -76,13 +76,13 @@ static bool ports_load(void)
 	return ok;
 }
 
-static void load_broken(const char *name, const struct error *err, void *user)
+static void load_broken(const char *name, const char *why, void *user)
 {
 	bool *ok = user;
 
-	*ok = instance_show_foreign(name, err->message) && *ok;
+	*ok = instance_show_foreign(name, why) && *ok;
 	log_error("not served, and left as it is name=%s error=%s", LOG_WORD(name),
-		  LOG_TEXT(err->message));
+		  LOG_TEXT(why));
 }
 
 /* It lets people in, as far as one look tells: it may still be starting, or shut to all

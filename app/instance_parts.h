@@ -28,7 +28,7 @@ struct lock *instance_hold(const char *name, struct view *ret, struct error *err
 /* Whether a view can be worked with at all. Errors: as instance_hold(). */
 bool instance_is_sound(const struct view *view, struct error *err);
 
-/* Shows a directory that is no instance of ours, and why. */
+/* Shows a directory that is no instance of ours, and why; its uids are taken. */
 bool instance_show_foreign(const char *name, const char *why);
 
 /* Puts the view into the index, in this state. */

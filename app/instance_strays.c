@@ -21,6 +21,7 @@ void instance_strays_init(const struct config *cfg)
 bool instance_show_foreign(const char *name, const char *why)
 {
 	struct view view = { .is_foreign = true, .state = FAILED };
+	bool has_record = store_foreign_hold(name);
 	struct error ignored;
 	bool ok;
 
@@ -28,9 +29,10 @@ bool instance_show_foreign(const char *name, const char *why)
 		return true;
 	snprintf(view.record.storage_dir, sizeof(view.record.storage_dir), "%s", name);
 	snprintf(view.record.reason, sizeof(view.record.reason),
-		 "its directory is left as it is: %.100s; mend it and restart pgberthd, "
-		 "or move it away",
-		 why);
+		 has_record ? "its directory is left as it is: %.85s; pgberth adopt %s"
+			    : "its directory is left as it is: %.85s; mend it and "
+			      "restart pgberthd, or move %s away",
+		 why, name);
 	view.record.acknowledged = true;
 	view.record.labels = json_object();
 	ok = instance_show(&view, FAILED, &ignored);
@@ -103,8 +105,10 @@ static void foreign_check(void)
 
 	index_walk("", foreign_add, &names);
 	for (size_t i = 0; i < names.count; i++)
-		if (!store_exists(names.list[i]))
+		if (!store_exists(names.list[i])) {
+			store_foreign_drop(names.list[i]);
 			index_drop(names.list[i]);
+		}
 }
 
 /*

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,12 +24,6 @@
 #define RECORD_MAX (64 * 1024)
 
 struct store_tree store_tree = { NULL, -1, -1, -1, -1 };
-
-static struct {
-	pthread_mutex_t lock;
-	unsigned char *taken; /* a byte per uid from uid_min on, held under lock */
-	int next;
-} uids = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* Opens <root>/name, made if missing. -1 with err. */
 static int root_sub(const char *name, struct error *err)
@@ -121,48 +114,7 @@ bool store_open(const struct config *cfg, struct error *err)
 		return false;
 	store_tree.staging = store_tree.instances < 0 ? -1 : root_sub("staging", err);
 	store_tree.trash = store_tree.staging < 0 ? -1 : root_sub("trash", err);
-	uids.taken = calloc((size_t)(cfg->uid_max - cfg->uid_min + 1), 1);
-	if (!uids.taken)
-		return fail(err, ERR_INTERNAL, "out of memory");
-	return store_tree.trash >= 0;
-}
-
-static void uid_mark(int uid)
-{
-	if (uid >= store_tree.config->uid_min && uid <= store_tree.config->uid_max)
-		uids.taken[uid - store_tree.config->uid_min] = 1;
-}
-
-bool store_uid_take(int *ret_uid, struct error *err)
-{
-	int count = store_tree.config->uid_max - store_tree.config->uid_min + 1;
-	int found = -1;
-
-	pthread_mutex_lock(&uids.lock);
-	for (int i = 0; i < count && found < 0; i++) {
-		int candidate = (uids.next + i) % count;
-
-		if (!uids.taken[candidate])
-			found = candidate;
-	}
-	if (found >= 0) {
-		uids.taken[found] = 1;
-		uids.next = found + 1;
-	}
-	pthread_mutex_unlock(&uids.lock);
-	if (found < 0)
-		return fail(err, ERR_NO_SPACE, "all %d uids are taken; empty the trash",
-			    count);
-	*ret_uid = store_tree.config->uid_min + found;
-	return true;
-}
-
-void store_uid_release(int uid)
-{
-	pthread_mutex_lock(&uids.lock);
-	if (uid >= store_tree.config->uid_min && uid <= store_tree.config->uid_max)
-		uids.taken[uid - store_tree.config->uid_min] = 0;
-	pthread_mutex_unlock(&uids.lock);
+	return store_tree.trash >= 0 && store_uid_init(err);
 }
 
 int store_instance_open(const char *name, struct error *err)
@@ -190,60 +142,6 @@ bool store_record_read(int parent, const char *name, struct record *ret,
 	if (!json)
 		return fail(err, ERR_FOREIGN_DATA, "the record is not JSON");
 	return record_from_json(ret, json, err);
-}
-
-struct loading {
-	void (*each)(struct record *record, void *user);
-	void (*broken)(const char *name, const struct error *err, void *user);
-	void *user;
-};
-
-static void instance_load(const char *name, void *user)
-{
-	const struct loading *loading = user;
-	AUTO_RECORD record = { 0 };
-	struct error err;
-
-	uid_mark(store_owner(store_tree.instances, name));
-	if (!store_record_read(store_tree.instances, name, &record, &err)) {
-		loading->broken(name, &err, loading->user);
-		return;
-	}
-	if (strcmp(record.storage_dir, name) != 0) {
-		fail(&err, ERR_FOREIGN_DATA, "the record is of %s", record.storage_dir);
-		loading->broken(name, &err, loading->user);
-		return;
-	}
-	uid_mark(record.uid);
-	loading->each(&record, loading->user);
-}
-
-/* pg/ is root's, in the group of its tenant. */
-int store_owner(int parent, const char *name)
-{
-	AUTO_CLOSE int dir = files_open_dir(parent, name);
-	struct stat status;
-
-	if (dir < 0 || fstatat(dir, "pg", &status, AT_SYMLINK_NOFOLLOW) != 0 ||
-	    status.st_gid > INT32_MAX)
-		return 0;
-	return (int)status.st_gid;
-}
-
-static void trash_load(const char *name, void *user)
-{
-	(void)user;
-	uid_mark(store_owner(store_tree.trash, name));
-}
-
-bool store_load(void (*each)(struct record *record, void *user),
-		void (*broken)(const char *name, const struct error *err, void *user),
-		void *user, struct error *err)
-{
-	struct loading loading = { each, broken, user };
-
-	return store_names_walk(store_tree.trash, trash_load, NULL, err) &&
-	       store_names_walk(store_tree.instances, instance_load, &loading, err);
 }
 
 /* A name for staging that no other request uses. */
@@ -391,20 +289,28 @@ bool store_names(void (*each)(const char *name, void *user), void *user,
 	return store_names_walk(store_tree.instances, each, user, err);
 }
 
-int store_tenant_dir(const struct record *record, const char *sub, struct error *err)
+int store_sub_dir(const struct record *record, const char *sub, struct stat *ret_status,
+		  struct error *err)
 {
 	AUTO_CLOSE int dir = store_instance_open(record->storage_dir, err);
 	AUTO_CLOSE int found = -1;
-	struct stat status;
 
 	if (dir < 0)
 		return -1;
 	found = files_open_dir(dir, sub);
-	if (found < 0 || fstat(found, &status) != 0) {
+	if (found < 0 || fstat(found, ret_status) != 0) {
 		fail_errno(err, "cannot open %s of %s", sub, record->storage_dir);
 		return -1;
 	}
-	if (status.st_uid != (uid_t)record->uid) {
+	return take_fd(&found);
+}
+
+int store_tenant_dir(const struct record *record, const char *sub, struct error *err)
+{
+	struct stat status;
+	AUTO_CLOSE int found = store_sub_dir(record, sub, &status, err);
+
+	if (found >= 0 && status.st_uid != (uid_t)record->uid) {
 		fail(err, ERR_FOREIGN_DATA, "%s of %s has another owner", sub,
 		     record->storage_dir);
 		return -1;

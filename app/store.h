@@ -46,17 +46,52 @@ struct conf_file {
 bool store_open(const struct config *cfg, struct error *err);
 
 /*
- * Calls each(record, user) for every instance with a readable record, and
- * broken(name, err, user) for every directory that has none. Counts the uids of
+ * Calls each(record, user) for every instance, and broken(name, why, user) for every
+ * directory that is none: without a readable record, or with one that does not fit it. No
+ * two instances share a uid, nor does one with what is in the trash. Counts the uids of
  * instances and trash as taken. Main thread.
  */
 bool store_load(void (*each)(struct record *record, void *user),
-		void (*broken)(const char *name, const struct error *err, void *user),
-		void *user, struct error *err);
+		void (*broken)(const char *name, const char *why, void *user), void *user,
+		struct error *err);
 
-/* A uid that no instance and nothing in the trash has. Errors: ERR_NO_SPACE. */
+/* A uid that nobody has: no instance, nothing in the trash, no foreign directory. Errors:
+ * ERR_NO_SPACE. */
 bool store_uid_take(int *ret_uid, struct error *err);
 void store_uid_release(int uid);
+
+/*
+ * A directory that is none of the instances: the uids that its record and its pg/ name are
+ * taken as long as it is held. Holding it again looks at it anew. True when it has a record
+ * that can be read.
+ */
+bool store_foreign_hold(const char *name);
+void store_foreign_drop(const char *name);
+
+/* Its record, whatever name and uid that says. Errors: ERR_FOREIGN_DATA. */
+bool store_foreign_read(const char *name, struct record *ret, struct error *err);
+
+/*
+ * Whether a foreign directory, whose disk this mounts if it has one, can be given to
+ * anybody: nothing but conf/ and whole data in it, all of it on its own disk and nowhere
+ * else. *ret_owner: whose the data are. Errors: ERR_FOREIGN_DATA with what is wrong.
+ */
+bool store_foreign_check(const struct record *record, const struct template *template,
+			 int *ret_owner, struct error *err);
+
+/*
+ * Gives all of it to record->uid, then saves the record: an instance from then on. Until
+ * then store_load() takes it for foreign, however far it got; was_uid is what its record
+ * says before. Its disk is not mounted afterwards.
+ */
+bool store_foreign_adopt(const struct record *record, int was_uid, struct error *err);
+
+/*
+ * A uid for the instance that a foreign directory becomes: `first`, if that or another one
+ * of those that are held for it is in the range and nobody else's, else a new one. It is
+ * taken besides, to be released if nothing comes of it. Errors: ERR_NO_SPACE.
+ */
+bool store_foreign_uid(const char *name, int first, int *ret_uid, struct error *err);
 
 /* Errors: ERR_IMAGE_MISSING when the major has no template. */
 bool store_template(int version, struct template *ret, struct error *err);
@@ -136,7 +171,8 @@ bool store_trash(const char *name, struct error *err);
 /* All of it in *ret (array of *ret_count, to be freed), by id. */
 bool store_trash_list(struct trash_entry **ret, size_t *ret_count, struct error *err);
 
-/* What is there under that id. Errors: ERR_NOT_FOUND, ERR_FOREIGN_DATA: no record. */
+/* What is there under that id. Errors: ERR_NOT_FOUND, ERR_FOREIGN_DATA: no record, or
+ * its uid is another's, too. */
 bool store_trash_find(const char *id, struct record *ret, struct error *err);
 
 /* Moves it back to the instances, under its own name. Errors: ERR_NOT_FOUND,
@@ -156,9 +192,10 @@ void store_clear_old_staging(void);
  * The contract with a data directory before a server starts on it: it is there, whole,
  * the tenant's own, of this major, and its text is sorted as this image sorts it. Where
  * a password is to be set it is no standby either, and unless its settings are set aside
- * they are in a file. Changes nothing. Errors: ERR_FOREIGN_DATA with what is wrong.
+ * they are in a file. Whose those of a foreign directory are does not matter. Changes
+ * nothing. Errors: ERR_FOREIGN_DATA with what is wrong.
  */
-enum store_use { STORE_READ, STORE_WRITTEN, STORE_SAFE };
+enum store_use { STORE_READ, STORE_WRITTEN, STORE_SAFE, STORE_FOREIGN };
 bool store_check(const struct record *record, const struct template *template,
 		 enum store_use use, struct error *err);
 

@@ -27,6 +27,7 @@ static const struct {
 	{ "pg_tblspc", S_IFDIR },  { "pg_logical", S_IFDIR },
 };
 
+/* uid 0: whoever's. */
 static bool part_check(int data, size_t i, int uid, struct error *err)
 {
 	AUTO_CLOSE int fd = files_open(data, parts[i].path, O_PATH, 0);
@@ -38,7 +39,7 @@ static bool part_check(int data, size_t i, int uid, struct error *err)
 	if ((status.st_mode & S_IFMT) != parts[i].type)
 		return fail(err, ERR_FOREIGN_DATA, "its %s is not what it should be",
 			    parts[i].path);
-	return status.st_uid == (uid_t)uid ||
+	return !uid || status.st_uid == (uid_t)uid ||
 	       fail(err, ERR_FOREIGN_DATA, "its %s has another owner", parts[i].path);
 }
 
@@ -108,7 +109,10 @@ static bool auto_conf_check(int data, struct error *err)
 static bool data_check(const struct record *record, const struct template *template,
 		       enum store_use use, struct error *err)
 {
-	AUTO_CLOSE int data = store_tenant_dir(record, "pg/data", err);
+	int owner = use == STORE_FOREIGN ? 0 : record->uid;
+	struct stat status;
+	AUTO_CLOSE int data = owner ? store_tenant_dir(record, "pg/data", err)
+				    : store_sub_dir(record, "pg/data", &status, err);
 	AUTO_CLOSE int source = -1;
 
 	if (data < 0)
@@ -117,13 +121,13 @@ static bool data_check(const struct record *record, const struct template *templ
 	if (source < 0)
 		return false;
 	for (size_t i = 0; i < COUNT_OF(parts); i++)
-		if (!part_check(data, i, record->uid, err))
+		if (!part_check(data, i, owner, err))
 			return false;
 	return mode_check(data, err) && version_check(data, record->version, err) &&
 	       control_check(data, source, err) &&
 	       collation_check(record, template, err) &&
 	       (use != STORE_WRITTEN || standby_check(data, err)) &&
-	       (use == STORE_SAFE || auto_conf_check(data, err));
+	       (use == STORE_SAFE || use == STORE_FOREIGN || auto_conf_check(data, err));
 }
 
 bool store_check(const struct record *record, const struct template *template,

@@ -46,10 +46,30 @@ bool store_names_walk(int dir, void (*each)(const char *name, void *user), void 
 /* Makes the disk of an instance with a quota, and mounts it: its pg/, opened; -1 with err. */
 int store_image_make(const struct record *record, struct error *err);
 
+/* The disk of a copy, which is not mounted, becomes another one than the original's. */
+bool store_image_renew(const struct record *record, struct error *err);
+
 /* The uid that owns what is in there, 0: unknown. */
 int store_owner(int parent, const char *name);
 
-/* A directory below an instance, opened beneath it and checked to be the tenant's. */
+/* Of store_uid.c: before all else; one more has it; how many have; whether it is in the
+ * range. */
+bool store_uid_init(struct error *err);
+void store_uid_mark(int uid);
+int store_uid_takers(int uid);
+bool store_uid_is_ours(int uid);
+
+/* Takes the uids that a directory names, as store_foreign_hold() says; ends that; whether
+ * it is so. */
+bool store_hold(int parent, const char *name);
+void store_hold_end(int parent, const char *name);
+bool store_is_held(int parent, const char *name);
+
+/* A directory below an instance, opened beneath it; whoever's, or checked to be the tenant's.
+ * -1 with err. */
+struct stat;
+int store_sub_dir(const struct record *record, const char *sub, struct stat *ret_status,
+		  struct error *err);
 int store_tenant_dir(const struct record *record, const char *sub, struct error *err);
 
 #endif

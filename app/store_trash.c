@@ -45,8 +45,11 @@ bool store_trash(const char *name, struct error *err)
 	if (renameat(store_tree.instances, name, store_tree.trash, entry) != 0)
 		return fail_errno(err, "cannot move %s to the trash", name);
 	fault_point("trash.moved");
-	if (fsync(store_tree.trash) == 0 && fsync(store_tree.instances) == 0)
+	if (fsync(store_tree.trash) == 0 && fsync(store_tree.instances) == 0) {
+		store_hold(store_tree.trash, entry);
+		store_uid_release(store_owner(store_tree.trash, entry));
 		return true;
+	}
 	fail_errno(err, "cannot sync the trash");
 	renameat(store_tree.trash, entry, store_tree.instances, name);
 	return false;
@@ -122,13 +125,33 @@ static bool entry_missing(const char *id, struct error *err)
 	return fail(err, ERR_NOT_FOUND, "there is nothing in the trash as %s", id);
 }
 
+/* Somebody may have put it there, with a uid that is another's here. */
+static bool entry_fits(const char *id, const struct record *record, struct error *err)
+{
+	if (!store_is_held(store_tree.trash, id))
+		store_hold(store_tree.trash, id);
+	if (store_uid_is_ours(record->uid) && store_uid_takers(record->uid) == 1 &&
+	    store_owner(store_tree.trash, id) == record->uid)
+		return true;
+	return fail_at(err, ERR_FOREIGN_DATA, "storage_dir",
+		       "the uid of %s, %d, is not its own here; move its directory from "
+		       "the trash to the instances as %s, and adopt that",
+		       id, record->uid, record->storage_dir);
+}
+
 bool store_trash_find(const char *id, struct record *ret, struct error *err)
 {
+	AUTO_RECORD record = { 0 };
 	struct stat status;
 
 	if (fstatat(store_tree.trash, id, &status, AT_SYMLINK_NOFOLLOW) != 0)
 		return entry_missing(id, err);
-	return store_record_read(store_tree.trash, id, ret, err);
+	if (!store_record_read(store_tree.trash, id, &record, err) ||
+	    !entry_fits(id, &record, err))
+		return false;
+	*ret = record;
+	record.labels = NULL;
+	return true;
 }
 
 bool store_trash_restore(const char *id, const char *name, struct error *err)
@@ -136,8 +159,11 @@ bool store_trash_restore(const char *id, const char *name, struct error *err)
 	if (renameat2(store_tree.trash, id, store_tree.instances, name,
 		      RENAME_NOREPLACE) == 0) {
 		fault_point("restore.moved");
-		if (fsync(store_tree.instances) == 0 && fsync(store_tree.trash) == 0)
+		if (fsync(store_tree.instances) == 0 && fsync(store_tree.trash) == 0) {
+			store_uid_mark(store_owner(store_tree.instances, name));
+			store_hold_end(store_tree.trash, id);
 			return true;
+		}
 		fail_errno(err, "cannot sync instances");
 		renameat(store_tree.instances, name, store_tree.trash, id);
 		return false;
@@ -152,7 +178,6 @@ bool store_trash_restore(const char *id, const char *name, struct error *err)
 
 bool store_trash_remove(const char *id, struct error *err)
 {
-	int uid = store_owner(store_tree.trash, id);
 	char temporary[STORE_TEMPORARY_SIZE];
 
 	store_temporary_name(temporary, "trash");
@@ -164,7 +189,7 @@ bool store_trash_remove(const char *id, struct error *err)
 		return fail_errno(err, "cannot sync the trash");
 	if (!files_remove_tree(store_tree.staging, temporary, err))
 		return false;
-	store_uid_release(uid);
+	store_hold_end(store_tree.trash, id);
 	return true;
 }
 
