@@ -74,7 +74,7 @@ static json_t *view_to_json(const struct view *view)
 
 	return json_pack(
 		"{s:s s:s s:s s:o s:s s:o s:s s:o s:o s:o s:{s:i s:o s:o*} s:o s:o s:o"
-		" s:b s:o s:s s:o}",
+		" s:b s:o s:s s:o s:o*}",
 		"status", "OK", "storage_dir", record->storage_dir, "state",
 		state_name(view->state), "port", number_or_null(record->port), "address",
 		config->publish_address, "version", number_or_null(record->version),
@@ -86,7 +86,8 @@ static json_t *view_to_json(const struct view *view)
 		text_or_null(view->container_id), "reason", text_or_null(record->reason),
 		"expires_at", time_or_null(record->expires_at), "expire_purge",
 		record->expire_purge, "allow", allow_to_json(&record->allow), "tls",
-		tls_name(record->tls), "exposure", exposure_to_json(record));
+		tls_name(record->tls), "exposure", exposure_to_json(record), "foreign",
+		view->is_foreign ? json_true() : NULL);
 }
 
 bool answer(struct call *call, json_t *json, struct error *err)
@@ -315,6 +316,20 @@ bool container_restart(struct call *call, struct error *err)
 
 	return instance_restart(call->storage_dir, &view, err) &&
 	       answer_view(call, &view, err);
+}
+
+bool container_adopt(struct call *call, struct error *err)
+{
+	AUTO_VIEW view = { 0 };
+	bool adopted;
+	json_t *json;
+
+	if (!instance_adopt(call->storage_dir, &view, &adopted, err))
+		return false;
+	json = view_to_json(&view);
+	if (json)
+		json_object_set_new(json, "adopted", json_boolean(adopted));
+	return answer(call, json, err);
 }
 
 bool container_password(struct call *call, struct error *err)

@@ -16,6 +16,7 @@ bool container_delete(struct call *call, struct error *err);
 bool container_start(struct call *call, struct error *err);
 bool container_stop(struct call *call, struct error *err);
 bool container_restart(struct call *call, struct error *err);
+bool container_adopt(struct call *call, struct error *err);
 bool container_password(struct call *call, struct error *err);
 bool container_logs(struct call *call, struct error *err);
 

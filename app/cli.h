@@ -26,6 +26,7 @@ int token_revoke_command(int argc, char **argv);
 int create_command(int argc, char **argv);
 int ls_command(int argc, char **argv);
 int rm_command(int argc, char **argv);
+int adopt_command(int argc, char **argv);
 
 /* Says why on standard error; returns 1. */
 int cli_fail(const struct error *err);
@@ -36,6 +37,16 @@ int cli_fail(const struct error *err);
  */
 bool cli_call(const struct target *target, const char *method, const char *path,
 	      const json_t *body, json_t **ret, struct error *err);
+
+/* All servers, of this state and with this label (NULL: any), appended to an array. */
+bool cli_list(const struct target *target, const char *state, const char *label,
+	      json_t *all, struct error *err);
+
+/* A member's text, "" when it is none; borrowed. */
+const char *cli_text(const json_t *json, const char *key);
+
+/* Prints it on standard output. */
+void cli_print(const json_t *json);
 
 /*
  * A secret, one line of at most max bytes, from a file ("-": standard input), or asked

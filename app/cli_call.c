@@ -214,13 +214,13 @@ static void arguments_read(struct arguments *ret, const struct argp_option *opti
 
 /* ---- commands ---- */
 
-static void json_print(const json_t *json)
+void cli_print(const json_t *json)
 {
 	json_dumpf(json, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(15));
 	putchar('\n');
 }
 
-static const char *text_of(const json_t *json, const char *key)
+const char *cli_text(const json_t *json, const char *key)
 {
 	const char *text = json_string_value(json_object_get(json, key));
 
@@ -232,9 +232,9 @@ static int result_print(const struct arguments *arguments, bool ok, json_t *json
 			const char *line, const struct error *err)
 {
 	if (ok && arguments->json)
-		json_print(json);
+		cli_print(json);
 	else if (ok)
-		puts(*line ? line : text_of(json, "dsn"));
+		puts(*line ? line : cli_text(json, "dsn"));
 	json_decref(json);
 	json_decref(arguments->fields);
 	return ok ? fflush(stdout) != 0 : cli_fail(err);
@@ -301,14 +301,14 @@ static void view_print(const json_t *view)
 
 	if (json_is_integer(port))
 		snprintf(text, sizeof(text), "%d", (int)json_integer_value(port));
-	printf("%-32s %-9s %-6s %-8d %s\n", text_of(view, "storage_dir"),
-	       text_of(view, "state"), text,
+	printf("%-32s %-9s %-6s %-8d %s\n", cli_text(view, "storage_dir"),
+	       cli_text(view, "state"), text,
 	       (int)json_integer_value(json_object_get(view, "version")),
-	       text_of(view, "reason"));
+	       cli_text(view, "reason"));
 }
 
-/* All pages, in one array. */
-static bool ls_collect(const struct arguments *arguments, json_t *all, struct error *err)
+bool cli_list(const struct target *target, const char *state, const char *label,
+	      json_t *all, struct error *err)
 {
 	char after[NAME_SIZE] = "";
 
@@ -317,15 +317,14 @@ static bool ls_collect(const struct arguments *arguments, json_t *all, struct er
 		json_t *page;
 
 		if (!buf_printf(&path, "containers/?limit=1000") ||
-		    !query_add(&path, "state", arguments->state) ||
-		    !query_add(&path, "label", arguments->label) ||
+		    !query_add(&path, "state", state) ||
+		    !query_add(&path, "label", label) ||
 		    !query_add(&path, "after", *after ? after : NULL))
 			return fail(err, ERR_INTERNAL, "out of memory");
-		if (!cli_call(&arguments->target, "GET", buf_text(&path), NULL, &page,
-			      err))
+		if (!cli_call(target, "GET", buf_text(&path), NULL, &page, err))
 			return false;
 		json_array_extend(all, json_object_get(page, "containers"));
-		snprintf(after, sizeof(after), "%s", text_of(page, "next"));
+		snprintf(after, sizeof(after), "%s", cli_text(page, "next"));
 		json_decref(page);
 	} while (*after);
 	return true;
@@ -340,9 +339,9 @@ int ls_command(int argc, char **argv)
 
 	arguments_read(&arguments, ls_options, NULL, argc, argv);
 	json_decref(arguments.fields);
-	ok = ls_collect(&arguments, all, &err);
+	ok = cli_list(&arguments.target, arguments.state, arguments.label, all, &err);
 	if (ok && arguments.json)
-		json_print(all);
+		cli_print(all);
 	else if (ok)
 		printf("%-32s %-9s %-6s %-8s %s\n", "NAME", "STATE", "PORT", "VERSION",
 		       "REASON");

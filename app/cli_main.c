@@ -18,6 +18,8 @@ static const struct command {
 	{ NULL, "create", create_command, "make a server, or bring it back" },
 	{ NULL, "ls", ls_command, "list servers" },
 	{ NULL, "rm", rm_command, "delete a server; its storage is kept, or trashed" },
+	{ NULL, "adopt", adopt_command,
+	  "make servers of directories that were moved here" },
 	{ "token", "add", token_add_command, "make a token; it is printed this once" },
 	{ "token", "ls", token_ls_command, "list tokens" },
 	{ "token", "revoke", token_revoke_command, "end a token, at once" },

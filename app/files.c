@@ -17,15 +17,27 @@
 #include "files_walk.h"
 #include "scope.h"
 
-int files_open(int dir, const char *path, int flags, mode_t mode)
+static int open_beneath(int dir, const char *path, int flags, mode_t mode,
+			uint64_t resolve)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(flags | O_CLOEXEC | O_NOFOLLOW),
 		.mode = (flags & O_CREAT) ? mode : 0,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+		.resolve = resolve | RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+			   RESOLVE_NO_MAGICLINKS,
 	};
 
 	return (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+}
+
+int files_open(int dir, const char *path, int flags, mode_t mode)
+{
+	return open_beneath(dir, path, flags, mode, 0);
+}
+
+int files_open_here(int dir, const char *path, int flags)
+{
+	return open_beneath(dir, path, flags, 0, RESOLVE_NO_XDEV);
 }
 
 int files_open_dir(int dir, const char *path)

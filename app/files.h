@@ -17,6 +17,9 @@
 int files_open(int dir, const char *path, int flags, mode_t mode);
 int files_open_dir(int dir, const char *path);
 
+/* The same, and no mount on the way or at the end (EXDEV). */
+int files_open_here(int dir, const char *path, int flags);
+
 /* mkdirat, owner and mode set whatever the umask. EEXIST is an error. */
 bool files_make_dir(int dir, const char *name, int uid, int gid, mode_t mode,
 		    struct error *err);
@@ -39,6 +42,23 @@ bool files_sync_tree(int dir, struct error *err);
 /* Removes dir/name and all below it, however deep, staying on its device. Missing is
  * fine. dir is nobody's but ours: what is nested deep is moved up there on the way. */
 bool files_remove_tree(int dir, const char *name, struct error *err);
+
+/* Who what is below a directory is to belong to, and the mode of its files (0: as it is). */
+struct files_owner {
+	int uid, gid;
+	mode_t file_mode;
+};
+
+/*
+ * Gives all that is below dir away, links themselves and not where they lead; or only looks
+ * whether that can be done. Errors: ERR_FOREIGN_DATA naming what is in the way: a file that
+ * has a name elsewhere perhaps, a device, a mount, directories nested deeper than depth_max
+ * (0: any directory).
+ */
+#define FILES_DEPTH_MAX 64
+bool files_can_own(int dir, int depth_max, struct error *err);
+bool files_own(int dir, const struct files_owner *owner, int depth_max,
+	       struct error *err);
 
 /* As far as it is on one device; counts files_max at most. */
 struct usage files_usage(int dir, int files_max);

@@ -26,7 +26,9 @@
 #include "scope.h"
 
 #define MKFS "/usr/sbin/mkfs.xfs"
-#define MKFS_TIMEOUT_MS 60000
+#define XFS_DB "/usr/sbin/xfs_db"
+#define CHILD_TIMEOUT_MS 60000
+#define UUID_AT 32	     /* in the superblock, of 16 bytes */
 #define ATTACH_TRIES 200     /* while others take the free devices */
 #define BUSY_TIMEOUT_MS 2000 /* of what is open in it: a look at a log, say */
 #define HELD_TIMEOUT_MS 1000 /* of what is being unmounted still */
@@ -59,7 +61,26 @@ bool image_format(int file, int size_mb, struct error *err)
 
 	if (ftruncate(file, bytes_of_mb(size_mb)) != 0)
 		return fail_errno(err, "cannot make a disk image");
-	return child_run(argv, file, MKFS_TIMEOUT_MS, err);
+	return child_run(argv, file, CHILD_TIMEOUT_MS, err);
+}
+
+/* xfs_db(8) ends with 0 also where it refused. */
+bool image_renew(int file, struct error *err)
+{
+	static const char *const argv[] = { XFS_DB,	     "-x",	 "-f", "-c",
+					    "uuid generate", CHILD_FILE, NULL };
+	char before[16], after[sizeof(before)];
+
+	if (pread(file, before, sizeof(before), UUID_AT) != sizeof(before))
+		return fail_errno(err, "cannot read its disk image");
+	if (!child_run(argv, file, CHILD_TIMEOUT_MS, err))
+		return false;
+	if (fsync(file) != 0 ||
+	    pread(file, after, sizeof(after), UUID_AT) != sizeof(after))
+		return fail_errno(err, "cannot read its disk image");
+	return memcmp(before, after, sizeof(after)) != 0 ||
+	       fail(err, ERR_FOREIGN_DATA,
+		    "its disk image was not unmounted when it was copied");
 }
 
 /* A loop device with the file in it; -1 with err. */
@@ -121,7 +142,8 @@ static bool device_mount(const char *device, const char *place, struct error *er
 	    0)
 		return true;
 	return errno == EINVAL || errno == EUCLEAN
-		       ? fail(err, ERR_FOREIGN_DATA, "its disk image is damaged")
+		       ? fail(err, ERR_FOREIGN_DATA,
+			      "its disk image is damaged, or a copy of one that is mounted")
 		       : fail_errno(err, "cannot mount its disk image");
 }
 

@@ -30,6 +30,10 @@ bool image_can(struct error *err);
 /* An empty file system in a new file that is open for writing. */
 bool image_format(int file, int size_mb, struct error *err);
 
+/* Makes it another file system than the one that it is a copy of, which could not be mounted
+ * beside it. Not while it is mounted. */
+bool image_renew(int file, struct error *err);
+
 /* Mounts it at place, a directory, where it is not mounted yet, and grows the file system
  * (never less than its file) to size_mb where it is smaller. */
 bool image_mount(const char *path, const char *place, int size_mb, struct error *err);

@@ -21,6 +21,7 @@
 void instance_init(const struct config *cfg);
 void instance_trash_init(const struct config *cfg);
 void instance_strays_init(const struct config *cfg);
+void instance_adopt_init(const struct config *cfg);
 
 /*
  * Makes the server of spec->storage_dir, brings it back, or finds it as asked for.
@@ -33,6 +34,14 @@ bool instance_create(const struct spec *spec, struct view *ret, struct error *er
  * ERR_PORT_IN_USE. */
 bool instance_change(const char *name, const struct spec *spec, struct view *ret,
 		     bool *ret_restarted, struct error *err);
+
+/*
+ * Makes an instance of a directory that is none: under the directory's name, with its own
+ * uid and port where they can be had (its reason says what became of them), stopped. One
+ * that is an instance already is given as it is. Errors: ERR_FOREIGN_DATA, nothing changed.
+ */
+bool instance_adopt(const char *name, struct view *ret, bool *ret_adopted,
+		    struct error *err);
 
 /* Errors: ERR_PORT_IN_USE, ERR_NO_FREE_PORT, ERR_ALREADY_EXISTS: runs at another port. */
 bool instance_start(const char *name, const struct spec *spec, struct view *ret,

@@ -100,6 +100,7 @@ static bool parts_init(struct config *cfg, struct error *err)
 	instance_init(cfg);
 	instance_trash_init(cfg);
 	instance_strays_init(cfg);
+	instance_adopt_init(cfg);
 	disk_init(cfg);
 	outside_init(cfg);
 	port_claim_init(cfg);

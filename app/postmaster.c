@@ -391,7 +391,7 @@ static bool idle_wait(const struct record *record, struct error *err)
 	long long deadline = deadline_in_ms(IDLE_TIMEOUT_MS);
 	int pid;
 
-	while ((pid = process_of_uid(record->uid)) != 0) {
+	while ((pid = process_of_uid(record->uid, "")) != 0) {
 		if (pid < 0)
 			return fail_errno(err, "cannot look for processes that may be "
 					       "using the data");

@@ -77,18 +77,6 @@ static int process_next(DIR *proc, const char *name, int uid_min, int uid_max)
 	return proc ? 0 : -1;
 }
 
-int process_of_uid(int uid)
-{
-	DIR *proc = opendir("/proc");
-	int found = process_next(proc, "", uid, uid);
-	int problem = errno;
-
-	if (proc)
-		closedir(proc);
-	errno = problem;
-	return found;
-}
-
 void process_kill_uid(int uid)
 {
 	DIR *proc = opendir("/proc");
@@ -123,6 +111,30 @@ static bool container_of(const char *cgroup, char ret[PROCESS_CONTAINER_SIZE])
 		}
 		cgroup += length ? length : 1;
 	}
+	return found;
+}
+
+static bool is_within(DIR *proc, int pid, const char *container_id)
+{
+	char cgroup[4096], found[PROCESS_CONTAINER_SIZE];
+
+	return *container_id &&
+	       process_read(dirfd(proc), pid, "cgroup", cgroup, sizeof(cgroup)) &&
+	       container_of(cgroup, found) && strcmp(found, container_id) == 0;
+}
+
+int process_of_uid(int uid, const char *but_container)
+{
+	DIR *proc = opendir("/proc");
+	int found, problem;
+
+	do
+		found = process_next(proc, "", uid, uid);
+	while (found > 0 && is_within(proc, found, but_container));
+	problem = errno;
+	if (proc)
+		closedir(proc);
+	errno = problem;
 	return found;
 }
 

@@ -2,17 +2,17 @@
 #ifndef PGBERTH_PROCESS_H
 #define PGBERTH_PROCESS_H
 
-/*
- * A live process with this real, effective or saved uid, in whatever container or none;
- * 0: there is none; -1: that cannot be found out (errno). Reads /proc/<pid>/status of
- * all (proc(5)). Any thread.
- */
-int process_of_uid(int uid);
-
 /* SIGKILL to all of that uid; not of root. Any thread. */
 void process_kill_uid(int uid);
 
 #define PROCESS_CONTAINER_SIZE 65
+
+/*
+ * A live process with this real, effective or saved uid, in whatever container but this one
+ * ("": any) or none; 0: there is none; -1: that cannot be found out (errno). Reads
+ * /proc/<pid>/status of all (proc(5)). Any thread.
+ */
+int process_of_uid(int uid, const char *but_container);
 
 /* What runc made of a container that waits for the word to start (runc-create(8)). */
 struct unstarted {

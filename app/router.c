@@ -26,6 +26,7 @@ static const struct route routes[] = {
 	{ "POST", ONE "/start", SCOPE_WRITE, container_start, start_fields, SLOW, "" },
 	{ "POST", ONE "/stop", SCOPE_WRITE, container_stop, no_fields, SLOW, "" },
 	{ "POST", ONE "/restart", SCOPE_WRITE, container_restart, no_fields, SLOW, "" },
+	{ "POST", ONE "/adopt", SCOPE_ADMIN, container_adopt, no_fields, SLOW, "" },
 	{ "PUT", ONE "/password", SCOPE_WRITE, container_password, password_fields,
 	  BODY | SLOW, "" },
 	{ "GET", ONE "/logs", SCOPE_READ, container_logs, NULL, SLOW, " tail follow " },

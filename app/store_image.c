@@ -143,6 +143,19 @@ static bool image_make(int dir, const struct record *record, struct error *err)
 	return fsync(dir) == 0 || fail_errno(err, "cannot sync a directory");
 }
 
+bool store_image_renew(const struct record *record, struct error *err)
+{
+	AUTO_CLOSE int dir = store_instance_open(record->storage_dir, err);
+	AUTO_CLOSE int file = -1;
+
+	if (!record->disk_mb || dir < 0)
+		return dir >= 0;
+	file = files_open(dir, IMAGE_FILE, O_RDWR, 0);
+	if (file < 0)
+		return fail_errno(err, "cannot open %s", IMAGE_FILE);
+	return image_renew(file, err);
+}
+
 int store_image_make(const struct record *record, struct error *err)
 {
 	AUTO_CLOSE int dir = store_instance_open(record->storage_dir, err);

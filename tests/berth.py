@@ -66,6 +66,9 @@ class Api:
     def restart(self, name):
         return self.on("POST", name, "restart")
 
+    def adopt(self, name):
+        return self.on("POST", name, "adopt")
+
     def put_password(self, name, password):
         return self.on("PUT", name, "password", json={"admin_password": password})
 

@@ -297,6 +297,7 @@ RESOURCES = {
     f"/containers/{SHARED}/start": {"POST"},
     f"/containers/{SHARED}/stop": {"POST"},
     f"/containers/{SHARED}/restart": {"POST"},
+    f"/containers/{SHARED}/adopt": {"POST"},
     f"/containers/{SHARED}/password": {"PUT"},
     f"/containers/{SHARED}/logs": {"GET", "HEAD"},
     "/trash/": {"GET", "HEAD"},

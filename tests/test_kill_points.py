@@ -1,7 +1,9 @@
 """kill -9 of pgberthd between any two steps of a change: an acknowledged one holds, any other is finished or undone."""
 import contextlib
+import json
 import pathlib
 import re
+import subprocess
 
 import pytest
 import requests
@@ -30,6 +32,7 @@ STEPS = {
     "allow": ["file.written", "admit.written", "admit.read"],
     "restore": ["restore.moved"],
     "empty": ["empty.moved"],
+    "adopt": ["adopt.owned", "file.written"],
     "quota_create": ["image.formatted", "image.attached", "image.mounted", "fill.copied", "start.created", "up.acknowledged"],
     "quota_come_back": ["image.attached", "image.mounted", "start.created", "up.acknowledged"],
     "quota_purge": ["reconcile.removed", "image.unmounted", "delete.stored", "trash.moved"],
@@ -85,6 +88,12 @@ class Change:
         ok(self.api.delete(self.instance.name, purge=True))
 
     before_empty = before_restore
+
+    def before_adopt(self):
+        self.before_start()
+        self.original, self.instance = self.instance, self.stack.new()
+        self.instance.password = self.original.password
+        subprocess.run(["cp", "-a", self.original.directory, self.instance.directory], check=True)
 
     before_quota_create = before_create
 
@@ -147,6 +156,9 @@ class Change:
 
     def empty(self):
         return self.api.call("DELETE", f"/trash/{self.trash_id()}")
+
+    def adopt(self):
+        return self.api.adopt(self.instance.name)
 
     def quota_create(self):
         return self.instance.post(disk_mb=512)
@@ -234,6 +246,17 @@ class Change:
     def after_empty(self):
         assert self.state() == "gone"
         assert self.trash_id() is None
+
+    def after_adopt(self):
+        """Still a stranger, to be adopted again, or an instance whose owner has all of it."""
+        if self.instance.view()["state"] == "failed":
+            assert self.instance.view()["foreign"]
+            ok(self.adopt())
+        uid = json.loads((self.instance.directory / "instance.json").read_text())["uid"]
+        assert {path.lstat().st_uid for path in (self.instance.directory / "pg").rglob("*")} == {uid}
+        self.after()
+        assert self.original.view()["state"] == "stopped"
+        ok(self.api.delete(self.original.name, purge=True))
 
     after_quota_create, after_quota_empty = after_create, after_empty
 

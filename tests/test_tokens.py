@@ -115,6 +115,7 @@ def calls(instance, trashed):
         ("write", "one", "POST", f"/trash/{first}/restore", None),
         ("write", "one", "DELETE", f"/containers/{OURS}trashed?purge=true", None),
         ("admin", "one", "DELETE", f"/trash/{second}", None),
+        ("admin", "one", "POST", f"{one}/adopt", None),
         ("admin", None, "POST", "/purge", {"stopped_days": 1}),
     ]
 
@@ -432,7 +433,8 @@ def test_command_line_makes_lists_and_removes(stack):
     ["token", "add", "a", "--scope", "all"], ["token", "add", "a b", "--scope", "read"],
     ["token", "add", "a", "--scope", "read", "--prefix", "../"], ["token", "revoke"],
     ["token", "add", "a", "--scope", "read", "--expires", "soon"],
-    ["token", "add", "a", "--scope", "read", "--expires", "0d"], ["ls", "--nothing"]], ids=" ".join)
+    ["token", "add", "a", "--scope", "read", "--expires", "0d"], ["ls", "--nothing"],
+    ["adopt"], ["adopt", "../x"], ["adopt", "a", "--all"]], ids=" ".join)
 def test_wrong_usage_is_told_and_does_nothing(arguments):
     done = subprocess.run([PGBERTH, *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
 
