@@ -7,6 +7,7 @@ import socket
 import subprocess
 
 import pytest
+import requests
 
 from berth import assert_error, ok
 from engine import Engine
@@ -59,7 +60,8 @@ def copied(stack):
 
     yield copy
     for host, made in copies:
-        host.api.delete(made.name, purge=True)
+        with contextlib.suppress(requests.ConnectionError):  # a host of the test's own
+            host.api.delete(made.name, purge=True)
         shutil.rmtree(made.directory, ignore_errors=True)
 
 
@@ -252,7 +254,25 @@ def test_move_of_one_keeps_what_can_be_kept(stack, original, copied):
         assert json.loads((place / "instance.json").read_text())["uid"] == record_of(original)["uid"]
 
 
-def test_move_of_a_whole_host(stack, original, limited):
+@pytest.fixture
+def away(stack, original, limited):
+    """A function that takes the whole host down, which is up again afterwards."""
+    def take_down():
+        stack.stop()
+        ids = [container.id for container in
+               Engine().client.containers.list(filters={"label": f"pgberth.root={stack.root}"})]
+        subprocess.run(["/usr/bin/docker", "stop", *ids], check=True, capture_output=True)
+        remove_containers(stack.root)
+        for place in mounts_below(stack.root):
+            subprocess.run(["umount", place], check=True)
+
+    yield take_down
+    for instance, wanted in ((original, "stopped"), (limited, "stored")):
+        write_record(instance, wanted=wanted)
+    stack.start()
+
+
+def test_move_of_a_whole_host(stack, original, limited, away):
     """Directories, installation, start: all are back with ports and passwords."""
     moved = [original, limited]
     trashed = stack.new()
@@ -263,13 +283,7 @@ def test_move_of_a_whole_host(stack, original, limited):
         instance.port = ok(stack.api.start(instance.name))["port"]
     with Stack(**{name: stack.options[name] for name in RANGES}) as other:
         other.stop()
-        stack.stop()
-        ids = [container.id for container in
-               Engine().client.containers.list(filters={"label": f"pgberth.root={stack.root}"})]
-        subprocess.run(["/usr/bin/docker", "stop", *ids], check=True, capture_output=True)
-        remove_containers(stack.root)
-        for place in mounts_below(stack.root):
-            subprocess.run(["umount", place], check=True)
+        away()
         for part in ("instances", "trash"):
             subprocess.run(["cp", "-a", f"{stack.settings.root / part}/.", other.settings.root / part], check=True)
 
@@ -281,13 +295,9 @@ def test_move_of_a_whole_host(stack, original, limited):
             wait_for(lambda there=there: there.view()["state"] == "running", "it is back", 60)
             assert there.view()["port"] == instance.port
             assert there.kept_rows() == ["precious"]
-        entry, = ok(other.api.call("GET", "/trash"))["trash"]
+        entry, = [entry for entry in ok(other.api.call("GET", "/trash"))["trash"]
+                  if entry["storage_dir"] == trashed.name]
         assert ok(other.api.call("POST", f"/trash/{entry['id']}/restore"))["storage_dir"] == trashed.name
-        for instance in [*moved, trashed]:
-            ok(other.api.delete(instance.name, purge=True))
-    stack.start()
-    for instance in moved:
-        ok(stack.api.delete(instance.name) if instance is limited else stack.api.stop(instance.name))
 
 
 def test_trash_of_another_host_is_not_restored_with_the_uid_of_an_instance(stack, original):
@@ -406,9 +416,10 @@ def test_data_that_a_process_may_be_using_are_refused(stack, original, copied):
     copy = copied(original)
     uid = record_of(original)["uid"]
     with subprocess.Popen(["sleep", "600"], user=uid) as process:
-        message = assert_error(stack.api.adopt(copy.name), 409, "foreign_data", "storage_dir")
+        answer = stack.api.adopt(copy.name)
         process.kill()
 
+    message = assert_error(answer, 409, "foreign_data", "storage_dir")
     assert f"process {process.pid} of user {uid}" in message
     ok(stack.api.adopt(copy.name))
 
@@ -436,4 +447,5 @@ def test_command_line_tells_in_a_line_each_what_became_of_it(stack, original, co
     (line,), said = adopt("--all", status=1)
     assert line.startswith(f"{good.name}: adopted, stopped, no port; ")
     assert f"{torn.name} is left as it is" in said
-    assert [view for view in ok(stack.api.list(state="failed"))["containers"]] == [torn.view()]
+    failed = stack.api.listed(state="failed")
+    assert torn.name in failed and not {good.name, named.name} & set(failed)
