@@ -13,8 +13,8 @@
 #include "utf8.h"
 
 #define LIST_MAX 1000
-/* Of a page. nginx buffers more (fastcgi_buffers), so a slow reader is its matter alone. */
-#define LIST_BYTES_MAX (768 * 1024)
+/* Of a page, of logs. nginx buffers more (fastcgi_buffers), so a slow reader is its matter. */
+#define ANSWER_BYTES_MAX (768 * 1024)
 #define TAIL_DEFAULT 100
 #define TAIL_MAX 10000
 
@@ -168,7 +168,7 @@ static bool page_has_room(struct listing *listing, const json_t *json)
 {
 	listing->bytes += json_dumpb(json, NULL, 0, JSON_COMPACT) + 1;
 	return json_array_size(listing->containers) == 0 ||
-	       listing->bytes <= LIST_BYTES_MAX;
+	       listing->bytes <= ANSWER_BYTES_MAX;
 }
 
 static bool list_add(const struct view *view, void *user)
@@ -354,6 +354,7 @@ bool container_logs(struct call *call, struct error *err)
 				  "is not possible yet; ask again with tail");
 	if (!instance_logs(call->storage_dir, tail, &call->res->text, err))
 		return false;
+	buf_keep_lines(&call->res->text, ANSWER_BYTES_MAX);
 	call->res->status = 200;
 	call->res->is_text = true;
 	return true;

@@ -16,9 +16,6 @@
 #include "reconcile.h"
 #include "store.h"
 
-/* Of an answer. nginx buffers more (fastcgi_buffers), so a slow reader is its matter. */
-#define LOGS_BYTES_MAX (768 * 1024)
-
 bool instance_is_sound(const struct view *view, struct error *err)
 {
 	if (view->is_foreign)
@@ -415,8 +412,6 @@ bool instance_logs(const char *name, int tail, struct buf *log, struct error *er
 		lines += own.data[i] == '\n';
 	if (lines < tail && view.container_id[0])
 		engine_logs(view.container_id, tail - lines, log, &ignored);
-	if (!buf_append(log, buf_text(&own), own.length))
-		return fail(err, ERR_INTERNAL, "out of memory");
-	buf_keep_lines(log, LOGS_BYTES_MAX);
-	return true;
+	return buf_append(log, buf_text(&own), own.length) ||
+	       fail(err, ERR_INTERNAL, "out of memory");
 }

@@ -65,8 +65,7 @@ bool instance_delete(const char *name, bool purge, struct view *ret, struct erro
 bool instance_set_password(const char *name, const char *password, struct view *ret,
 			   struct error *err);
 
-/* Appends the last lines: the engine's few, then the server's own; of more than 768 KB the
- * newest. Takes no lock. */
+/* Appends the last lines: the engine's few, then the server's own. Takes no lock. */
 bool instance_logs(const char *name, int tail, struct buf *log, struct error *err);
 
 /*

@@ -83,9 +83,6 @@ class Box:
     def come_up(self):
         docker("start", self.name, check=True)
 
-    def journal(self, unit):
-        return self.run(f"journalctl -u {unit} -o cat --no-pager").stdout
-
     @contextlib.contextmanager
     def network(self):
         """Within, this thread and those it starts call in the box. Sockets stay where they were made."""

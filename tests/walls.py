@@ -75,16 +75,6 @@ class Walls:
             self.up()
 
 
-@contextlib.contextmanager
-def without_chain(name):
-    """The walls of this host, with nothing in one of their chains."""
-    run("nft", "flush", "chain", "inet", "pgberth", name)
-    try:
-        yield
-    finally:
-        run("/bin/sh", ROLE / "files/pgberth-firewall")
-
-
 class Answering(socketserver.ThreadingMixIn, socketserver.TCPServer):
     allow_reuse_address = daemon_threads = True
 
@@ -136,6 +126,14 @@ while True:
 """
 
 
+def responder_in(namespace):
+    """Its process, which answers already."""
+    process = subprocess.Popen(["ip", "netns", "exec", namespace, "/usr/bin/python3", "-c", RESPONDER],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
 class Outside:
     """A namespace that owns the metadata address and one of the outside, for what comes from that bridge; beyond
     the host as its own neighbours are. host: the host's address on the way there."""
@@ -169,8 +167,7 @@ class Outside:
             run(*inside, "address", "add", f"{address}/32", "dev", "lo")
             run("ip", "route", "add", f"{address}/32", "via", self.address, "dev", self.link, "table", self.table)
         run("ip", "rule", "add", "iif", self.bridge, "lookup", self.table)
-        self.responder = self.popen("/usr/bin/python3", "-c", RESPONDER)
-        assert self.responder.stdout.readline() == "ready\n"
+        self.responder = responder_in(self.name)
 
     def __exit__(self, *_):
         if self.responder:
@@ -180,10 +177,6 @@ class Outside:
         run("ip", "route", "flush", "table", self.table, check=False)
         run("ip", "link", "del", self.link, check=False)
         run("ip", "netns", "del", self.name, check=False)
-
-    def popen(self, *words):
-        return subprocess.Popen(["ip", "netns", "exec", self.name, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                text=True)
 
     def reaches(self, address, port):
         """Whether a host out there gets a connection to a server."""
@@ -237,9 +230,7 @@ class Apart:
         self._wire("port", self.tenant, "10.0.1.1/24", "10.0.1.2/24", bridge=self.bridge)
         self._wire("out", self.outside, "10.0.2.1/24", "10.0.2.2/24")
         run(*self.inside, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward")
-        self.responder = subprocess.Popen(["ip", "netns", "exec", self.outside, "/usr/bin/python3", "-c", RESPONDER],
-                                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-        assert self.responder.stdout.readline() == "ready\n"
+        self.responder = responder_in(self.outside)
 
     def _wire(self, link, other, here, there, bridge=None):
         """From the host to another, which has its way out there."""
