@@ -28,10 +28,12 @@
 #define MKFS "/usr/sbin/mkfs.xfs"
 #define XFS_DB "/usr/sbin/xfs_db"
 #define CHILD_TIMEOUT_MS 60000
+#define MAGIC "XFSB"	     /* what the superblock begins with */
 #define UUID_AT 32	     /* in the superblock, of 16 bytes */
 #define ATTACH_TRIES 200     /* while others take the free devices */
 #define BUSY_TIMEOUT_MS 2000 /* of what is open in it: a look at a log, say */
 #define HELD_TIMEOUT_MS 1000 /* of what is being unmounted still */
+#define TWIN_TIMEOUT_MS 5000 /* the same, of what this one is a copy of */
 #define POLL_MS 10
 
 static const char *engine_socket;
@@ -62,25 +64,6 @@ bool image_format(int file, int size_mb, struct error *err)
 	if (ftruncate(file, bytes_of_mb(size_mb)) != 0)
 		return fail_errno(err, "cannot make a disk image");
 	return child_run(argv, file, CHILD_TIMEOUT_MS, err);
-}
-
-/* xfs_db(8) ends with 0 also where it refused. */
-bool image_renew(int file, struct error *err)
-{
-	static const char *const argv[] = { XFS_DB,	     "-x",	 "-f", "-c",
-					    "uuid generate", CHILD_FILE, NULL };
-	char before[16], after[sizeof(before)];
-
-	if (pread(file, before, sizeof(before), UUID_AT) != sizeof(before))
-		return fail_errno(err, "cannot read its disk image");
-	if (!child_run(argv, file, CHILD_TIMEOUT_MS, err))
-		return false;
-	if (fsync(file) != 0 ||
-	    pread(file, after, sizeof(after), UUID_AT) != sizeof(after))
-		return fail_errno(err, "cannot read its disk image");
-	return memcmp(before, after, sizeof(after)) != 0 ||
-	       fail(err, ERR_FOREIGN_DATA,
-		    "its disk image was not unmounted when it was copied");
 }
 
 /* A loop device with the file in it; -1 with err. */
@@ -135,50 +118,99 @@ static int loop_find(int file, char ret_path[32])
 	return -1;
 }
 
-/* discard: what is freed in it goes back to the disk below. */
-static bool device_mount(const char *device, const char *place, struct error *err)
+/* What is unmounted here may be mounted still where a container copies the host's mounts. */
+static bool loop_end_wait(int file, struct error *err)
 {
-	if (mount(device, place, "xfs", MS_NOSUID | MS_NODEV | MS_NOATIME, "discard") ==
-	    0)
-		return true;
-	return errno == EINVAL || errno == EUCLEAN
-		       ? fail(err, ERR_FOREIGN_DATA,
-			      "its disk image is damaged, or a copy of one that is mounted")
-		       : fail_errno(err, "cannot mount its disk image");
+	long long deadline = deadline_in_ms(TWIN_TIMEOUT_MS);
+	char device[32];
+
+	for (;;) {
+		AUTO_CLOSE int loop = loop_find(file, device);
+
+		if (loop < 0)
+			return true;
+		if (deadline_passed(deadline))
+			return fail(err, ERR_FOREIGN_DATA,
+				    "its disk image is still mounted");
+		sleep_ms(POLL_MS);
+	}
 }
 
-static bool fresh_mount(int file, const char *place, struct error *err)
+/* xfs_db(8) ends with 0 also where it refused. */
+bool image_renew(int file, struct error *err)
+{
+	static const char *const argv[] = { XFS_DB,	     "-x",	 "-f", "-c",
+					    "uuid generate", CHILD_FILE, NULL };
+	char before[16], after[sizeof(before)];
+
+	if (!loop_end_wait(file, err))
+		return false;
+	if (pread(file, before, sizeof(before), UUID_AT) != sizeof(before))
+		return fail_errno(err, "cannot read its disk image");
+	if (!child_run(argv, file, CHILD_TIMEOUT_MS, err))
+		return false;
+	if (fsync(file) != 0 ||
+	    pread(file, after, sizeof(after), UUID_AT) != sizeof(after))
+		return fail_errno(err, "cannot read its disk image");
+	return memcmp(before, after, sizeof(after)) != 0 ||
+	       fail(err, ERR_FOREIGN_DATA,
+		    "its disk image was not unmounted when it was copied");
+}
+
+/* discard: what is freed in it goes back to the disk below. */
+static bool device_mount(const char *device, const char *place)
+{
+	return mount(device, place, "xfs", MS_NOSUID | MS_NODEV | MS_NOATIME,
+		     "discard") == 0;
+}
+
+static bool mount_failed(struct error *err)
+{
+	if (errno == EINVAL)
+		return fail(
+			err, ERR_FOREIGN_DATA,
+			"its disk image is a copy of one that is mounted, or damaged");
+	return errno == EUCLEAN ? fail(err, ERR_FOREIGN_DATA, "its disk image is damaged")
+				: fail_errno(err, "cannot mount its disk image");
+}
+
+/* *ret_is_twin: the kernel refused what has the UUID of another one that is mounted. */
+static bool fresh_mount(int file, const char *place, bool *ret_is_twin, struct error *err)
 {
 	char device[32];
 	AUTO_CLOSE int loop = loop_attach(file, device, err);
 
+	*ret_is_twin = false;
 	if (loop < 0)
 		return false;
 	fault_point("image.attached");
-	return device_mount(device, place, err);
+	if (device_mount(device, place))
+		return true;
+	*ret_is_twin = errno == EINVAL;
+	return mount_failed(err);
 }
 
 /*
- * Where it is still mounted somewhere, by a container that has copied the host's mounts,
- * say, or is just being unmounted, the kernel refuses it by another device (EINVAL,
- * "duplicate UUID"): then that end is waited for, and else its device taken.
+ * The kernel refuses what is still mounted somewhere, by a container that has just copied
+ * the host's mounts, say, or is just being unmounted: that end is waited for. After it the
+ * device is taken that has the same file. What is a copy of that file waits longer.
  */
 static bool attach_and_mount(int file, const char *place, struct error *err)
 {
-	long long deadline = deadline_in_ms(HELD_TIMEOUT_MS);
-	char device[32];
+	long long held_until = deadline_in_ms(HELD_TIMEOUT_MS);
+	long long twin_until = deadline_in_ms(TWIN_TIMEOUT_MS);
+	char magic[sizeof(MAGIC)] = "", device[32];
+	bool is_twin;
 
-	while (!fresh_mount(file, place, err)) {
-		AUTO_CLOSE int loop = -1;
+	if (pread(file, magic, strlen(MAGIC), 0) < 0 || strcmp(magic, MAGIC) != 0)
+		return fail(err, ERR_FOREIGN_DATA, "its disk image is damaged");
+	while (!fresh_mount(file, place, &is_twin, err)) {
+		AUTO_CLOSE int loop = is_twin ? loop_find(file, device) : -1;
 
-		if (err->code != ERR_FOREIGN_DATA)
+		if (!is_twin || (loop < 0 && deadline_passed(twin_until)))
 			return false;
-		loop = loop_find(file, device);
-		if (loop < 0)
-			return fresh_mount(file, place,
-					   err); /* it has ended, or is bad */
-		if (deadline_passed(deadline))
-			return device_mount(device, place, err);
+		if (loop >= 0 && deadline_passed(held_until))
+			return device_mount(device, place) || mount_failed(err);
 		sleep_ms(POLL_MS);
 	}
 	return true;

@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 
@@ -140,6 +141,32 @@ def test_copy_of_one_with_a_quota(stack, limited, copied, tmp_path):
     # The kernel mounts no two file systems of one UUID.
     subprocess.run(["mount", "-o", "loop", limited.directory / "pg.img", tmp_path], check=True)
     subprocess.run(["umount", tmp_path], check=True)
+
+
+@pytest.mark.parametrize("seconds, status", [(1, 200), (60, 409)])
+def test_copy_of_a_quota_that_is_mounted_elsewhere(stack, limited, copied, tmp_path, seconds, status):
+    """For a moment, as by a container that starts and has the host's mounts; or to stay."""
+    copy = copied(limited)
+    subprocess.run(["mount", "-o", "loop", limited.directory / "pg.img", tmp_path], check=True)
+    before = record_of(copy)
+    umount = subprocess.Popen(["sh", "-c", f"sleep {seconds}; exec umount {tmp_path}"], start_new_session=True)
+    try:
+        response = stack.api.adopt(copy.name)
+        assert (umount.poll() is None) == (status == 409), "it did not wait, or waited too long"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(umount.pid, signal.SIGKILL)
+        umount.wait()
+        subprocess.run(["umount", tmp_path], check=status == 409)
+
+    assert response.status_code == status, response.text
+    if status == 409:
+        assert_error(response, 409, "foreign_data", "storage_dir")
+        assert "copy of one that is mounted" in response.text
+        assert record_of(copy) == before
+    else:
+        assert copy.view()["state"] == "stored"
+    assert not stack.mounts()
 
 
 def test_copy_with_the_uid_of_another_is_not_started_with_pgberthd(stack, original, copied):
