@@ -113,7 +113,7 @@ box: deb tools ## take bare hosts with systemd (in containers) from nothing to a
 
 PROVIDER = docker
 vm-test: ## run the tests inside a box of Vagrant's (T=name: only those; PROVIDER=virtualbox, libvirt or docker)
-	cd vagrant && vagrant up --provider=$(PROVIDER) && vagrant ssh -c 'sudo /pgberth-clone/vagrant/test $(if $(T),T="$(T)")'
+	cd vagrant && vagrant up --provider=$(PROVIDER) && vagrant rsync && vagrant ssh -c 'sudo /pgberth-clone/vagrant/test $(if $(T),T="$(T)")'
 
 clean: ## remove what was built
 	$(MAKE) --no-print-directory -C app clean
