@@ -42,6 +42,7 @@
 #define FRAMES_MAX 64
 
 static const char *config_path = "/etc/pgberth/pgberth.conf";
+static bool is_test;
 
 /* A crash leaves addresses, never memory: no core, and a backtrace in the log. */
 static void on_crash(int number)
@@ -185,8 +186,9 @@ static int parts_stop(void)
 
 static int usage(FILE *to, int status)
 {
-	fprintf(to, "usage: pgberthd [-c FILE] [-V]\n"
+	fprintf(to, "usage: pgberthd [-c FILE] [-t] [-V]\n"
 		    "  -c FILE  configuration (default /etc/pgberth/pgberth.conf)\n"
+		    "  -t       test the configuration, and start nothing\n"
 		    "  -V       print the version\n");
 	return status;
 }
@@ -195,15 +197,27 @@ static int options_read(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "c:hV")) != -1) {
+	while ((option = getopt(argc, argv, "c:htV")) != -1) {
 		if (option == 'c')
 			config_path = optarg;
+		else if (option == 't')
+			is_test = true;
 		else if (option == 'V')
 			return puts("pgberthd " PGBERTH_VERSION) < 0;
 		else
 			return option == 'h' ? usage(stdout, 0) : usage(stderr, 2);
 	}
 	return optind < argc ? usage(stderr, 2) : -1;
+}
+
+static int config_test(struct config *cfg)
+{
+	struct error err;
+
+	if (config_load(cfg, config_path, &err))
+		return printf("%s is fine\n", config_path) < 0;
+	fprintf(stderr, "pgberthd: %s\n", err.message);
+	return 1;
 }
 
 int main(int argc, char **argv)
@@ -215,6 +229,8 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	if (is_test)
+		return config_test(&cfg);
 	umask(0077);
 	signals_block(&signals);
 	json_prepare();

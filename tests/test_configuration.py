@@ -1,0 +1,57 @@
+"""What pgberth.conf may say: a bad one is told of in a line that names the file and the option, and nothing is started."""
+import subprocess
+
+import pytest
+
+from private import BINARY
+
+BAD = {
+    "not a number": ("port_min = many", "port_min must be a whole number from 1024 to 65535"),
+    "out of range": ("workers = 3", "workers must be a whole number from 4 to 1024"),
+    "beyond a long": ("log_mb = 99999999999999999999", "log_mb must be a whole number"),
+    "no switch": ("heal = yes", "heal must be on or off"),
+    "empty": ("root =", "root must not be empty"),
+    "unknown option": ("prot_min = 6000", "unknown key prot_min"),
+    "unknown section": ("[postgres]\nport_min = 6000", "unknown section [postgres]"),
+    "no option at all": ("what is this", "line 2: cannot be understood"),
+    "ports the wrong way round": ("port_min = 7000\nport_max = 6000", "port_min must not be above port_max"),
+    "uids the wrong way round": ("uid_min = 9000\nuid_max = 8000", "uid_min must not be above uid_max"),
+    "more changes than workers": ("workers = 8\nchanges = 8", "changes must be below workers"),
+    "a name as an address": ("publish_address = localhost", "publish_address must be an IPv4 address"),
+    "certificate without key": ("tls_certificate = /x", "tls_certificate and tls_key go together"),
+    "admin of PostgreSQL's own": ("admin_user = pg_admin", "admin_user must be up to 63"),
+    "the host's network": ("network = host", "network must not be host"),
+    "a long bridge": ("network = sixteen-letters-", "network must be up to 15"),
+    "some egress": ("egress = some", "egress must be none or open"),
+    "a version of old": ("versions = 9.6", "versions must be up to 7 majors"),
+    "a small quota": ("disk_mb = 100", "disk_mb must be 0, or from 512"),
+}
+
+
+def told(path):
+    done = subprocess.run([BINARY, "-t", "-c", path], capture_output=True, text=True, timeout=30)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_bad_one_is_told_of(tmp_path, bad):
+    lines, message = BAD[bad]
+    path = tmp_path / "pgberth.conf"
+    path.write_text(f"[pgberth]\n{lines}\n")
+
+    status, out, err = told(path)
+
+    assert (status, out) == (1, "")
+    assert err.startswith(f"pgberthd: {path}") and message in err and err.count("\n") == 1
+
+
+def test_missing_one_is_told_of(tmp_path):
+    assert told(tmp_path / "none") == (1, "", f"pgberthd: {tmp_path}/none: cannot be read\n")
+
+
+def test_good_one_is_fine_and_starts_nothing(tmp_path):
+    path = tmp_path / "pgberth.conf"
+    path.write_text(f"[pgberth]\nroot = {tmp_path}/root\nlog = {tmp_path}/log\nsocket = {tmp_path}/socket\n")
+
+    assert told(path) == (0, f"{path} is fine\n", "")
+    assert list(tmp_path.iterdir()) == [path]
