@@ -71,10 +71,13 @@ class Box:
         assert not check or said.returncode == 0, f"{command}: {said.returncode}\n{said.stdout[-6000:]}\n{said.stderr[-3000:]}"
         return said
 
-    def play(self, arguments, where=CLONE):
+    def play(self, arguments, where=CLONE, check=True):
         """Runs ansible-playbook; what it recaps, as numbers by word."""
-        said = self.run(f"cd {where}/ansible && ansible-playbook {arguments} </dev/null").stdout
+        said = self.run(f"cd {where}/ansible && ansible-playbook {arguments} </dev/null", check).stdout
         return {word: int(number) for word, number in re.findall(r"(\w+)=(\d+)", said[said.index("PLAY RECAP"):])}
+
+    def address(self):
+        return docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", self.name, check=True).stdout.strip()
 
     def go_down(self):
         """As a host that is switched off: systemd stops everything in order."""

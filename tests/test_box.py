@@ -62,6 +62,29 @@ def test_it_is_as_promised(box):
     assert box.play(f"{LOCAL} verify.yml")["failed"] == 0
 
 
+SPOILS = {
+    "walls": ("nft delete table inet pgberth", "systemctl restart pgberth-firewall"),
+    "engine's options": ("echo '{}' >/etc/docker/daemon.json.new; cd /etc/docker; mv daemon.json aside; mv daemon.json.new daemon.json",
+                         "mv /etc/docker/aside /etc/docker/daemon.json"),
+    "nginx's key": ("chmod 644 /etc/pgberth/tls/nginx.key", "chmod 600 /etc/pgberth/tls/nginx.key"),
+    "tokens": ("install -m 644 /dev/null /etc/pgberth/tokens", "rm /etc/pgberth/tokens"),
+    "data": ("chmod 755 /var/lib/pgberth/instances", "chmod 700 /var/lib/pgberth/instances"),
+    "boot": ("systemctl disable pgberthd.service", "systemctl enable pgberthd.service"),
+    "images": ("docker tag pgberth-postgres:17 aside; docker rmi -f pgberth-postgres:17",
+               "docker tag aside pgberth-postgres:17; docker rmi aside"),
+}
+
+
+@pytest.mark.parametrize("spoilt", SPOILS)
+def test_it_is_not_as_promised_where_that_is_spoilt(box, spoilt):
+    spoil, mend = SPOILS[spoilt]
+    box.run(spoil)
+    try:
+        assert box.play(f"{LOCAL} verify.yml", check=False)["failed"] == 1
+    finally:
+        box.run(mend)
+
+
 @pytest.mark.parametrize("how", ["", "--check"])
 def test_second_run_changes_nothing(box, how):
     recap = box.play(f"{LOCAL} {how} site.yml")
@@ -192,6 +215,63 @@ def test_whole_host_moves(packaged, box):
             assert each.view()["port"] == each.port
     assert not UNCLEAN.search(logs_of_servers(box))
     packaged.run("systemctl start pgberthd.socket pgberthd.service")
+
+
+@pytest.fixture
+def by_ssh(packaged, box, tmp_path):
+    """A function that plays for both hosts by ssh, as an operator does from elsewhere: the exit status, and what is said."""
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    for host in (packaged, box):
+        host.copy_file(f"{key}.pub", "/home/vagrant/.ssh/authorized_keys")
+        host.run("chown vagrant: /home/vagrant/.ssh/authorized_keys; chmod 600 /home/vagrant/.ssh/authorized_keys")
+    hosts = {name: {"ansible_host": host.address()} for name, host in (("pg1", packaged), ("pg2", box))}
+    common = {"ansible_user": "vagrant", "ansible_ssh_private_key_file": str(key), "app_package": str(newest(REPOSITORY)),
+              "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null", **json.loads(VARIABLES)}
+
+    def play(book, **of_first):
+        inventory = {"pgberth": {"hosts": {**hosts, "pg1": {**hosts["pg1"], **of_first}}, "vars": common}}
+        (tmp_path / "hosts.json").write_text(json.dumps(inventory))
+        done = subprocess.run(["ansible-playbook", "-i", tmp_path / "hosts.json", book], cwd=REPOSITORY / "ansible", text=True,
+                              capture_output=True, stdin=subprocess.DEVNULL)
+        return done.returncode, done.stdout
+
+    return play
+
+
+def began(host):
+    return host.run("systemctl show -p InvocationID --value pgberthd.service").stdout
+
+
+def test_upgrade_of_two_hosts_stops_at_the_first_that_fails(packaged, box, by_ssh):
+    before = began(packaged), began(box)
+    status, said = by_ssh("upgrade.yml", app_options={"versions": "15", "workers": "plenty"})
+    assert status != 0 and "workers must be a whole number" in said
+    # Neither of them was restarted, and the second one was not even looked at.
+    assert (began(packaged), began(box)) == before
+    assert "pg2" not in said[:said.index("PLAY RECAP")]
+    with packaged.network():
+        assert Api().call("GET", "/health").status_code == 200
+
+
+def test_upgrade_goes_on_to_the_second_when_the_first_is_well(packaged, box, by_ssh):
+    """That was built from its sources so far, and has the package's files then."""
+    box.run("echo >>/etc/pgberth/seccomp.json")
+    with box.network():
+        other = new_instance(6400)
+        other.create()
+        other.keep_row("precious")
+
+    status, said = by_ssh("upgrade.yml")
+
+    assert status == 0, said[-3000:]
+    assert said.index("pg1]") < said.index("pg2]")
+    assert box.run("ls /usr/local/sbin/pgberthd /usr/local/bin/pgberth", check=False).stdout == ""
+    assert box.run("dpkg -V pgberth").stdout.replace("??5?????? c /etc/pgberth/pgberth.conf", "").strip() == ""
+    with box.network():
+        assert other.kept_rows() == ["precious"]
+    assert by_ssh("verify.yml")[0] == 0
+    assert by_ssh("site.yml")[0] == 0
 
 
 def test_package_comes_and_goes_beside_servers(packaged):
