@@ -26,6 +26,7 @@
 #include "scope.h"
 
 #define MKFS "/usr/sbin/mkfs.xfs"
+#define LOOP_CONTROL "/dev/loop-control"
 #define XFS_DB "/usr/sbin/xfs_db"
 #define CHILD_TIMEOUT_MS 60000
 #define MAGIC "XFSB"	     /* what the superblock begins with */
@@ -52,6 +53,9 @@ bool image_can(struct error *err)
 {
 	if (access(MKFS, X_OK) != 0)
 		return fail_field(err, "disk_mb", "this host has no quotas: no " MKFS);
+	if (access(LOOP_CONTROL, F_OK) != 0)
+		return fail_field(err, "disk_mb",
+				  "this host has no quotas: no " LOOP_CONTROL);
 	return prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN) == 1 ||
 	       fail_field(err, "disk_mb",
 			  "this host has no quotas: pgberthd is not let mount");
@@ -69,7 +73,7 @@ bool image_format(int file, int size_mb, struct error *err)
 /* A loop device with the file in it; -1 with err. */
 static int loop_attach(int file, char ret_path[32], struct error *err)
 {
-	AUTO_CLOSE int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	AUTO_CLOSE int control = open(LOOP_CONTROL, O_RDWR | O_CLOEXEC);
 	struct loop_config config = {
 		.fd = (__u32)file,
 		.info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO,

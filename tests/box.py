@@ -19,7 +19,8 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 # As vagrant/Vagrantfile has it.
 OPTIONS = ["--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE", "--security-opt", "seccomp=unconfined", "--security-opt",
            "apparmor=unconfined", "--security-opt", "systempaths=unconfined", "--stop-signal", "SIGRTMIN+3", "--cgroupns", "host",
-           "--tmpfs", "/run", "--tmpfs", "/run/lock", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "-v", "/var/lib/docker",
+           "--tmpfs", "/run", "--tmpfs", "/run/lock", "--device", "/dev/loop-control", "--device-cgroup-rule", "b 7:* rwm",
+           "--sysctl", "net.ipv6.conf.all.disable_ipv6=0", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "-v", "/var/lib/docker",
            "-v", "/var/lib/pgberth"]
 
 

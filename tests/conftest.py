@@ -1,6 +1,7 @@
 """Fixtures, the order of the tests, and what a failing one prints."""
 import fcntl
 import os
+import resource
 
 import pytest
 
@@ -25,6 +26,12 @@ LOG = ServiceLog()
 
 
 # ---- the run ---------------------------------------------------------------------------------
+
+def pytest_configure(config):
+    """Crowds take more files than a login may have open by default."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 16384)), hard))
+
 
 def is_xdist_worker(config):
     return hasattr(config, "workerinput")
