@@ -85,6 +85,13 @@ def test_it_is_not_as_promised_where_that_is_spoilt(box, spoilt):
         box.run(mend)
 
 
+@pytest.mark.parametrize("addresses", [["0.0.0.0"], ["127.0.0.1", "::1"]], ids=["to all", "and back"])
+def test_api_moves_to_other_addresses(box, addresses):
+    box.play(f"{LOCAL} site.yml --tags nginx -e '{json.dumps({'nginx_listen': addresses})}'")
+    listening = box.run("ss -Hltn sport = :443").stdout
+    assert {line.split()[3].rsplit(":", 1)[0].strip("[]") for line in listening.splitlines()} == set(addresses)
+
+
 @pytest.mark.parametrize("how", ["", "--check"])
 def test_second_run_changes_nothing(box, how):
     recap = box.play(f"{LOCAL} {how} site.yml")
