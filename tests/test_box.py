@@ -70,8 +70,8 @@ SPOILS = {
     "tokens": ("install -m 644 /dev/null /etc/pgberth/tokens", "rm /etc/pgberth/tokens"),
     "data": ("chmod 755 /var/lib/pgberth/instances", "chmod 700 /var/lib/pgberth/instances"),
     "boot": ("systemctl disable pgberthd.service", "systemctl enable pgberthd.service"),
-    "images": ("docker tag pgberth-postgres:17 aside; docker rmi -f pgberth-postgres:17",
-               "docker tag aside pgberth-postgres:17; docker rmi aside"),
+    "images": ("cd /var/lib/pgberth/templates/17; cp manifest.json aside; sed -i 's/sha256:..../sha256:0000/' manifest.json",
+               "cd /var/lib/pgberth/templates/17; mv aside manifest.json"),
 }
 
 
