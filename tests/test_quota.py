@@ -126,22 +126,15 @@ def test_owner_cannot_outgrow_it_and_neighbours_go_on(stack, instance, neighbour
     neighbour.instance.shell("rm /pg/data/filler")
 
 
-def host_files(instance):
-    """What the host's own file system has of it."""
-    found = subprocess.run(["find", instance.directory, "-xdev"], check=True, capture_output=True, text=True)
-    return found.stdout.count("\n")
-
-
+@pytest.mark.serial  # others make files on the host meanwhile
 def test_owner_cannot_take_the_inodes_of_the_host(stack, instance, neighbour):
-    before, free = host_files(instance), os.statvfs(stack.root).f_ffree
+    before = os.statvfs(stack.root).f_ffree
 
     said = instance.shell("mkdir /pg/data/many; cd /pg/data/many; perl -e "
                           "'for (1..400000) { open my $f, \">\", $_ or do { print \"$_ $!\\n\"; last } }'")
 
     assert "No space left on device" in said[0]
-    assert host_files(instance) == before
-    # Others make and remove servers on that disk meanwhile, of a thousand files each.
-    assert int(said[0].split()[0]) > 50000 and free - os.statvfs(stack.root).f_ffree < 50000
+    assert before - os.statvfs(stack.root).f_ffree < 5000
     try:
         said = "\n".join(instance.shell("mkdir /pg/data/more 2>&1; true"))
     except psycopg2.errors.DiskFull as full:  # not even a temporary table is to be had
