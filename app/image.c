@@ -211,10 +211,11 @@ static bool attach_and_mount(int file, const char *place, struct error *err)
 	while (!fresh_mount(file, place, &is_twin, err)) {
 		AUTO_CLOSE int loop = is_twin ? loop_find(file, device) : -1;
 
-		if (!is_twin || (loop < 0 && deadline_passed(twin_until)))
+		if (!is_twin)
 			return false;
-		if (loop >= 0 && deadline_passed(held_until))
-			return device_mount(device, place) || mount_failed(err);
+		if (deadline_passed(loop < 0 ? twin_until : held_until))
+			return loop >= 0 &&
+			       (device_mount(device, place) || mount_failed(err));
 		sleep_ms(POLL_MS);
 	}
 	return true;

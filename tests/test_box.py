@@ -64,8 +64,7 @@ def test_it_is_as_promised(box):
 
 SPOILS = {
     "walls": ("nft delete table inet pgberth", "systemctl restart pgberth-firewall"),
-    "engine's options": ("echo '{}' >/etc/docker/daemon.json.new; cd /etc/docker; mv daemon.json aside; mv daemon.json.new daemon.json",
-                         "mv /etc/docker/aside /etc/docker/daemon.json"),
+    "engine's options": ("cd /etc/docker; mv daemon.json aside; echo '{}' >daemon.json", "cd /etc/docker; mv aside daemon.json"),
     "nginx's key": ("chmod 644 /etc/pgberth/tls/nginx.key", "chmod 600 /etc/pgberth/tls/nginx.key"),
     "tokens": ("install -m 644 /dev/null /etc/pgberth/tokens", "rm /etc/pgberth/tokens"),
     "data": ("chmod 755 /var/lib/pgberth/instances", "chmod 700 /var/lib/pgberth/instances"),
