@@ -202,11 +202,20 @@ static bool settings_add(struct buf *text)
 					: "ssl_key_file=/etc/pgberth/server.key");
 }
 
+/*
+ * The engine starts a server again by itself. The lock that a killed one left names a
+ * process by its number in the container, which by then may be the new one's log
+ * collector: PostgreSQL would take that for another server, at every try.
+ */
+static const char start_script[] = "rm -f /pg/run/.s.PGSQL.5432.lock; exec \"$0\" \"$@\"";
+
 bool conf_argv(const char *argv[CONF_ARGV_MAX], struct buf *text,
 	       const struct record *record)
 {
-	if (!server_words(text, record->version) || !word_add(text, "-D") ||
-	    !word_add(text, "/pg/data") || !word_add(text, "-c") ||
+	if (!word_add(text, "/bin/sh") || !word_add(text, "-c") ||
+	    !word_add(text, start_script) || !server_words(text, record->version) ||
+	    !word_add(text, "-D") || !word_add(text, "/pg/data") ||
+	    !word_add(text, "-c") ||
 	    !buf_printf(text, "cluster_name=%s", record->storage_dir) ||
 	    !buf_append(text, "", 1) || !settings_add(text))
 		return false;
