@@ -19,10 +19,10 @@ build: ## compile pgberthd
 
 DEB = app/build/deb
 deb: ## build a Debian package, app/build/*.deb
-	@[ "$$(dpkg-parsechangelog -l app/debian/changelog -S Version)" = "$$(sed -n 's/.*PGBERTH_VERSION "\(.*\)"/\1/p' app/version.h)" ] || { echo "app/debian/changelog and app/version.h differ" >&2; exit 1; }
+	@[ "$$(dpkg-parsechangelog -l app/debian/changelog -S Version)" = "$$(sed -n 's/.*PGBERTH_VERSION "\(.*\)"/\1/p' app/base/version.h)" ] || { echo "app/debian/changelog and app/base/version.h differ" >&2; exit 1; }
 	@dpkg -s debhelper lintian >/dev/null 2>&1 || { $(PLAY) dev.yml -e dev_package=true </dev/null; }
 	rm -rf $(DEB) && mkdir -p $(DEB)/pgberth/parts
-	cp -a app/*.c app/*.h app/Makefile app/seccomp.json app/host app/man app/debian $(DEB)/pgberth/
+	tar -C app --exclude=./build -c . | tar -C $(DEB)/pgberth -x
 	cp -a nginx ansible/roles $(DEB)/pgberth/parts/
 	cd $(DEB)/pgberth && DEB_BUILD_OPTIONS=noautodbgsym dpkg-buildpackage -b -us -uc
 	mv $(DEB)/*.deb $(DEB)/*.changes $(DEB)/*.buildinfo app/build/
@@ -70,19 +70,19 @@ torture: install faults tools ## the tests that take minutes each: allocations a
 
 lint: ## format, fences, static analysis, Ansible and Python
 	@which clang-format-14 clang-tidy-14 cppcheck yamllint ansible-lint shellcheck mandoc >/dev/null || { $(PLAY) dev.yml -e dev_lint=true </dev/null; }
-	clang-format-14 --dry-run -Werror app/*.[ch] tests/fuzz/*.[ch]
+	clang-format-14 --dry-run -Werror app/*/*.[ch] tests/fuzz/*.[ch]
 	./tests/fences
-	cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 --suppress=ctuuninitvar --suppress=memleak -D_GNU_SOURCE -i app/build app
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 --suppress=ctuuninitvar --suppress=memleak -D_GNU_SOURCE -I app -i app/build app
 	$(MAKE) --no-print-directory -C app analyze tidy
 	yamllint -s ansible .yamllint .github .gitlab-ci.yml
 	cd ansible && ansible-lint --offline site.yml dev.yml ci.yml verify.yml upgrade.yml
-	shellcheck ansible/roles/image/files/build-image .ci/run tests/fences tests/fuzz/run app/host/stop-tenants app/debian/postinst app/debian/prerm app/debian/postrm vagrant/make-image vagrant/provision vagrant/test
+	shellcheck ansible/roles/image/files/build-image .ci/run tests/fuzz/run app/host/stop-tenants app/debian/postinst app/debian/prerm app/debian/postrm vagrant/make-image vagrant/provision vagrant/test
 	shellcheck -s bash app/host/completion
 	mandoc -T lint -W warning app/man/*
-	$(PYTHON) -m pyflakes tests/*.py
+	$(PYTHON) -m pyflakes tests/*.py tests/fences
 
 format: ## bring the C code into shape
-	clang-format-14 -i app/*.[ch] tests/fuzz/*.[ch]
+	clang-format-14 -i app/*/*.[ch] tests/fuzz/*.[ch]
 
 asan tsan: ## run the tests on a build with sanitizers, then put the plain one back
 	$(MAKE) --no-print-directory -j2 -C app SAN=$(if $(filter asan,$@),address,thread)

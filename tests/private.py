@@ -138,7 +138,7 @@ class Stack:
     def spawn(self):
         """Started, but perhaps not serving yet."""
         self.fault.unlink(missing_ok=True)
-        env = {**os.environ, **self.env, "FAULT_FILE": self.fault}
+        env = {**os.environ, **self.env, "KILL_POINT_FILE": self.fault}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command, env=env, stderr=log,
                                             stdin=subprocess.DEVNULL, start_new_session=True)
@@ -149,7 +149,7 @@ class Stack:
         assert self.process.poll() is None, self.log_text()
 
     def die_at(self, step):
-        """It kills itself when it next comes to that step (app/fault.h)."""
+        """It kills itself when it next comes to that step (app/base/kill_point.h)."""
         self.fault.write_text(step)
 
     def serves(self):

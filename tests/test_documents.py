@@ -8,12 +8,12 @@ import pytest
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 APP = REPOSITORY / "app"
 OPTIONS = [(name, kind, "none" if value == "NULL" else value[1:-1]) for name, kind, value in re.findall(
-    r'OPTION\("(\w+)",\s+(\w+),\s+\w+,\s+("[^"]*"|NULL)', (APP / "config.c").read_text())]
+    r'OPTION\("(\w+)",\s+(\w+),\s+\w+,\s+("[^"]*"|NULL)', (APP / "model/config.c").read_text())]
 MANUAL = (APP / "man/pgberth.conf.5").read_text()
 
 
 def test_all_options_of_the_table_are_found():
-    assert len(OPTIONS) == (APP / "config.c").read_text().count("\tOPTION(")
+    assert len(OPTIONS) == (APP / "model/config.c").read_text().count("\tOPTION(")
 
 
 @pytest.mark.parametrize("name, value", [(name, value) for name, _, value in OPTIONS], ids=[name for name, _, _ in OPTIONS])
@@ -36,14 +36,14 @@ def test_shipped_configuration_has_the_defaults():
 
 def test_manual_and_completion_of_the_command_line_have_each_option():
     manual, completion = (APP / "man/pgberth.1").read_text().replace("\\-", "-"), (APP / "host/completion").read_text()
-    for source in APP.glob("cli_*.c"):
+    for source in APP.glob("cli/*.c"):
         for option in re.findall(r'\{\s*"([a-z-]+)", OPTION_\w+,', source.read_text()):
             assert f"Fl -{option}" in manual or f" -{option} " in manual, option
             assert f"--{option}" in completion, option
 
 
 def test_manual_and_completion_of_the_command_line_have_each_command():
-    commands = re.findall(r'\{ (NULL|"\w+"), "(\w+)", \w+_command', (APP / "cli_main.c").read_text())
+    commands = re.findall(r'\{ (NULL|"\w+"), "(\w+)", \w+_command', (APP / "cli/main.c").read_text())
     assert commands
     for group, name in commands:
         assert f".It Cm {group.strip(chr(34)) + ' ' if group != 'NULL' else ''}{name}" in (APP / "man/pgberth.1").read_text()
@@ -69,7 +69,7 @@ def test_completion_offers_what_fits(line, word, offered):
 
 
 def test_package_has_the_version_of_the_program():
-    version, = re.findall(r'PGBERTH_VERSION "(.*)"', (APP / "version.h").read_text())
+    version, = re.findall(r'PGBERTH_VERSION "(.*)"', (APP / "base/version.h").read_text())
     assert (APP / "debian/changelog").read_text().startswith(f"pgberth ({version}) ")
 
 

@@ -49,8 +49,8 @@ def stack():
 
 
 def test_every_step_that_the_code_names_is_tried():
-    sources = "".join(path.read_text() for path in pathlib.Path(REPOSITORY, "app").glob("*.c"))
-    named = set(re.findall(r'fault_point\("([^"]+)"\)', sources))
+    sources = "".join(path.read_text() for path in pathlib.Path(REPOSITORY, "app").glob("*/*.c"))
+    named = set(re.findall(r'kill_point\("([^"]+)"\)', sources))
 
     assert named == {step for _, step in CASES}
 

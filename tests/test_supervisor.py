@@ -52,7 +52,7 @@ class HeldStack(Stack):
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 ["bash", "-c", f'LISTEN_FDS=1 LISTEN_PID=$$ exec "{self.binary}" -c "{self.run}/pgberth.conf" 3<&{self.held.fileno()}'],
-                env={**os.environ, "FAULT_FILE": str(self.fault)}, stderr=log, stdin=subprocess.DEVNULL,
+                env={**os.environ, "KILL_POINT_FILE": str(self.fault)}, stderr=log, stdin=subprocess.DEVNULL,
                 pass_fds=[self.held.fileno()], start_new_session=True)
 
 

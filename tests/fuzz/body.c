@@ -1,7 +1,7 @@
 /* A request's body: a digit for the table of fields, a line with its type, the body. */
+#include "base/scope.h"
 #include "fuzz.h"
-#include "scope.h"
-#include "spec.h"
+#include "model/spec.h"
 
 static const struct field *const tables[] = { create_fields,   change_fields,
 					      password_fields, start_fields,

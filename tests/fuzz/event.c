@@ -1,6 +1,6 @@
 /* A line of the engine's event stream. */
-#include "engine.h"
-#include "engine_read.h"
+#include "engine/engine.h"
+#include "engine/read.h"
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

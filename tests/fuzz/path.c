@@ -2,12 +2,12 @@
  * Path and query, through the router and the handlers down to the domain, for which others
  * stand in: lines with method, path, query, media type and encoding, then the body.
  */
-#include "api.h"
-#include "disk.h"
+#include "base/scope.h"
+#include "daemon/api.h"
+#include "daemon/router.h"
 #include "fuzz.h"
-#include "instance.h"
-#include "router.h"
-#include "scope.h"
+#include "instance/instance.h"
+#include "store/space_guard.h"
 
 /* ---- the domain ---- */
 
@@ -118,7 +118,7 @@ bool instance_trash_remove(const char *id, struct error *err)
 	return true;
 }
 
-bool disk_look(struct disk *ret, struct error *err)
+bool space_guard_look(struct space_guard *ret, struct error *err)
 {
 	(void)ret;
 	(void)err;

@@ -5,14 +5,14 @@
  */
 #include <time.h>
 
-#include "engine.h"
-#include "engine_http.h"
-#include "engine_network.h"
-#include "engine_read.h"
-#include "engine_spec.h"
+#include "base/log.h"
+#include "base/scope.h"
+#include "engine/container_spec.h"
+#include "engine/engine.h"
+#include "engine/http.h"
+#include "engine/network.h"
+#include "engine/read.h"
 #include "fuzz.h"
-#include "log.h"
-#include "scope.h"
 
 static struct input replies;
 

@@ -7,9 +7,9 @@
 
 #include <openssl/rand.h>
 
-#include "deadline.h"
+#include "base/deadline.h"
 #include "fuzz.h"
-#include "pg_wire.h"
+#include "pg/wire.h"
 
 #define DEADLINE_MS 2000
 

@@ -1,0 +1,114 @@
+/* Errors: one table says what each code is in HTTP. */
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	int status;
+	const char *slug;
+	int retry_after;
+} http_of[] = {
+	[ERR_INTERNAL] = { 500, "internal", 0 },
+	[ERR_UNREADABLE] = { 400, "unreadable", 0 },
+	[ERR_UNAUTHORIZED] = { 401, "unauthorized", 0 },
+	[ERR_FORBIDDEN] = { 403, "forbidden", 0 },
+	[ERR_NOT_FOUND] = { 404, "not_found", 0 },
+	[ERR_METHOD] = { 405, "method_not_allowed", 0 },
+	[ERR_PORT_IN_USE] = { 409, "port_in_use", 0 },
+	[ERR_ALREADY_EXISTS] = { 409, "already_exists", 0 },
+	[ERR_BUSY] = { 409, "busy", 0 },
+	[ERR_FOREIGN_DATA] = { 409, "foreign_data", 0 },
+	[ERR_NOT_RUNNING] = { 409, "not_running", 0 },
+	[ERR_TOO_LARGE] = { 413, "too_large", 0 },
+	[ERR_MEDIA_TYPE] = { 415, "unsupported_media_type", 0 },
+	[ERR_INVALID] = { 422, "invalid", 0 },
+	[ERR_TOO_MANY] = { 429, "too_many_requests", 1 },
+	[ERR_TOO_MANY_FAILURES] = { 429, "too_many_requests", 60 },
+	[ERR_ENGINE] = { 503, "engine_unavailable", 5 },
+	[ERR_IMAGE_MISSING] = { 503, "image_missing", 60 },
+	[ERR_SERVER] = { 503, "server_unavailable", 5 },
+	[ERR_SERVER_FULL] = { 503, "server_unavailable", 5 },
+	[ERR_STARTING] = { 503, "starting", 1 },
+	[ERR_TOKENS] = { 503, "tokens_unreadable", 60 },
+	[ERR_NO_SPACE] = { 507, "no_space", 0 },
+	[ERR_NO_FREE_PORT] = { 507, "no_free_port", 0 },
+};
+
+static bool fail_v(struct error *err, enum error_code code, const char *field,
+		   const char *fmt, va_list ap)
+{
+	err->code = code;
+	snprintf(err->field, sizeof(err->field), "%s", field);
+	vsnprintf(err->message, sizeof(err->message), fmt, ap);
+	return false;
+}
+
+bool fail(struct error *err, enum error_code code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fail_v(err, code, "", fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+bool fail_at(struct error *err, enum error_code code, const char *field, const char *fmt,
+	     ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fail_v(err, code, field, fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+bool fail_errno(struct error *err, const char *fmt, ...)
+{
+	int number = errno;
+	bool full = number == ENOSPC || number == EDQUOT;
+	va_list ap;
+	size_t used;
+
+	va_start(ap, fmt);
+	fail_v(err, full ? ERR_NO_SPACE : ERR_INTERNAL, "", fmt, ap);
+	va_end(ap);
+	used = strlen(err->message);
+	snprintf(err->message + used, sizeof(err->message) - used, ": %s",
+		 strerrordesc_np(number));
+	return false;
+}
+
+bool fail_because(struct error *err, const char *fmt, ...)
+{
+	char cause[sizeof(err->message)];
+	va_list ap;
+	size_t used;
+
+	snprintf(cause, sizeof(cause), "%s", err->message);
+	va_start(ap, fmt);
+	vsnprintf(err->message, sizeof(err->message), fmt, ap);
+	va_end(ap);
+	used = strlen(err->message);
+	snprintf(err->message + used, sizeof(err->message) - used, ": %s", cause);
+	return false;
+}
+
+int error_status(enum error_code code)
+{
+	return http_of[code].status;
+}
+
+const char *error_slug(enum error_code code)
+{
+	return http_of[code].slug;
+}
+
+int error_retry_after(enum error_code code)
+{
+	return http_of[code].retry_after;
+}

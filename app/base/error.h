@@ -1,0 +1,70 @@
+/*
+ * The one way to fail. An error carries a code (which decides status and slug of
+ * the answer), a sentence for a person and, where one is at fault, the field.
+ */
+#ifndef PGBERTH_BASE_ERROR_H
+#define PGBERTH_BASE_ERROR_H
+
+#include <stdbool.h>
+
+enum error_code {
+	ERR_INTERNAL,
+	ERR_UNREADABLE,
+	ERR_UNAUTHORIZED,
+	ERR_FORBIDDEN,
+	ERR_NOT_FOUND,
+	ERR_METHOD,
+	ERR_PORT_IN_USE,
+	ERR_ALREADY_EXISTS,
+	ERR_BUSY,
+	ERR_FOREIGN_DATA,
+	ERR_NOT_RUNNING,
+	ERR_TOO_LARGE,
+	ERR_MEDIA_TYPE,
+	ERR_INVALID,
+	ERR_TOO_MANY,
+	ERR_TOO_MANY_FAILURES,
+	ERR_ENGINE,
+	ERR_IMAGE_MISSING,
+	ERR_SERVER,
+	ERR_SERVER_FULL,
+	ERR_STARTING,
+	ERR_TOKENS,
+	ERR_NO_SPACE,
+	ERR_NO_FREE_PORT,
+};
+
+struct error {
+	enum error_code code;
+	char message[400];
+	char field[64]; /* empty: no field is at fault */
+};
+
+/* Fills err and returns false. The message: lower case, names the thing, no secret. */
+bool fail(struct error *err, enum error_code code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The same, naming the field of the request that is at fault. */
+bool fail_at(struct error *err, enum error_code code, const char *field, const char *fmt,
+	     ...) __attribute__((format(printf, 4, 5)));
+
+/* A field is wrong: ERR_INVALID with its name. */
+#define fail_field(err, field, ...) fail_at(err, ERR_INVALID, field, __VA_ARGS__)
+
+/*
+ * A system call failed: says what was tried and errno's text. A full disk or quota
+ * becomes ERR_NO_SPACE, anything else ERR_INTERNAL. Reads errno.
+ */
+bool fail_errno(struct error *err, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Puts "what: " before the message that err has; returns false. */
+bool fail_because(struct error *err, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* HTTP status, slug, and seconds for Retry-After (0: none) of a code. */
+int error_status(enum error_code code);
+const char *error_slug(enum error_code code);
+int error_retry_after(enum error_code code);
+
+#endif

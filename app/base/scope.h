@@ -1,0 +1,47 @@
+/*
+ * Ownership made visible: variables that clean up after themselves when they
+ * leave their scope, and take() to hand what they hold to somebody else.
+ */
+#ifndef PGBERTH_BASE_SCOPE_H
+#define PGBERTH_BASE_SCOPE_H
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static inline void scope_free(void *pointer)
+{
+	free(*(void **)pointer);
+}
+
+static inline void scope_close(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+/* A heap pointer, freed at the end of the scope unless taken. */
+#define AUTO_FREE __attribute__((cleanup(scope_free)))
+
+/* A file descriptor, closed at the end of the scope; start it at -1. */
+#define AUTO_CLOSE __attribute__((cleanup(scope_close)))
+
+/* Hands over what *pointer holds and leaves NULL behind. */
+#define take(pointer)                                                                    \
+	({                                                                               \
+		__typeof__(*(pointer)) taken_ = *(pointer);                              \
+		*(pointer) = NULL;                                                       \
+		taken_;                                                                  \
+	})
+
+/* The same for a file descriptor, leaving -1 behind. */
+static inline int take_fd(int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	return taken;
+}
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+#endif

@@ -1,0 +1,6 @@
+#ifndef PGBERTH_BASE_VERSION_H
+#define PGBERTH_BASE_VERSION_H
+
+#define PGBERTH_VERSION "0.2.0"
+
+#endif

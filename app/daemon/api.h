@@ -1,0 +1,32 @@
+/*
+ * The handlers: parse, one call into the domain, render; nothing else. Each answers
+ * through call->res, or fails with a typed error. Worker threads.
+ */
+#ifndef PGBERTH_DAEMON_API_H
+#define PGBERTH_DAEMON_API_H
+
+#include "daemon/router.h"
+
+bool health_get(struct call *call, struct error *err);
+bool containers_list(struct call *call, struct error *err);
+bool containers_create(struct call *call, struct error *err);
+bool container_get(struct call *call, struct error *err);
+bool container_change(struct call *call, struct error *err);
+bool container_delete(struct call *call, struct error *err);
+bool container_start(struct call *call, struct error *err);
+bool container_stop(struct call *call, struct error *err);
+bool container_restart(struct call *call, struct error *err);
+bool container_adopt(struct call *call, struct error *err);
+bool container_password(struct call *call, struct error *err);
+bool container_logs(struct call *call, struct error *err);
+
+bool purge_stopped(struct call *call, struct error *err);
+bool trash_list(struct call *call, struct error *err);
+bool trash_remove(struct call *call, struct error *err);
+bool trash_restore(struct call *call, struct error *err);
+
+/* Main thread, before the workers. */
+struct config;
+void api_init(const struct config *cfg);
+
+#endif

@@ -1,0 +1,81 @@
+/* Health: process, engine, storage. */
+#include <unistd.h>
+
+#include "base/utf8.h"
+#include "base/version.h"
+#include "daemon/api.h"
+#include "daemon/api_parts.h"
+#include "daemon/events.h"
+#include "engine/engine.h"
+#include "instance/instance.h"
+#include "store/space_guard.h"
+
+/* {"ok": ok, key: value}; value is taken. */
+static json_t *part(bool ok, const char *key, json_t *value)
+{
+	return json_pack("{s:b s:o}", "ok", ok, key, value);
+}
+
+/* Those that the caller may know of. */
+static json_t *biggest_to_json(const struct space_guard *disk,
+			       const struct caller *caller)
+{
+	json_t *list = json_array();
+
+	for (int i = 0; i < disk->count; i++) {
+		const struct usage *usage = &disk->biggest[i].usage;
+
+		if (caller_sees(caller, disk->biggest[i].storage_dir))
+			json_array_append_new(
+				list, json_pack("{s:s s:I s:i s:b}", "storage_dir",
+						disk->biggest[i].storage_dir, "bytes",
+						(json_int_t)usage->bytes, "files",
+						usage->files, "more", usage->is_more));
+	}
+	return list;
+}
+
+static json_t *storage_to_json(const struct caller *caller, bool *ret_ok)
+{
+	struct space_guard disk = { 0 };
+	struct error err;
+	bool seen = space_guard_look(&disk, &err);
+	json_t *json = json_pack("{s:b s:I s:I s:i}", "ok", seen && !disk.is_low,
+				 "free_bytes", (json_int_t)disk.space.free_bytes,
+				 "total_bytes", (json_int_t)disk.space.total_bytes,
+				 "free_percent", disk.space.free_percent);
+
+	*ret_ok = seen && !disk.is_low;
+	if (*ret_ok)
+		return json;
+	json_object_set_new(json, "reason",
+			    utf8_to_json(seen ? "too little of the disk is free: nothing "
+						"new is made"
+					      : err.message));
+	json_object_set_new(json, "biggest", biggest_to_json(&disk, caller));
+	return json;
+}
+
+bool health_get(struct call *call, struct error *err)
+{
+	bool engine_ok = events_engine_is_up();
+	bool process_ok = instance_is_loaded();
+	bool storage_ok;
+	json_t *storage = storage_to_json(&call->caller, &storage_ok);
+	bool ok = engine_ok && process_ok && storage_ok;
+	json_t *json =
+		json_pack("{s:s s:s s:o s:o s:o}", "status", ok ? "OK" : "ERROR",
+			  "version", PGBERTH_VERSION, "process",
+			  part(process_ok, "pid", json_integer(getpid())), "engine",
+			  part(engine_ok, "api",
+			       text_or_null(engine_ok ? engine_api_prefix() + 2 : "")),
+			  "storage", storage);
+
+	if (!answer(call, json, err))
+		return false;
+	if (ok)
+		return true;
+	call->res->status = 503;
+	call->res->retry_after = 5;
+	return true;
+}

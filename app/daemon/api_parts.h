@@ -1,0 +1,16 @@
+/* Between the api*.c files: how answers are made. */
+#ifndef PGBERTH_DAEMON_API_PARTS_H
+#define PGBERTH_DAEMON_API_PARTS_H
+
+#include "daemon/router.h"
+#include "instance/index.h"
+
+/* 200 with json, which is taken; NULL is out of memory. */
+bool answer(struct call *call, json_t *json, struct error *err);
+bool answer_view(struct call *call, const struct view *view, struct error *err);
+
+/* New references; null for "" and for 0 seconds since 1970. */
+json_t *text_or_null(const char *text);
+json_t *time_or_null(long long seconds);
+
+#endif

@@ -1,0 +1,249 @@
+/* pgberthd: start and stop in order. */
+#include <execinfo.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/deadline.h"
+#include "base/log.h"
+#include "base/supervisor.h"
+#include "base/version.h"
+#include "daemon/api.h"
+#include "daemon/auth.h"
+#include "daemon/events.h"
+#include "daemon/housekeeping.h"
+#include "daemon/look_queue.h"
+#include "daemon/workers.h"
+#include "engine/engine.h"
+#include "instance/bring_up.h"
+#include "instance/instance.h"
+#include "instance/outside_hands.h"
+#include "instance/port_claim.h"
+#include "instance/ports.h"
+#include "model/config.h"
+#include "model/spec.h"
+#include "pg/certificate_host.h"
+#include "pg/pg.h"
+#include "pg/role.h"
+#include "store/space_guard.h"
+#include "store/spares.h"
+#include "store/store.h"
+
+#define STOP_TIMEOUT_MS 28000
+#define FRAMES_MAX 64
+
+static const char *config_path = "/etc/pgberth/pgberth.conf";
+static bool is_test;
+
+/* A crash leaves addresses, never memory: no core, and a backtrace in the log. */
+static void on_crash(int number)
+{
+	static const char title[] =
+		"crash: pgberthd received a fatal signal, backtrace:\n";
+	void *frames[FRAMES_MAX];
+
+	if (write(log_fd(), title, sizeof(title) - 1) > 0)
+		backtrace_symbols_fd(frames, backtrace(frames, FRAMES_MAX), log_fd());
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
+static void crash_prepare(void)
+{
+#ifndef PGBERTH_SANITIZED /* whose runtime does it better, and looks into itself */
+	static const int fatal[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
+	struct rlimit none = { 0, 0 };
+	void *frame;
+
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
+	backtrace(&frame, 1); /* loads what the handler must not load */
+	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+		signal(fatal[i], on_crash);
+#else
+	(void)on_crash;
+#endif
+}
+
+/* jansson holds bodies and so passwords: what it frees is wiped first. */
+static void wipe_and_free(void *memory)
+{
+	if (memory)
+		explicit_bzero(memory, malloc_usable_size(memory));
+	free(memory);
+}
+
+static void json_prepare(void)
+{
+	json_set_alloc_funcs(malloc, wipe_and_free);
+	json_object_seed(0);
+}
+
+static bool parts_init(struct config *cfg, struct error *err)
+{
+	if (!config_load(cfg, config_path, err))
+		return false;
+	if (!log_open(cfg->log))
+		return fail_errno(err, "cannot open the log %s", cfg->log);
+	if (!auth_init(cfg, err) || !certificate_host_init(cfg, err))
+		return false;
+	spec_set_limits(cfg);
+	api_init(cfg);
+	instance_init(cfg);
+	instance_trash_init(cfg);
+	instance_strays_init(cfg);
+	instance_adopt_init(cfg);
+	space_guard_init(cfg);
+	outside_hands_init(cfg);
+	port_claim_init(cfg);
+	bring_up_init(cfg);
+	role_init(cfg);
+	return store_open(cfg, err) && ports_init(cfg, err) && pg_init(cfg, err) &&
+	       engine_init(cfg, err);
+}
+
+/*
+ * Health is served from the start, all else once the records are read. Where the socket
+ * is not ours it outlives us, and what came in the meantime waits in it: then nobody is
+ * served, and so nobody refused, before that.
+ */
+static bool parts_start(const struct config *cfg, struct error *err)
+{
+	bool inherited;
+
+	return workers_open(cfg, &inherited, err) && (inherited || workers_start(err)) &&
+	       instance_load(err) && (!inherited || workers_start(err)) &&
+	       look_queue_start(err) && events_start(err) && spares_start(cfg, err) &&
+	       housekeeping_start(err);
+}
+
+static void signals_block(sigset_t *ret_signals)
+{
+	sigemptyset(ret_signals);
+	sigaddset(ret_signals, SIGTERM);
+	sigaddset(ret_signals, SIGINT);
+	sigaddset(ret_signals, SIGHUP);
+	sigaddset(ret_signals, SIGPIPE);
+	sigaddset(ret_signals, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
+}
+
+/* The next signal, or -1 after timeout_ms (0: never). */
+static int signal_next(const sigset_t *signals, int timeout_ms)
+{
+	struct timespec timeout = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
+
+	return sigtimedwait(signals, NULL, timeout_ms ? &timeout : NULL);
+}
+
+static void signals_wait(const sigset_t *signals, const struct config *cfg)
+{
+	int interval_ms = supervisor_interval_ms();
+	int number = -1;
+
+	while (number != SIGTERM && number != SIGINT) {
+		if (interval_ms)
+			supervisor_feed(cfg->socket, interval_ms);
+		number = signal_next(signals, interval_ms);
+		if (number == SIGHUP)
+			log_reopen();
+	}
+}
+
+/* What this cuts off is undone or finished at the next start. */
+static void *stop_enforce(void *user)
+{
+	(void)user;
+	sleep_ms(STOP_TIMEOUT_MS);
+	log_warn("stopped with work under way");
+	_exit(0);
+}
+
+static int parts_stop(void)
+{
+	pthread_t enforcer;
+
+	log_info("stopping");
+	if (pthread_create(&enforcer, NULL, stop_enforce, NULL) != 0)
+		alarm(STOP_TIMEOUT_MS / 1000); /* whose signal ends the process */
+	workers_stop();
+	housekeeping_stop();
+	spares_stop();
+	events_stop();
+	look_queue_stop();
+	log_info("stopped");
+	return 0;
+}
+
+static int usage(FILE *to, int status)
+{
+	fprintf(to, "usage: pgberthd [-c FILE] [-t] [-V]\n"
+		    "  -c FILE  configuration (default /etc/pgberth/pgberth.conf)\n"
+		    "  -t       test the configuration, and start nothing\n"
+		    "  -V       print the version\n");
+	return status;
+}
+
+static int options_read(int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt(argc, argv, "c:htV")) != -1) {
+		if (option == 'c')
+			config_path = optarg;
+		else if (option == 't')
+			is_test = true;
+		else if (option == 'V')
+			return puts("pgberthd " PGBERTH_VERSION) < 0;
+		else
+			return option == 'h' ? usage(stdout, 0) : usage(stderr, 2);
+	}
+	return optind < argc ? usage(stderr, 2) : -1;
+}
+
+static int config_test(struct config *cfg)
+{
+	struct error err;
+
+	if (config_load(cfg, config_path, &err))
+		return printf("%s is fine\n", config_path) < 0;
+	fprintf(stderr, "pgberthd: %s\n", err.message);
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	static struct config cfg; /* its strings live as long as the process */
+	sigset_t signals;
+	struct error err;
+	int status = options_read(argc, argv);
+
+	if (status >= 0)
+		return status;
+	if (is_test)
+		return config_test(&cfg);
+	umask(0077);
+	signals_block(&signals);
+	json_prepare();
+	crash_prepare();
+	if (!parts_init(&cfg, &err) || !parts_start(&cfg, &err)) {
+		log_error("cannot start: %s", err.message);
+		fprintf(stderr, "pgberthd: %s\n", err.message);
+		return 1;
+	}
+	log_info("started version=" PGBERTH_VERSION " root=%s workers=%d", cfg.root,
+		 cfg.workers);
+	supervisor_tell("READY=1");
+	signals_wait(&signals, &cfg);
+	supervisor_tell("STOPPING=1");
+	return parts_stop();
+}

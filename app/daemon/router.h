@@ -1,0 +1,50 @@
+/* One table says which call goes where: method, path, fields, parameters, handler. */
+#ifndef PGBERTH_DAEMON_ROUTER_H
+#define PGBERTH_DAEMON_ROUTER_H
+
+#include <stdbool.h>
+
+#include "daemon/auth.h"
+#include "daemon/http.h"
+#include "model/spec.h"
+#include "store/store.h"
+
+/* A call on its way through its handler. */
+struct call {
+	struct request *req;
+	struct response *res;
+	struct caller caller;
+	char storage_dir[NAME_SIZE]; /* from the path; "" where it has none */
+	char trash_id[TRASH_ID_SIZE];
+	json_t *query;	  /* object of strings; owned by the router */
+	struct spec spec; /* from the body; owned by the router */
+};
+
+struct route {
+	const char *method;
+	const char *path; /* segments; {storage_dir} and {trash_id} stand for such */
+	enum token_scope scope; /* that the call needs */
+	bool (*handler)(struct call *call, struct error *err);
+	const struct field
+		*fields; /* that the body may hold; NULL: the call has no body */
+	enum route_flag {
+		BODY = 1 << 0,	 /* is required */
+		SLOW = 1 << 1,	 /* may wait for the engine: counts against the budget */
+		ALWAYS = 1 << 2, /* is served before the records are read */
+		OPEN = 1 << 3,	 /* where tokens are configured, it needs none */
+	} flags;
+	const char *params; /* names of query parameters, each between two spaces */
+};
+
+/* The route of a call by method and path, which it takes apart. Errors: ERR_NOT_FOUND, ERR_METHOD (ret_allow filled). */
+const struct route *route_find(struct call *call, char *ret_allow, size_t allow_size,
+			       struct error *err);
+
+/* Errors: ERR_FORBIDDEN, a token of less scope; ERR_NOT_FOUND, as if what the path names
+ * were not there, when it is not the caller's. */
+bool route_allows(const struct route *route, const struct call *call, struct error *err);
+
+/* Reads query and body of the call by its route's tables, then runs its handler. */
+bool route_run(const struct route *route, struct call *call, struct error *err);
+
+#endif

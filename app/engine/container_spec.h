@@ -1,0 +1,19 @@
+/* The container of an instance as the engine's create call wants it: the hardening. */
+#ifndef PGBERTH_ENGINE_CONTAINER_SPEC_H
+#define PGBERTH_ENGINE_CONTAINER_SPEC_H
+
+#include <jansson.h>
+
+#include "engine/engine.h"
+
+/* Every container of ours is named by it and the storage_dir: a second one is refused. */
+#define CONTAINER_PREFIX "pgberth-"
+
+/* Reads the seccomp profile. Main thread. */
+bool engine_spec_init(const struct config *cfg, struct error *err);
+
+/* New references; NULL without memory. */
+json_t *engine_spec_to_json(const struct container_spec *spec);
+json_t *engine_spec_limits(const struct record *record);
+
+#endif

@@ -1,0 +1,475 @@
+/* Engine API calls. */
+#include "engine/engine.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/deadline.h"
+#include "base/scope.h"
+#include "engine/container_spec.h"
+#include "engine/http.h"
+#include "engine/network.h"
+#include "engine/parts.h"
+#include "engine/read.h"
+
+#define PING_MS 3000
+#define NAME_WAIT_MS 10000
+#define NAME_PAUSE_MS 100
+#define REMOVAL_WAIT_MS 10000
+
+static const struct config *config;
+static pthread_mutex_t version_lock = PTHREAD_MUTEX_INITIALIZER;
+static char version_prefix[16] = "/v1.41"; /* held under version_lock */
+
+const char *engine_api_prefix(void)
+{
+	static _Thread_local char prefix[sizeof(version_prefix)];
+
+	pthread_mutex_lock(&version_lock);
+	memcpy(prefix, version_prefix, sizeof(prefix));
+	pthread_mutex_unlock(&version_lock);
+	return prefix;
+}
+
+static const char *message_of(const json_t *json)
+{
+	const char *message = json_string_value(json_object_get(json, "message"));
+
+	return message ? message : "no reason given";
+}
+
+static bool no_sense(struct error *err, const char *what)
+{
+	return fail(err, ERR_ENGINE, "the engine's answer makes no sense: %s", what);
+}
+
+/* The reply's JSON, NULL when there is none; new reference. */
+static json_t *reply_json(const struct engine_reply *reply)
+{
+	return json_loadb(buf_text(&reply->body), reply->body.length, 0, NULL);
+}
+
+bool engine_call(const char *method, long timeout_ms, const json_t *body, int *ret_status,
+		 json_t **ret_json, struct error *err, const char *fmt, ...)
+{
+	AUTO_REPLY reply = { 0 };
+	char path[480];
+	size_t used;
+	va_list ap;
+
+	used = (size_t)snprintf(path, sizeof(path), "%s", engine_api_prefix());
+	va_start(ap, fmt);
+	vsnprintf(path + used, sizeof(path) - used, fmt, ap);
+	va_end(ap);
+	if (!engine_http(method, path, body, timeout_ms, &reply, err))
+		return false;
+	*ret_status = reply.status;
+	*ret_json = reply_json(&reply);
+	return true;
+}
+
+bool engine_refused(struct error *err, const char *what, int status, const json_t *json)
+{
+	/* The last three: of addresses, of bridges' subnets, of a bridge's 1,023 ports. */
+	static const char *const full[] = { "no space left on device",
+					    "no available IPv4 addresses",
+					    "non-overlapping IPv4 address pool",
+					    "exchange full" };
+	enum error_code code = ERR_ENGINE;
+
+	for (size_t i = 0; i < COUNT_OF(full); i++)
+		if (strstr(message_of(json), full[i]))
+			code = ERR_NO_SPACE;
+	return fail(err, code, "the engine cannot %s: %s (status %d)", what,
+		    message_of(json), status);
+}
+
+/* The engine's own word for it: a proxy's 404, say, proves nothing. */
+static bool is_absent(int status, const json_t *json)
+{
+	return status == 404 && strstr(message_of(json), "No such container");
+}
+
+/* Newest API version that the tests have run against. */
+#define API_MINOR_NEWEST 41
+#define API_MINOR_OLDEST 41
+
+static bool version_agree(struct error *err)
+{
+	AUTO_REPLY reply = { 0 };
+	int major = 0, minor = 0;
+
+	if (!engine_http("GET", "/_ping", NULL, QUICK_MS, &reply, err))
+		return false;
+	if (sscanf(reply.api_version, "%d.%d", &major, &minor) != 2 || major != 1 ||
+	    minor < API_MINOR_OLDEST)
+		return fail(err, ERR_ENGINE, "the engine's API %s is older than 1.%d",
+			    reply.api_version, API_MINOR_OLDEST);
+	if (minor > API_MINOR_NEWEST)
+		minor = API_MINOR_NEWEST;
+	pthread_mutex_lock(&version_lock);
+	snprintf(version_prefix, sizeof(version_prefix), "/v1.%d", minor);
+	pthread_mutex_unlock(&version_lock);
+	return true;
+}
+
+bool engine_ping(struct error *err)
+{
+	AUTO_REPLY reply = { 0 };
+
+	if (!engine_http("GET", "/_ping", NULL, PING_MS, &reply, err))
+		return false;
+	return reply.status == 200 ||
+	       fail(err, ERR_ENGINE, "the engine is not well (status %d)", reply.status);
+}
+
+bool engine_init(const struct config *cfg, struct error *err)
+{
+	config = cfg;
+	engine_read_init(cfg);
+	engine_network_init(cfg);
+	return engine_http_init(cfg->engine_socket, err) && engine_spec_init(cfg, err);
+}
+
+bool engine_connect(struct error *err)
+{
+	return version_agree(err) && engine_network_ensure(err);
+}
+
+/* {"label": ["pgberth.root=…"]}, percent-encoded for a query, with another label if
+ * storage_dir is not "". Caller frees. */
+static char *filters_encoded(const char *storage_dir)
+{
+	json_auto_t *filters =
+		json_pack("{s:[s+]}", "label", "pgberth.root=", config->root);
+	AUTO_BUF text = { 0 };
+
+	if (*storage_dir && json_array_append_new(json_object_get(filters, "label"),
+						  json_sprintf("pgberth.storage_dir=%s",
+							       storage_dir)) != 0)
+		return NULL;
+	return buf_json(&text, filters, JSON_COMPACT)
+		       ? engine_http_escape(buf_text(&text))
+		       : NULL;
+}
+
+static bool list_labelled(const char *storage_dir, struct container **ret,
+			  size_t *ret_count, struct error *err)
+{
+	AUTO_FREE char *filters = filters_encoded(storage_dir);
+	AUTO_FREE struct container *list = NULL;
+	json_auto_t *json = NULL;
+	int status;
+
+	if (!filters)
+		return fail(err, ERR_INTERNAL, "out of memory");
+	if (!engine_call("GET", QUICK_MS, NULL, &status, &json, err,
+			 "/containers/json?all=1&filters=%s", filters))
+		return false;
+	if (status != 200 || !json_is_array(json))
+		return engine_refused(err, "list containers", status, json);
+	list = calloc(json_array_size(json) + 1, sizeof(*list));
+	if (!list)
+		return fail(err, ERR_INTERNAL, "out of memory");
+	for (size_t i = 0; i < json_array_size(json); i++)
+		if (!container_from_list(&list[i], json_array_get(json, i)))
+			return no_sense(err, "the list of containers");
+	*ret_count = json_array_size(json);
+	*ret = take(&list);
+	return true;
+}
+
+static bool inspect_one(const char *id_or_name, struct container *ret, struct error *err)
+{
+	json_auto_t *json = NULL;
+	int status;
+
+	if (!engine_call("GET", QUICK_MS, NULL, &status, &json, err,
+			 "/containers/%s/json", id_or_name))
+		return false;
+	*ret = (struct container){ .exists = false };
+	if (is_absent(status, json))
+		return true;
+	if (status != 200)
+		return engine_refused(err, "show the container", status, json);
+	return container_from_inspect(ret, json) ||
+	       no_sense(err, "what it says of a container");
+}
+
+/* The one to deal with: what runs rather than not, what has its name rather than not. */
+static const struct container *list_choose(const struct container *list, size_t count)
+{
+	const struct container *best = &list[0];
+
+	for (size_t i = 1; i < count; i++)
+		if (list[i].is_running * 2 + list[i].is_named >
+		    best->is_running * 2 + best->is_named)
+			best = &list[i];
+	return best;
+}
+
+/* By labels first: somebody may have renamed it. */
+bool engine_inspect(const char *storage_dir, struct container *ret, struct error *err)
+{
+	char name[sizeof(CONTAINER_PREFIX) + NAME_SIZE];
+	AUTO_FREE struct container *list = NULL;
+	size_t count = 0;
+
+	if (!list_labelled(storage_dir, &list, &count, err))
+		return false;
+	snprintf(name, sizeof(name), CONTAINER_PREFIX "%s", storage_dir);
+	if (!inspect_one(count > 0 ? list_choose(list, count)->id : name, ret, err))
+		return false;
+	ret->is_ours = ret->is_ours && strcmp(ret->storage_dir, storage_dir) == 0;
+	ret->others = count > 1 ? (int)count - 1 : 0;
+	return true;
+}
+
+bool engine_knows(const char *id, bool *ret, struct error *err)
+{
+	struct container container;
+
+	if (!inspect_one(id, &container, err))
+		return false;
+	*ret = container.exists;
+	return true;
+}
+
+bool engine_remove_others(const char *storage_dir, const char *id, struct error *err)
+{
+	AUTO_FREE struct container *list = NULL;
+	size_t count = 0;
+
+	if (!list_labelled(storage_dir, &list, &count, err))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(list[i].id, id) != 0 && !engine_remove(list[i].id, err))
+			return false;
+	return true;
+}
+
+bool engine_list(struct container **ret, size_t *ret_count, struct error *err)
+{
+	return list_labelled("", ret, ret_count, err);
+}
+
+static bool create_refused(const struct container_spec *spec, int status,
+			   const json_t *json, struct error *err)
+{
+	if (status == 404 && strstr(message_of(json), "mage"))
+		return fail(err, ERR_IMAGE_MISSING,
+			    "the engine has no image for PostgreSQL %d; run make up",
+			    spec->record->version);
+	return engine_refused(err, "create the container", status, json);
+}
+
+/*
+ * A name that is taken: by a stranger, which only an inspection tells, or for a moment
+ * longer by a container of ours that the engine is still making or removing.
+ */
+static bool name_wait(const char *storage_dir, long long deadline_ms, struct error *err)
+{
+	struct container container;
+
+	if (!engine_inspect(storage_dir, &container, err))
+		return false;
+	if (container.exists && !container.is_ours)
+		return fail(err, ERR_FOREIGN_DATA,
+			    "a container named " CONTAINER_PREFIX
+			    "%s that is not of this pgberth stands in the way",
+			    storage_dir);
+	if (deadline_passed(deadline_ms))
+		return fail(err, ERR_ENGINE,
+			    "the engine still keeps the name " CONTAINER_PREFIX "%s",
+			    storage_dir);
+	if (container.exists && !engine_remove(container.id, err))
+		return false;
+	sleep_ms(NAME_PAUSE_MS);
+	return true;
+}
+
+static bool create_once(const struct container_spec *spec, const json_t *body,
+			int *ret_status, char ret_id[CONTAINER_ID_SIZE],
+			struct error *err)
+{
+	json_auto_t *json = NULL;
+
+	if (!engine_call("POST", SLOW_MS, body, ret_status, &json, err,
+			 "/containers/create?name=" CONTAINER_PREFIX "%s",
+			 spec->record->storage_dir))
+		return false;
+	if (*ret_status != 201 || strlen(string_at(json, "Id")) != CONTAINER_ID_SIZE - 1)
+		return create_refused(spec, *ret_status, json, err);
+	memcpy(ret_id, string_at(json, "Id"), CONTAINER_ID_SIZE);
+	return true;
+}
+
+bool engine_create(const struct container_spec *spec, char ret_id[CONTAINER_ID_SIZE],
+		   struct error *err)
+{
+	json_auto_t *body = engine_spec_to_json(spec);
+	long long deadline_ms = deadline_in_ms(NAME_WAIT_MS);
+	int status;
+
+	if (!body)
+		return fail(err, ERR_INTERNAL, "out of memory");
+	if (!spec->isolated_passwd && !engine_network_require(err))
+		return false;
+	for (;;) {
+		status = 0;
+		if (create_once(spec, body, &status, ret_id, err))
+			return true;
+		if (status != 409 ||
+		    !name_wait(spec->record->storage_dir, deadline_ms, err))
+			return false;
+	}
+}
+
+/*
+ * Both texts of a clash come with status 500 (Docker 20.10): another container has the
+ * port, or a process of the host. An engine that was restarted while a container ended
+ * keeps that one's port to itself, until it is restarted again.
+ */
+static bool start_refused(int status, const json_t *json, struct error *err)
+{
+	const char *message = message_of(json);
+
+	if (strstr(message, "port is already allocated"))
+		return fail_at(err, ERR_PORT_IN_USE, "port",
+			       "the port is held by another container, or kept by the "
+			       "engine after its restart (restart it again)");
+	if (strstr(message, "address already in use"))
+		return fail_at(err, ERR_PORT_IN_USE, "port",
+			       "the port is held by a process of the host");
+	return engine_refused(err, "start the container", status, json);
+}
+
+static bool start_once(const char *id, int *ret_status, json_t **ret_json,
+		       struct error *err)
+{
+	return engine_call("POST", SLOW_MS, NULL, ret_status, ret_json, err,
+			   "/containers/%s/start", id);
+}
+
+/* A network that somebody removed is found missing here only: made again, it will do. */
+bool engine_start(const char *id, struct error *err)
+{
+	json_auto_t *json = NULL;
+	int status;
+
+	if (!start_once(id, &status, &json, err))
+		return false;
+	if (status == 404 && strstr(message_of(json), "network")) {
+		json_decref(json);
+		json = NULL;
+		if (!engine_network_ensure(err) || !start_once(id, &status, &json, err))
+			return false;
+	}
+	return status == 204 || status == 304 || start_refused(status, json, err);
+}
+
+bool engine_stop(const char *id, struct error *err)
+{
+	json_auto_t *json = NULL;
+	int status;
+
+	if (!engine_call("POST", (config->stop_timeout_s + 30) * 1000L, NULL, &status,
+			 &json, err, "/containers/%s/stop?t=%d", id,
+			 config->stop_timeout_s))
+		return false;
+	if (status == 204 || status == 304 || is_absent(status, json))
+		return true;
+	return engine_refused(err, "stop the container", status, json);
+}
+
+/* A removal that somebody else began, an earlier pgberthd say, ends some time later. */
+static bool removal_wait(const char *id, struct error *err)
+{
+	long long deadline = deadline_in_ms(REMOVAL_WAIT_MS);
+	struct container container;
+
+	while (inspect_one(id, &container, err)) {
+		if (!container.exists)
+			return true;
+		if (deadline_passed(deadline))
+			return fail(err, ERR_ENGINE,
+				    "the engine is still removing the container");
+		sleep_ms(NAME_PAUSE_MS);
+	}
+	return false;
+}
+
+bool engine_remove(const char *id, struct error *err)
+{
+	json_auto_t *json = NULL;
+	int status;
+
+	if (!engine_call("DELETE", SLOW_MS, NULL, &status, &json, err,
+			 "/containers/%s?force=1&v=1", id))
+		return false;
+	if (status == 204 || is_absent(status, json))
+		return true;
+	if (status == 409 && strstr(message_of(json), "already in progress"))
+		return removal_wait(id, err);
+	return engine_refused(err, "remove the container", status, json);
+}
+
+bool engine_update(const char *id, const struct record *record, struct error *err)
+{
+	json_auto_t *body = engine_spec_limits(record);
+	json_auto_t *json = NULL;
+	int status;
+
+	if (!body)
+		return fail(err, ERR_INTERNAL, "out of memory");
+	if (!engine_call("POST", QUICK_MS, body, &status, &json, err,
+			 "/containers/%s/update", id))
+		return false;
+	return status == 200 || engine_refused(err, "change the limits", status, json);
+}
+
+bool engine_wait(const char *id, int timeout_ms, int *ret_exit_code, struct error *err)
+{
+	json_auto_t *json = NULL;
+	int status;
+
+	if (!engine_call("POST", timeout_ms, NULL, &status, &json, err,
+			 "/containers/%s/wait", id))
+		return false;
+	if (status != 200)
+		return engine_refused(err, "wait for the container", status, json);
+	if (!json_is_integer(json_object_get(json, "StatusCode")))
+		return no_sense(err, "how the container ended");
+	*ret_exit_code = (int)json_integer_value(json_object_get(json, "StatusCode"));
+	return true;
+}
+
+bool engine_logs(const char *id, int tail, struct buf *log, struct error *err)
+{
+	AUTO_REPLY reply = { 0 };
+	char path[200];
+
+	snprintf(path, sizeof(path), "%s/containers/%s/logs?stdout=1&stderr=1&tail=%d",
+		 engine_api_prefix(), id, tail);
+	if (!engine_http("GET", path, NULL, QUICK_MS, &reply, err))
+		return false;
+	if (reply.status != 200)
+		return fail(err, ERR_ENGINE, "the engine cannot show the log (status %d)",
+			    reply.status);
+	return frames_unpack(&reply.body, log) ||
+	       fail(err, ERR_INTERNAL, "out of memory");
+}
+
+char *engine_events_path(void)
+{
+	AUTO_FREE char *filters = filters_encoded("");
+	AUTO_BUF path = { 0 };
+
+	if (!filters || !buf_printf(&path, "http://engine%s/events?filters=%s",
+				    engine_api_prefix(), filters))
+		return NULL;
+	return strdup(path.data);
+}

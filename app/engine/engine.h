@@ -1,0 +1,109 @@
+/*
+ * Typed calls to the container engine (Docker Engine API 1.41 and later). Nothing else
+ * knows its JSON. Every call may fail with ERR_ENGINE (away, too slow, or an answer
+ * that makes no sense). Any thread.
+ */
+#ifndef PGBERTH_ENGINE_H
+#define PGBERTH_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "model/config.h"
+#include "model/record.h"
+
+#define CONTAINER_ID_SIZE 65
+
+/* What is: a container as the engine sees it. */
+struct container {
+	bool exists;
+	bool is_named; /* as pgberth named it: of a list only */
+	bool is_ours;  /* it carries this pgberth's labels for this instance */
+	char id[CONTAINER_ID_SIZE];
+	char storage_dir[NAME_SIZE];
+	bool is_created; /* and never started, as far as the engine is: of an inspect only */
+	bool is_running; /* and neither paused nor between two tries to start */
+	bool is_paused;
+	bool is_restarting;
+	bool oom_killed;
+	int exit_code;
+	int others;	 /* further containers that carry the same labels */
+	int restarts;	 /* by its restart policy, since it was made */
+	char error[256]; /* why the engine could not start it; "" */
+	int port;	 /* on the host that it publishes, 0: none */
+	int memory_mb;
+	double cpus;
+};
+
+/* What to make. Strings are borrowed for the call. */
+struct container_spec {
+	const struct record *record;
+	const char *image_id;
+	const char *pg_dir;	 /* host path mounted on /pg */
+	const char *conf_dir;	 /* host path mounted read-only on /etc/pgberth */
+	const char *const *argv; /* the command, NULL-ended */
+	/* For single-user repair: no network, no port, no restart, and a file mounted on
+	 * /etc/passwd, since that mode wants a name for its uid. NULL: not isolated. */
+	const char *isolated_passwd;
+};
+
+/* Main thread, once; cfg is borrowed for ever. Reads the seccomp profile. */
+bool engine_init(const struct config *cfg, struct error *err);
+
+/* Agrees on an API version with the engine and makes the tenants' network if missing. */
+bool engine_connect(struct error *err);
+
+/* Whether the engine answers at all, within a few seconds. */
+bool engine_ping(struct error *err);
+
+/* "/v1.41"-like prefix that was agreed on. */
+const char *engine_api_prefix(void);
+
+/* The container of an instance; exists = false is an answer, not an error. */
+bool engine_inspect(const char *storage_dir, struct container *ret, struct error *err);
+
+/* Whether it has a container with this id, of whomever. */
+bool engine_knows(const char *id, bool *ret, struct error *err);
+
+/* Removes those of an instance's containers that are not this one. */
+bool engine_remove_others(const char *storage_dir, const char *id, struct error *err);
+
+/* All of this pgberth's containers, running or not, in *ret (array of *ret_count, to be
+ * freed). Of each: storage_dir, id, is_running, port. */
+bool engine_list(struct container **ret, size_t *ret_count, struct error *err);
+
+/* Makes the container and gives its id. Errors: ERR_FOREIGN_DATA when a container that
+ * is not ours has its name, ERR_IMAGE_MISSING. */
+bool engine_create(const struct container_spec *spec, char ret_id[CONTAINER_ID_SIZE],
+		   struct error *err);
+
+/* Errors: ERR_PORT_IN_USE (field port). The container stays, whatever happens. */
+bool engine_start(const char *id, struct error *err);
+
+/* SIGINT (PostgreSQL's fast shutdown), after the stop timeout SIGKILL. A stopped or
+ * missing container is fine. */
+bool engine_stop(const char *id, struct error *err);
+
+/* Kills if need be. A missing container is fine. */
+bool engine_remove(const char *id, struct error *err);
+
+/* New limits for a running container. */
+bool engine_update(const char *id, const struct record *record, struct error *err);
+
+/* Waits for its end; ret_exit_code is the command's. */
+bool engine_wait(const char *id, int timeout_ms, int *ret_exit_code, struct error *err);
+
+/* Appends the last `tail` lines of what the container said on stdout and stderr. */
+bool engine_logs(const char *id, int tail, struct buf *log, struct error *err);
+
+/* The event stream's path, for containers of this pgberth. Caller frees; NULL: memory. */
+char *engine_events_path(void);
+
+/* The instance that a line of the event stream is about, "" when it is about none; and
+ * whether it says that a process was killed for want of memory. */
+void engine_event_read(const char *line, size_t length, char ret_name[NAME_SIZE],
+		       bool *ret_out_of_memory);
+
+#endif

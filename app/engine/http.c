@@ -1,0 +1,180 @@
+/* libcurl over a unix socket, one easy handle a thread. */
+#include "engine/http.h"
+
+#include <curl/curl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/scope.h"
+
+#define CONNECT_TIMEOUT_MS 5000
+#define LAST_PING_MS 1000
+#define REPLY_MAX (4 * 1024 * 1024) /* a list of some 2,500 containers */
+
+static const char *socket_of_engine;
+static _Thread_local CURL *handle;
+static _Thread_local bool is_scout;
+static atomic_bool is_given_up;
+
+bool engine_http_init(const char *socket_path, struct error *err)
+{
+	socket_of_engine = socket_path;
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return fail(err, ERR_INTERNAL, "libcurl cannot be initialised");
+	return true;
+}
+
+const char *engine_http_socket(void)
+{
+	return socket_of_engine;
+}
+
+void engine_http_thread_done(void)
+{
+	curl_easy_cleanup(handle);
+	handle = NULL;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *user)
+{
+	struct engine_reply *reply = user;
+
+	return buf_append(&reply->body, data, size * count) ? count : 0;
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *user)
+{
+	static const char name[] = "Api-Version:";
+	struct engine_reply *reply = user;
+
+	if (count > sizeof(name) && strncasecmp(data, name, sizeof(name) - 1) == 0)
+		snprintf(reply->api_version, sizeof(reply->api_version), "%.*s",
+			 (int)strspn(data + sizeof(name), "0123456789."),
+			 data + sizeof(name));
+	return size * count;
+}
+
+void engine_http_scout(void)
+{
+	is_scout = true;
+}
+
+void engine_http_give_up(bool given_up)
+{
+	atomic_store(&is_given_up, given_up);
+}
+
+/* libcurl asks about once a second; other than 0 ends the call. */
+static int on_progress(void *user, curl_off_t down_total, curl_off_t down,
+		       curl_off_t up_total, curl_off_t up)
+{
+	(void)user, (void)down_total, (void)down, (void)up_total, (void)up;
+	return !is_scout && atomic_load(&is_given_up);
+}
+
+static bool handle_ready(struct error *err)
+{
+	if (!handle)
+		handle = curl_easy_init();
+	else
+		curl_easy_reset(handle);
+	return handle || fail(err, ERR_INTERNAL, "out of memory");
+}
+
+/* False without memory: a request with half of its options could go anywhere. */
+static bool handle_set(const char *method, const char *url, const char *body,
+		       struct curl_slist *headers, long timeout_ms,
+		       struct engine_reply *reply, char *problem)
+{
+	bool ok = headers != NULL;
+
+#define SET(option, value)                                                               \
+	(ok = ok && curl_easy_setopt(handle, CURLOPT_##option, value) == CURLE_OK)
+	SET(UNIX_SOCKET_PATH, socket_of_engine);
+	SET(URL, url);
+	SET(CUSTOMREQUEST, method);
+	SET(PROXY, "");
+	SET(NOSIGNAL, 1L);
+	/* Idle connections would hold 96 descriptors and go stale with the engine. */
+	SET(FORBID_REUSE, 1L);
+	SET(CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
+	SET(TIMEOUT_MS, timeout_ms);
+	SET(HTTPHEADER, headers);
+	SET(WRITEFUNCTION, on_body);
+	SET(WRITEDATA, reply);
+	SET(HEADERFUNCTION, on_header);
+	SET(HEADERDATA, reply);
+	SET(ERRORBUFFER, problem);
+	SET(XFERINFOFUNCTION, on_progress);
+	SET(NOPROGRESS, 0L);
+	if (strcmp(method, "POST") == 0)
+		SET(POSTFIELDS, body);
+#undef SET
+	return ok;
+}
+
+/* Before a call is refused because the engine is given up: is it still silent? */
+static bool is_back(void)
+{
+	AUTO_REPLY reply = { 0 };
+	struct error ignored;
+	bool back;
+
+	is_scout = true;
+	back = engine_http("GET", "/_ping", NULL, LAST_PING_MS, &reply, &ignored);
+	is_scout = false;
+	if (back)
+		engine_http_give_up(false);
+	return back;
+}
+
+bool engine_http(const char *method, const char *path, const json_t *body,
+		 long timeout_ms, struct engine_reply *ret_reply, struct error *err)
+{
+	AUTO_BUF text = { 0 };
+	char problem[CURL_ERROR_SIZE] = "";
+	struct curl_slist *headers;
+	CURLcode code;
+	char url[512];
+	long status = 0;
+
+	*ret_reply = (struct engine_reply){ .body.max = REPLY_MAX };
+	if (!is_scout && atomic_load(&is_given_up) && !is_back())
+		return fail(err, ERR_ENGINE, "the container engine is silent");
+	if (!handle_ready(err) || (body && !buf_json(&text, body, JSON_COMPACT)))
+		return fail(err, ERR_INTERNAL, "out of memory");
+	snprintf(url, sizeof(url), "http://engine%s", path);
+	headers = curl_slist_append(NULL, "Content-Type: application/json");
+	code = CURLE_OUT_OF_MEMORY;
+	if (handle_set(method, url, buf_text(&text), headers, timeout_ms, ret_reply,
+		       problem))
+		code = curl_easy_perform(handle);
+	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, NULL);
+	curl_slist_free_all(headers);
+	if (code == CURLE_ABORTED_BY_CALLBACK)
+		return fail(err, ERR_ENGINE, "the container engine is silent");
+	if (code == CURLE_OUT_OF_MEMORY)
+		return fail(err, ERR_INTERNAL, "out of memory");
+	if (code != CURLE_OK)
+		return fail(err, ERR_ENGINE, "the container engine does not answer: %s",
+			    problem[0] ? problem : curl_easy_strerror(code));
+	ret_reply->status = (int)status;
+	return true;
+}
+
+void engine_reply_done(struct engine_reply *reply)
+{
+	buf_done(&reply->body);
+}
+
+char *engine_http_escape(const char *value)
+{
+	char *escaped = curl_easy_escape(NULL, value, 0);
+	char *copy = escaped ? strdup(escaped) : NULL;
+
+	curl_free(escaped);
+	return copy;
+}

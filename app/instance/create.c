@@ -1,0 +1,215 @@
+/* The create call: anew, or again. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/kill_point.h"
+#include "base/scope.h"
+#include "instance/hba.h"
+#include "instance/instance.h"
+#include "instance/parts.h"
+#include "instance/port_claim.h"
+#include "instance/reconcile.h"
+#include "pg/conf.h"
+#include "pg/pg.h"
+#include "store/space_guard.h"
+#include "store/spares.h"
+#include "store/store.h"
+
+static const struct config *config;
+
+void instance_init(const struct config *cfg)
+{
+	config = cfg;
+}
+
+static void timestamp(char *text, size_t size)
+{
+	time_t now = time(NULL);
+	struct tm utc;
+
+	gmtime_r(&now, &utc);
+	strftime(text, size, "%Y-%m-%dT%H:%M:%SZ", &utc);
+}
+
+static bool record_new(struct record *ret, const struct spec *spec, struct error *err)
+{
+	*ret = (struct record){
+		.wanted = WANTED_RUNNING,
+		.version =
+			spec->given & GIVEN_VERSION ? spec->version : config->version[0],
+		.memory_mb = 512 < config->host_memory_mb ? 512 : config->host_memory_mb,
+		.cpus = 1,
+		.disk_mb = config->disk_mb,
+		.allow = networks_everybody(),
+		.labels = json_object(),
+	};
+	memcpy(ret->storage_dir, spec->storage_dir, sizeof(ret->storage_dir));
+	memcpy(ret->owner, spec->owner, sizeof(ret->owner));
+	timestamp(ret->created_at, sizeof(ret->created_at));
+	instance_apply(ret, spec);
+	return ret->labels || fail(err, ERR_INTERNAL, "out of memory");
+}
+
+/* Directory, uid and, where a spare is at hand, the data (*ret_filled). */
+static bool storage_take(struct record *record, bool *ret_filled, struct error *err)
+{
+	struct template template;
+	struct spare spare;
+	struct networks clients;
+	AUTO_CONF conf = { 0 };
+	bool spared;
+
+	if ((record->disk_mb && !store_disk_can(err)) || !space_guard_has_room(err) ||
+	    !hba_clients(record, &clients, err) ||
+	    !store_template(record->version, &template, err))
+		return false;
+	spared = !record->disk_mb && store_spare_take(record->version, &template, &spare);
+	if (!spared && !store_uid_take(&record->uid, err))
+		return false;
+	if (spared)
+		record->uid = spare.uid;
+	spares_poke();
+	*ret_filled = spared;
+	if (conf_make(&conf, config, record, &clients, err) &&
+	    store_take(record, conf.files, spared ? &spare : NULL, err))
+		return true;
+	store_uid_release(record->uid);
+	return false;
+}
+
+static bool create_new(struct view *view, const struct spec *spec, struct error *err)
+{
+	struct record *record = &view->record;
+	struct bringing bringing = { .view = view, .is_ready = true };
+	char verifier[VERIFIER_SIZE];
+	bool filled;
+
+	/* What the engine cannot do is refused before there is anything to undo. */
+	if (!engine_ping(err))
+		return false;
+	bringing.work.start.is_new = true;
+	bringing.work.start.verifier = verifier;
+	bringing.work.start.password = spec->admin_password;
+	if (!record_new(record, spec, err) ||
+	    !pg_verifier(spec->admin_password, verifier, err) ||
+	    !port_claim_get(&bringing.claim, record, 0, err))
+		return false;
+	kill_point("create.claimed");
+	/* First of all: what the index does not know would not be undone. */
+	if (!instance_show(view, STARTING, err) || !storage_take(record, &filled, err)) {
+		index_drop(record->storage_dir);
+		port_claim_undo(&bringing.claim, record->storage_dir);
+		return false;
+	}
+	kill_point("create.stored");
+	bringing.work.start.is_empty = !filled;
+	if (instance_bring_up(&bringing, err))
+		return true;
+	instance_create_undo(view);
+	return false;
+}
+
+static const char *field_that_differs(const struct record *record,
+				      const struct spec *spec)
+{
+	if ((spec->given & GIVEN_VERSION) && spec->version != record->version)
+		return "version";
+	if ((spec->given & GIVEN_PORT) && spec->port != record->port)
+		return "port";
+	if ((spec->given & GIVEN_MEMORY) && spec->memory_mb != record->memory_mb)
+		return "memory_mb";
+	if ((spec->given & GIVEN_CPUS) && spec->cpus != record->cpus)
+		return "cpus";
+	if ((spec->given & GIVEN_DISK) && spec->disk_mb != record->disk_mb)
+		return "disk_mb";
+	if ((spec->given & GIVEN_LABELS) && !json_equal(spec->labels, record->labels))
+		return "labels";
+	if ((spec->given & GIVEN_ALLOW) && !networks_equal(&spec->allow, &record->allow))
+		return "allow";
+	if ((spec->given & GIVEN_TLS) && spec->tls != record->tls)
+		return "tls";
+	return NULL;
+}
+
+/* A server that runs: the same answer to the same request, else what differs. */
+static bool create_same(struct view *view, const struct spec *spec, struct error *err)
+{
+	struct record *record = &view->record;
+	const char *field = field_that_differs(record, spec);
+	struct start start = { .record = record, .password = spec->admin_password };
+	struct error why;
+	bool renews = spec->given & (GIVEN_EXPIRES | GIVEN_PURGE);
+
+	if (field)
+		return instance_differs(record, field, err);
+	if (!bring_up_prove(&start, &why)) {
+		if (why.code != ERR_SERVER) {
+			*err = why;
+			return false;
+		}
+		return fail_at(err, ERR_ALREADY_EXISTS, "admin_password",
+			       "%s runs, and this password does not log in: %s",
+			       record->storage_dir, why.message);
+	}
+	if (view->state == RUNNING && !renews)
+		return true;
+	instance_apply(record, spec);
+	record_want(record, WANTED_RUNNING);
+	record->outside_since_ms = 0;
+	record->reason[0] = '\0';
+	return store_save(record, err) && instance_show(view, RUNNING, err);
+}
+
+static bool directory_is_there(const struct view *view, struct error *err)
+{
+	return store_exists(view->record.storage_dir) ||
+	       fail_at(err, ERR_FOREIGN_DATA, "storage_dir",
+		       "the directory of %s is gone; bring it back, or DELETE %s first",
+		       view->record.storage_dir, view->record.storage_dir);
+}
+
+static bool create_again(struct view *view, const struct spec *spec, struct error *err)
+{
+	struct bringing bringing = { .view = view };
+	struct container container;
+	char verifier[VERIFIER_SIZE];
+	AUTO_VIEW was = view_copy(view);
+
+	if (!instance_is_sound(view, err) || !directory_is_there(view, err) ||
+	    !engine_inspect(view->record.storage_dir, &container, err))
+		return false;
+	if (container.is_ours && container.is_running &&
+	    container.port == view->record.port)
+		return create_same(view, spec, err);
+	if ((spec->given & GIVEN_VERSION) && spec->version != view->record.version)
+		return instance_differs(&view->record, "version", err);
+	if (!instance_can_grow(&view->record, spec, err))
+		return false;
+	if (!pg_verifier(spec->admin_password, verifier, err))
+		return false;
+	instance_apply(&view->record, spec);
+	bringing.work.start.verifier = verifier;
+	bringing.work.start.password = spec->admin_password;
+	return instance_bring_back(&bringing, &was, err);
+}
+
+bool instance_create(const struct spec *spec, struct view *ret, struct error *err)
+{
+	AUTO_LOCK *lock = lock_get(spec->storage_dir, INSTANCE_LOCK_WAIT_MS, err);
+	AUTO_VIEW view = { 0 };
+	bool ok;
+
+	if (!lock)
+		return false;
+	ok = index_get(spec->storage_dir, &view);
+	if (ok && instance_is_refused(&view)) {
+		if (!instance_undo_refused(&view, err))
+			return false;
+		view_done(&view);
+		view = (struct view){ 0 };
+		ok = false;
+	}
+	ok = ok ? create_again(&view, spec, err) : create_new(&view, spec, err);
+	return ok && instance_give(ret, &view);
+}

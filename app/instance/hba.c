@@ -1,0 +1,162 @@
+/* pg_hba.conf, and the host's certificate, before a server starts and while it runs. */
+#include "instance/hba.h"
+
+#include <string.h>
+
+#include "base/deadline.h"
+#include "base/kill_point.h"
+#include "base/scope.h"
+#include "engine/network.h"
+#include "pg/certificate_host.h"
+#include "pg/conf.h"
+#include "pg/role.h"
+#include "store/store.h"
+
+static const struct config *config;
+
+void hba_init(const struct config *cfg)
+{
+	config = cfg;
+}
+
+/*
+ * Servers see clients on the host, pgberthd among them, as the gateway of their network;
+ * with the engine's userland proxy, who connects to an address of the host's that is not
+ * loopback is seen as that address.
+ */
+bool hba_clients(const struct record *record, struct networks *ret, struct error *err)
+{
+	const char *address = config->publish_address;
+	char gateway[INET_ADDRSTRLEN];
+
+	*ret = record->allow;
+	if (networks_is_everybody(ret))
+		return true;
+	if (!engine_network_gateway(gateway, err))
+		return false;
+	networks_also(ret, gateway);
+	if (!config_is_loopback(address) && strcmp(address, "0.0.0.0") != 0)
+		networks_also(ret, address);
+	return true;
+}
+
+/* Writes a file of conf/ if it is another one; *changed becomes true then. */
+static bool conf_set(const struct record *record, const char *name, const char *content,
+		     bool *changed, struct error *err)
+{
+	struct conf_file file = { name, content };
+
+	if (store_conf_equals(record, &file))
+		return true;
+	*changed = true;
+	return store_conf_write(record, &file, err);
+}
+
+static bool hba_set(const struct record *record, enum hba hba,
+		    const struct networks *clients, struct error *err)
+{
+	AUTO_BUF text = { 0 };
+	bool changed;
+
+	if (!conf_hba(&text, hba, clients, record->tls))
+		return fail(err, ERR_INTERNAL, "out of memory");
+	return conf_set(record, CONF_HBA_NAME, buf_text(&text), &changed, err);
+}
+
+static bool hba_is(const struct record *record, enum hba hba,
+		   const struct networks *clients)
+{
+	AUTO_BUF text = { 0 };
+	struct conf_file file = { CONF_HBA_NAME, NULL };
+
+	if (!conf_hba(&text, hba, clients, record->tls))
+		return false;
+	file.content = buf_text(&text);
+	return store_conf_equals(record, &file);
+}
+
+/* The host's certificate as it is now, where servers have that. */
+static bool certificate_set(const struct record *record, bool *changed, struct error *err)
+{
+	AUTO_BUF key = { 0 };
+	AUTO_BUF certificate = { 0 };
+
+	if (!certificate_host_is_set())
+		return true;
+	if (!certificate_host_read(&key, &certificate))
+		return fail(err, ERR_INTERNAL, "out of memory");
+	return conf_set(record, CONF_KEY_NAME, buf_text(&key), changed, err) &&
+	       conf_set(record, CONF_CERTIFICATE_NAME, buf_text(&certificate), changed,
+			err);
+}
+
+bool hba_is_open(const struct record *record)
+{
+	struct error ignored;
+
+	return pg_asks_for_scram(record->port, deadline_in_ms(HBA_HEAR_TIMEOUT_MS),
+				 &ignored) == PG_OK;
+}
+
+/* A draft until the server has read it: what cuts this off, the next look finishes. */
+static enum pg_outcome hba_replace(const struct record *record,
+				   const struct networks *clients, struct error *err)
+{
+	enum pg_outcome outcome;
+
+	if (!hba_set(record, HBA_DRAFT, clients, err))
+		return PG_FAILED;
+	kill_point("admit.written");
+	outcome = role_admit(record, clients, deadline_in_ms(PROOF_TIMEOUT_MS), err);
+	kill_point("admit.read");
+	if (outcome == PG_OK && !hba_set(record, HBA_OPEN, clients, err))
+		return PG_FAILED;
+	return outcome;
+}
+
+/* A shut one has nobody connected by TCP who might have to be ended. An open file may have
+ * been written by a call that was cut off before the server read it, so the server is
+ * asked, not the file. */
+enum pg_outcome hba_open(const struct record *record, struct error *err)
+{
+	struct networks clients;
+	bool renewed = false, is_shut;
+
+	if (!hba_clients(record, &clients, err) ||
+	    !certificate_set(record, &renewed, err))
+		return PG_FAILED;
+	is_shut = hba_is(record, HBA_SOCKET_ONLY, &clients);
+	if (!is_shut && (renewed || !hba_is(record, HBA_OPEN, &clients)))
+		return hba_replace(record, &clients, err);
+	if (is_shut && !hba_set(record, HBA_OPEN, &clients, err))
+		return PG_FAILED;
+	kill_point("prove.written");
+	if (!is_shut && hba_is_open(record))
+		return PG_OK;
+	return role_reload(record, deadline_in_ms(PROOF_TIMEOUT_MS), err);
+}
+
+bool hba_change(const struct record *record, bool runs, struct error *err)
+{
+	struct networks clients;
+
+	if (runs)
+		return hba_open(record, err) == PG_OK ||
+		       fail_because(err, "who may connect stays as it was");
+	return hba_clients(record, &clients, err) &&
+	       hba_set(record, HBA_DRAFT, &clients, err);
+}
+
+bool hba_prepare(const struct record *record, bool is_shut, struct error *err)
+{
+	struct networks clients;
+	bool changed;
+
+	if (!certificate_host_is_set()) {
+		store_conf_remove(record, CONF_KEY_NAME);
+		store_conf_remove(record, CONF_CERTIFICATE_NAME);
+	}
+	return certificate_set(record, &changed, err) &&
+	       hba_clients(record, &clients, err) &&
+	       hba_set(record, is_shut ? HBA_SOCKET_ONLY : HBA_OPEN, &clients, err);
+}

@@ -1,0 +1,139 @@
+/* All records, at start. */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/deadline.h"
+#include "base/log.h"
+#include "base/scope.h"
+#include "engine/engine.h"
+#include "instance/index.h"
+#include "instance/instance.h"
+#include "instance/parts.h"
+#include "instance/port_claim.h"
+#include "instance/ports.h"
+#include "pg/pg.h"
+#include "store/store.h"
+
+#define LOOK_MS 200   /* at one server's port */
+#define LOOKS_MS 3000 /* at all of them */
+
+static atomic_bool is_loaded;
+
+static void load_one(struct record *record, void *user)
+{
+	static const enum state states[] = {
+		[WANTED_RUNNING] = STARTING,
+		[WANTED_STOPPED] = STOPPED,
+		[WANTED_STORED] = STORED,
+	};
+	struct view view = { .record = *record, .state = states[record->wanted] };
+	bool *ok = user;
+
+	if (!record->acknowledged)
+		view.state = STOPPING;
+	*ok = index_put(&view) && *ok;
+}
+
+static bool load_claim(struct view *view)
+{
+	struct record *record = &view->record;
+	char holder[NAME_SIZE], shown[NAME_SIZE];
+
+	if (!record->port || ports_claim(record->port, record->storage_dir, holder))
+		return true;
+	log_warn("port lost name=%s port=%d holder=%s", record->storage_dir, record->port,
+		 holder);
+	port_claim_holder(shown, holder, record);
+	snprintf(record->reason, sizeof(record->reason), "its port %d is held by %s",
+		 record->port, shown);
+	record->port = 0;
+	return index_put(view);
+}
+
+static bool name_add(const struct view *view, void *user)
+{
+	return names_add(user, view->record.storage_dir);
+}
+
+/* Of two records with one port, the one whose server should run keeps it: the other was
+ * about to lose it when pgberthd ended. */
+static bool ports_load(void)
+{
+	AUTO_NAMES names = { 0 };
+	bool ok = true;
+
+	index_walk("", name_add, &names);
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < names.count; i++) {
+			AUTO_VIEW view = { 0 };
+
+			if (index_get(names.list[i], &view) &&
+			    (view.record.wanted == WANTED_RUNNING) == (pass == 0))
+				ok = load_claim(&view) && ok;
+		}
+	}
+	return ok;
+}
+
+static void load_broken(const char *name, const char *why, void *user)
+{
+	bool *ok = user;
+
+	*ok = instance_show_foreign(name, why) && *ok;
+	log_error("not served, and left as it is name=%s error=%s", LOG_WORD(name),
+		  LOG_TEXT(why));
+}
+
+/* It lets people in, as far as one look tells: it may still be starting, or shut to all
+ * but pgberth by a call that was cut off. */
+static bool seems_open(const struct view *view, long long deadline_ms)
+{
+	struct error ignored;
+	long long own_ms = deadline_in_ms(LOOK_MS);
+
+	return !deadline_passed(deadline_ms) &&
+	       pg_asks_for_scram(view->record.port, own_ms, &ignored) == PG_OK;
+}
+
+/* What runs on its port is shown as running at once, and proven a moment later; where the
+ * record wants it stopped, a stop was cut off or somebody started it. */
+static void load_containers(void)
+{
+	long long deadline_ms = deadline_in_ms(LOOKS_MS);
+	AUTO_FREE struct container *list = NULL;
+	struct error err;
+	size_t count = 0;
+
+	if (!engine_list(&list, &count, &err))
+		return; /* it is looked at again when the engine is there */
+	for (size_t i = 0; i < count; i++) {
+		AUTO_VIEW view = { 0 };
+
+		if (!index_get(list[i].storage_dir, &view))
+			continue;
+		memcpy(view.container_id, list[i].id, sizeof(view.container_id));
+		if ((view.state == STARTING || view.state == STOPPED) &&
+		    list[i].is_running && view.record.port &&
+		    list[i].port == view.record.port)
+			view.state = seems_open(&view, deadline_ms) ? RUNNING : STARTING;
+		index_put(&view);
+	}
+}
+
+bool instance_load(struct error *err)
+{
+	bool ok = true;
+
+	if (!store_load(load_one, load_broken, &ok, err))
+		return false;
+	ok = ports_load() && ok;
+	load_containers();
+	atomic_store(&is_loaded, ok);
+	return ok || fail(err, ERR_INTERNAL, "out of memory");
+}
+
+bool instance_is_loaded(void)
+{
+	return atomic_load(&is_loaded);
+}

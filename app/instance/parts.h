@@ -1,0 +1,81 @@
+/* Between the instance_*.c files. With the instance's lock held, unless said. */
+#ifndef PGBERTH_INSTANCE_PARTS_H
+#define PGBERTH_INSTANCE_PARTS_H
+
+#include "base/error.h"
+#include "instance/index.h"
+#include "instance/port_claim.h"
+#include "instance/reconcile.h"
+#include "model/locks.h"
+#include "model/spec.h"
+
+#define INSTANCE_LOCK_WAIT_MS 30000
+
+/* What a try to bring a server up is about. */
+struct bringing {
+	struct view *view; /* its record says what should be; state and id are kept */
+	int had;	   /* port that it had a claim on before, 0: none */
+	struct work work;
+	struct port_claim claim;
+	bool is_ready;	 /* the claim is made and the record saved already */
+	bool is_touched; /* out: it went further than claiming a port */
+};
+
+/* Takes the lock of an existing instance; NULL with err. Errors: ERR_FOREIGN_DATA when
+ * what has that name is none of ours. */
+struct lock *instance_hold(const char *name, struct view *ret, struct error *err);
+
+/* Whether a view can be worked with at all. Errors: as instance_hold(). */
+bool instance_is_sound(const struct view *view, struct error *err);
+
+/* Shows a directory that is no instance of ours, and why; its uids are taken. */
+bool instance_show_foreign(const char *name, const char *why);
+
+/* Puts the view into the index, in this state. */
+bool instance_show(struct view *view, enum state state, struct error *err);
+
+/* Hands a view to the caller of the domain. */
+bool instance_give(struct view *ret, struct view *view);
+
+/* What is given, and only that, goes into the record. */
+void instance_apply(struct record *record, const struct spec *spec);
+
+/* Whether the disk_mb that is given, if one is, can be had. Errors: ERR_INVALID naming it. */
+bool instance_can_grow(const struct record *record, const struct spec *spec,
+		       struct error *err);
+
+/* ERR_ALREADY_EXISTS, naming the field. */
+bool instance_differs(const struct record *record, const char *field, struct error *err);
+
+/*
+ * An instance that was never acknowledged goes, and all that was made for it. False when
+ * something could not be removed: then it stays in the index, to be looked at again.
+ */
+bool instance_create_undo(struct view *view);
+
+/* Whether it is such a one: its create was refused or cut off, and not undone yet. */
+bool instance_is_refused(const struct view *view);
+
+/* Undoes it, before anything else is done with its name. Errors: ERR_ENGINE. */
+bool instance_undo_refused(struct view *view, struct error *err);
+
+/* Deletes, and purges if so said or the record says so, what is_it(view, than) is still
+ * true of under its lock (which this takes). Errors: ERR_NOT_FOUND: it is not. */
+bool instance_delete_if(const char *name,
+			bool (*is_it)(const struct view *view, long long than),
+			long long than, bool purge, struct view *ret, struct error *err);
+
+/*
+ * The server runs, proven, at its port; record and index say so. On failure the claim
+ * on the port is undone, the rest is the caller's to undo.
+ */
+bool instance_bring_up(struct bringing *bringing, struct error *err);
+
+/*
+ * An instance that exists comes up with what the record now says. On failure all is as
+ * it was (a view of that is `was`), but for a server that cannot run: that is FAILED.
+ */
+bool instance_bring_back(struct bringing *bringing, const struct view *was,
+			 struct error *err);
+
+#endif

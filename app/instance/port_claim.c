@@ -1,0 +1,172 @@
+/* Claims on ports, and taking them over. */
+#include "instance/port_claim.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "instance/index.h"
+#include "instance/outside_hands.h"
+#include "instance/ports.h"
+#include "model/locks.h"
+#include "store/store.h"
+
+#define HOLDER_WAIT_MS 5000
+
+static const struct config *config;
+
+void port_claim_init(const struct config *cfg)
+{
+	config = cfg;
+}
+
+static bool has_same_owner(const struct record *one, const struct record *other)
+{
+	return strcmp(one->owner, other->owner) == 0;
+}
+
+void port_claim_holder(char ret[NAME_SIZE], const char *holder,
+		       const struct record *record)
+{
+	AUTO_VIEW view = { 0 };
+	bool is_theirs = index_get(holder, &view) && has_same_owner(&view.record, record);
+
+	snprintf(ret, NAME_SIZE, "%s", is_theirs ? holder : "another instance");
+}
+
+/* Asks the engine, not the index: the holder may have been killed a moment ago. */
+static bool holder_yields(const char *holder, int port, const struct record *record)
+{
+	struct error ignored;
+	AUTO_LOCK *lock = lock_get(holder, HOLDER_WAIT_MS, &ignored);
+	AUTO_VIEW view = { 0 };
+
+	if (!lock || !index_get(holder, &view) || view.record.port != port ||
+	    !has_same_owner(&view.record, record))
+		return false;
+	if (!outside_hands_notice(&view, &ignored))
+		return false;
+	return view.record.outside_since_ms != 0;
+}
+
+/* The port is in the table under our name from here on; does anyone listen there? */
+static bool claim_check(struct port_claim *claim, const char *name, struct error *err)
+{
+	if (ports_is_bindable(claim->port))
+		return true;
+	port_claim_undo(claim, name);
+	return fail_at(err, ERR_PORT_IN_USE, "port",
+		       "port %d is held by a process of the host or another container",
+		       claim->port);
+}
+
+static bool claim_given(struct port_claim *claim, const struct record *record,
+			struct error *err)
+{
+	const char *name = record->storage_dir;
+	char holder[NAME_SIZE], shown[NAME_SIZE];
+
+	if (ports_claim(claim->port, name, holder))
+		return claim_check(claim, name, err);
+	if (!holder_yields(holder, claim->port, record) ||
+	    !ports_transfer(claim->port, holder, name)) {
+		port_claim_holder(shown, holder, record);
+		return fail_at(err, ERR_PORT_IN_USE, "port", "port %d is held by %s",
+			       claim->port, shown);
+	}
+	memcpy(claim->displaced, holder, sizeof(holder));
+	return claim_check(claim, name, err);
+}
+
+/* The one that has been yieldable longest. */
+struct oldest {
+	const struct record *record; /* whose owner it must have */
+	long long since_ms;
+	int port;
+};
+
+static bool oldest_find(const struct view *view, void *user)
+{
+	const struct record *record = &view->record;
+	struct oldest *oldest = user;
+
+	if (!record->port || !record->outside_since_ms ||
+	    !has_same_owner(record, oldest->record))
+		return true;
+	if (oldest->port && record->outside_since_ms >= oldest->since_ms)
+		return true;
+	oldest->since_ms = record->outside_since_ms;
+	oldest->port = record->port;
+	return true;
+}
+
+static bool claim_any(struct port_claim *claim, const struct record *record,
+		      struct error *err)
+{
+	struct oldest oldest = { .record = record };
+
+	claim->is_any = true;
+	if (ports_claim_any(record->storage_dir, &claim->port))
+		return true;
+	index_walk("", oldest_find, &oldest);
+	claim->port = oldest.port;
+	if (claim->port && claim_given(claim, record, err))
+		return true;
+	return fail(err, ERR_NO_FREE_PORT, "no port from %d to %d is free",
+		    config->port_min, config->port_max);
+}
+
+bool port_claim_get(struct port_claim *ret, struct record *record, int had,
+		    struct error *err)
+{
+	struct port_claim claim = { .port = record->port };
+	char holder[NAME_SIZE];
+	bool ok;
+
+	/* Somebody may have taken it over in a hurry: then it is as if never had. */
+	if (record->port && record->port == had &&
+	    ports_claim(had, record->storage_dir, holder)) {
+		*ret = claim;
+		return true;
+	}
+	claim.is_new = true;
+	ok = record->port ? claim_given(&claim, record, err)
+			  : claim_any(&claim, record, err);
+	if (!ok)
+		return false;
+	record->port = claim.port;
+	*ret = claim;
+	return true;
+}
+
+void port_claim_keep(const struct port_claim *claim, const char *name)
+{
+	struct error err;
+	AUTO_LOCK *lock = NULL;
+	AUTO_VIEW view = { 0 };
+
+	if (!claim->displaced[0])
+		return;
+	lock = lock_get(claim->displaced, HOLDER_WAIT_MS, &err);
+	if (!lock || !index_get(claim->displaced, &view) ||
+	    view.record.port != claim->port)
+		return;
+	view.record.port = 0;
+	snprintf(view.record.reason, sizeof(view.record.reason),
+		 "stopped outside pgberth; its port %d was then given to %s", claim->port,
+		 name);
+	if (!store_save(&view.record, &err))
+		log_error("record not saved name=%s error=%s", claim->displaced,
+			  LOG_TEXT(err.message));
+	index_put(&view);
+}
+
+void port_claim_undo(const struct port_claim *claim, const char *name)
+{
+	if (!claim->is_new)
+		return;
+	if (claim->displaced[0])
+		ports_transfer(claim->port, name, claim->displaced);
+	else
+		ports_release(claim->port, name);
+}

@@ -1,0 +1,200 @@
+/* What goes by itself, and what comes back: expiry, the trash, purging what is stopped. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/scope.h"
+#include "instance/instance.h"
+#include "instance/parts.h"
+#include "store/store.h"
+
+#define DAY_S 86400LL
+
+static const struct config *config;
+
+void instance_trash_init(const struct config *cfg)
+{
+	config = cfg;
+}
+
+long long instance_trash_until(const struct trash_entry *entry)
+{
+	return entry->trashed_at + config->trash_days * DAY_S;
+}
+
+/* The names of instances that a question is true of. */
+struct finding {
+	bool (*is_it)(const struct view *view, long long than);
+	long long than;
+	const char *prefix;
+	struct names *names;
+	bool ok;
+};
+
+static bool finding_add(const struct view *view, void *user)
+{
+	struct finding *finding = user;
+
+	if (view->is_foreign || !finding->is_it(view, finding->than) ||
+	    strncmp(view->record.storage_dir, finding->prefix, strlen(finding->prefix)) !=
+		    0)
+		return true;
+	finding->ok = names_add(finding->names, view->record.storage_dir);
+	return finding->ok;
+}
+
+static bool names_find(struct names *ret, const char *prefix,
+		       bool (*is_it)(const struct view *view, long long than),
+		       long long than, struct error *err)
+{
+	struct finding finding = { is_it, than, prefix, ret, true };
+
+	*ret = (struct names){ 0 };
+	index_walk("", finding_add, &finding);
+	return finding.ok || fail(err, ERR_INTERNAL, "out of memory");
+}
+
+bool names_add(struct names *names, const char *name)
+{
+	void *list = realloc(names->list, (names->count + 1) * NAME_SIZE);
+
+	if (!list)
+		return false;
+	names->list = list;
+	snprintf(names->list[names->count++], NAME_SIZE, "%s", name);
+	return true;
+}
+
+void names_done(struct names *names)
+{
+	free(names->list);
+	*names = (struct names){ 0 };
+}
+
+static bool is_expired(const struct view *view, long long now)
+{
+	return view->record.expires_at && view->record.expires_at <= now;
+}
+
+/* Looks again under the lock: somebody may have prolonged its life. */
+static bool expire_one(const char *name)
+{
+	AUTO_VIEW gone = { 0 };
+	struct error err;
+
+	if (instance_delete_if(name, is_expired, time(NULL), false, &gone, &err)) {
+		log_info("expired name=%s purged=%d", name, gone.record.expire_purge);
+		return true;
+	}
+	if (err.code == ERR_NOT_FOUND)
+		return true;
+	log_warn("expired but not deleted name=%s error=%s", name, LOG_TEXT(err.message));
+	return false;
+}
+
+bool instance_expire_due(void)
+{
+	bool ok = true;
+
+	AUTO_NAMES names = { 0 };
+	struct error ignored;
+
+	if (!names_find(&names, "", is_expired, time(NULL), &ignored))
+		return false;
+	for (size_t i = 0; i < names.count; i++)
+		ok = expire_one(names.list[i]) && ok;
+	return ok;
+}
+
+static bool is_long_stopped(const struct view *view, long long before)
+{
+	return view->record.acknowledged && view->record.wanted != WANTED_RUNNING &&
+	       view->record.stopped_at && view->record.stopped_at <= before;
+}
+
+bool instance_purge_stopped(int days, const char *prefix, bool is_dry, struct names *ret,
+			    struct error *err)
+{
+	long long before = time(NULL) - days * DAY_S;
+	AUTO_NAMES names = { 0 };
+	struct names done = { 0 };
+
+	if (!names_find(&names, prefix, is_long_stopped, before, err))
+		return false;
+	for (size_t i = 0; i < names.count; i++) {
+		AUTO_VIEW gone = { 0 };
+
+		if (!is_dry && !instance_delete_if(names.list[i], is_long_stopped, before,
+						   true, &gone, err)) {
+			if (err->code == ERR_NOT_FOUND)
+				continue; /* it is wanted again, or gone */
+			return false;
+		}
+		memcpy(names.list[done.count++], names.list[i], NAME_SIZE);
+	}
+	names.count = done.count;
+	*ret = names;
+	names = (struct names){ 0 };
+	return true;
+}
+
+bool instance_trash_list(struct trash_entry **ret, size_t *ret_count, struct error *err)
+{
+	return store_trash_list(ret, ret_count, err);
+}
+
+static bool restore_checked(const char *id, const struct record *record, struct view *ret,
+			    struct error *err)
+{
+	AUTO_VIEW view = { .state = STORED, .record = record_copy(record) };
+
+	if (index_get(record->storage_dir, ret)) {
+		view_done(ret);
+		return fail_at(err, ERR_ALREADY_EXISTS, "storage_dir",
+			       "there is an instance %s; purge it first",
+			       record->storage_dir);
+	}
+	/* Who wants it back does not want it to go again by itself. */
+	view.record.expires_at = 0;
+	return store_trash_restore(id, record->storage_dir, err) &&
+	       instance_show(&view, STORED, err) && store_save(&view.record, err) &&
+	       instance_give(ret, &view);
+}
+
+bool instance_trash_restore(const char *id, struct view *ret, struct error *err)
+{
+	AUTO_RECORD record = { 0 };
+	AUTO_LOCK *lock = NULL;
+
+	if (!store_trash_find(id, &record, err))
+		return false;
+	lock = lock_get(record.storage_dir, INSTANCE_LOCK_WAIT_MS, err);
+	return lock && restore_checked(id, &record, ret, err);
+}
+
+bool instance_trash_remove(const char *id, struct error *err)
+{
+	if (!store_trash_remove(id, err))
+		return false;
+	log_info("removed from the trash id=%s", id);
+	return true;
+}
+
+void instance_trash_sweep(void)
+{
+	AUTO_FREE struct trash_entry *list = NULL;
+	size_t count = 0;
+	struct error err;
+
+	if (!store_trash_list(&list, &count, &err)) {
+		log_warn("trash not emptied error=%s", LOG_TEXT(err.message));
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (list[i].trashed_at && instance_trash_until(&list[i]) <= time(NULL) &&
+		    !instance_trash_remove(list[i].id, &err) && err.code != ERR_NOT_FOUND)
+			log_warn("not removed from the trash id=%s error=%s", list[i].id,
+				 LOG_TEXT(err.message));
+}

@@ -1,0 +1,67 @@
+/*
+ * Tokens: who may call, kept as SHA-256 hashes in one JSON file that only root reads. A
+ * token is 256 random bits, so its hash needs neither salt nor work factor. pgberthd
+ * reads the file, pgberth changes it. Any thread; each call opens the file by itself.
+ */
+#ifndef PGBERTH_MODEL_TOKEN_H
+#define PGBERTH_MODEL_TOKEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "model/record.h"
+
+#define TOKEN_MARK                                                                       \
+	"pgb_" /* what each begins with, so that scanners for secrets know it */
+#define TOKEN_SIZE (sizeof(TOKEN_MARK) + 64)
+#define TOKEN_HASH_LENGTH 32
+
+/* What one may do; each includes those before it. */
+enum token_scope { SCOPE_READ, SCOPE_WRITE, SCOPE_ADMIN };
+
+struct token {
+	char name[NAME_SIZE];
+	enum token_scope scope;
+	char prefix[NAME_SIZE];		  /* of the storage_dirs it sees; "": all */
+	long long created_at, expires_at; /* seconds since 1970; 0: never */
+	unsigned char hash[TOKEN_HASH_LENGTH];
+};
+
+struct tokens {
+	struct token *list;
+	size_t count;
+};
+
+void tokens_done(struct tokens *tokens);
+#define AUTO_TOKENS __attribute__((cleanup(tokens_done))) struct tokens
+
+/*
+ * All tokens of the file; a file that is missing has none. *ret_stat is the file's, all
+ * 0 when it is missing. Errors: ERR_TOKENS when it is no file that only its owner, root
+ * or this process's user, can read, or cannot be understood.
+ */
+bool tokens_read(const char *path, struct tokens *ret, struct stat *ret_stat,
+		 struct error *err);
+
+/*
+ * Makes a token, adds its hash to the file and writes its text to ret_text, to be wiped
+ * by the caller. name, scope, prefix and expires_at of *token are given. Errors:
+ * ERR_ALREADY_EXISTS, ERR_TOKENS.
+ */
+bool token_add(const char *path, struct token *token, char ret_text[TOKEN_SIZE],
+	       struct error *err);
+
+/* Takes one out of the file. *ret_left: how many remain. Errors: ERR_NOT_FOUND. */
+bool token_revoke(const char *path, const char *name, size_t *ret_left,
+		  struct error *err);
+
+bool token_hash(const char *text, size_t length, unsigned char ret[TOKEN_HASH_LENGTH]);
+
+bool token_is_expired(const struct token *token);
+
+const char *scope_name(enum token_scope scope);
+bool scope_from_name(enum token_scope *ret, const char *name);
+
+#endif

@@ -1,0 +1,13 @@
+/* A key and a self-signed certificate for one server, so that no two tenants share one. */
+#ifndef PGBERTH_PG_CERTIFICATE_H
+#define PGBERTH_PG_CERTIFICATE_H
+
+#include "base/buf.h"
+#include "base/error.h"
+
+/* Appends PEM texts: an EC key on P-256 and a certificate for it, valid for ten years
+ * from yesterday, whose subject is CN=common_name. Any thread. */
+bool certificate_make(const char *common_name, struct buf *ret_key,
+		      struct buf *ret_certificate, struct error *err);
+
+#endif

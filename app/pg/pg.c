@@ -1,0 +1,402 @@
+/* Talks with servers, under deadlines. */
+#include "pg/pg.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/deadline.h"
+#include "base/scope.h"
+#include "pg/scram.h"
+#include "pg/wire.h"
+
+#define BYE_MS 100
+#define LET_IN "the server does not let pgberth in"
+#define REFUSES "the server refuses a statement of pgberth"
+
+struct pg_session {
+	struct pg_wire wire;
+};
+
+static const struct config *config;
+
+extern char **environ;
+
+bool pg_init(const struct config *cfg, struct error *err)
+{
+	for (char **at = environ; *at;) {
+		char name[64];
+
+		if (strncmp(*at, "PG", 2) != 0) {
+			at++;
+			continue;
+		}
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(*at, "="), *at);
+		unsetenv(name);
+	}
+	config = cfg;
+	return pg_wire_init(err);
+}
+
+bool pg_verifier(const char *password, char ret[VERIFIER_SIZE], struct error *err)
+{
+	/* Without a usable parameter libpq does not try to connect, but hashes all the same. */
+	const char *const names[] = { "sslmode", NULL };
+	const char *const values[] = { "none at all", NULL };
+	PGconn *conn = PQconnectStartParams(names, values, 0);
+	char *verifier = conn ? PQencryptPasswordConn(conn, password, config->admin_user,
+						      "scram-sha-256")
+			      : NULL;
+	bool ok = verifier && strlen(verifier) < VERIFIER_SIZE;
+
+	if (ok)
+		snprintf(ret, VERIFIER_SIZE, "%s", verifier);
+	PQfreemem(verifier);
+	PQfinish(conn);
+	return ok || fail(err, ERR_INTERNAL, "cannot hash the password");
+}
+
+/*
+ * Client options beat what the tenant set for role or database. From 17 on, a login
+ * event trigger could lock pgberth out.
+ */
+#define OPTIONS                                                                          \
+	"-c search_path=pg_catalog -c role=none -c default_transaction_read_only=off "   \
+	"-c statement_timeout=0 -c lock_timeout=0 -c idle_session_timeout=0 "            \
+	"-c log_statement=none -c log_min_duration_statement=-1 "                        \
+	"-c log_min_error_statement=panic -c session_preload_libraries= "                \
+	"-c local_preload_libraries= -c synchronous_commit=local"
+
+static enum pg_outcome no_memory(struct error *err)
+{
+	fail(err, ERR_INTERNAL, "out of memory");
+	return PG_FAILED;
+}
+
+static enum pg_outcome odd(struct error *err)
+{
+	fail(err, ERR_SERVER, "the server does not keep to PostgreSQL's protocol");
+	return PG_FAILED;
+}
+
+static bool text_add(struct buf *to, const char *text)
+{
+	return buf_append(to, text, strlen(text) + 1);
+}
+
+/* StartupMessage: the version, then pairs of names and values. */
+static enum pg_outcome hello_say(struct pg_wire *wire, const char *user,
+				 const char *database, const char *options,
+				 struct error *err)
+{
+	static const char version[] = { 0, 3, 0, 0 };
+	AUTO_BUF hello = { 0 };
+
+	if (!buf_append(&hello, version, sizeof(version)) || !text_add(&hello, "user") ||
+	    !text_add(&hello, user) || !text_add(&hello, "database") ||
+	    !text_add(&hello, database) || !text_add(&hello, "application_name") ||
+	    !text_add(&hello, "pgberth") || !text_add(&hello, "options") ||
+	    !text_add(&hello, options) || !text_add(&hello, ""))
+		return no_memory(err);
+	return pg_wire_say(wire, '\0', &hello, err);
+}
+
+/* The next message but for those that want no answer. An error ends it. */
+static enum pg_outcome message_hear(struct pg_wire *wire, char *ret_type,
+				    struct buf *body, const char *what, struct error *err)
+{
+	enum pg_outcome outcome;
+
+	do /* NoticeResponse, ParameterStatus, BackendKeyData, NotificationResponse */
+		outcome = pg_wire_hear(wire, ret_type, body, err);
+	while (outcome == PG_OK && strchr("NSKA", *ret_type) && *ret_type);
+	if (outcome == PG_OK && *ret_type == 'E')
+		return pg_wire_error(body, what, err);
+	return outcome;
+}
+
+/* What an Authentication message asks for; its data stands behind. */
+enum { AUTH_OK = 0, AUTH_SASL = 10, AUTH_SASL_CONTINUE = 11, AUTH_SASL_FINAL = 12 };
+
+static long long auth_kind(const struct buf *body)
+{
+	const unsigned char *kind = (const unsigned char *)buf_text(body);
+
+	if (body->length < 4)
+		return -1;
+	return (long long)kind[0] << 24 | kind[1] << 16 | kind[2] << 8 | kind[3];
+}
+
+static enum pg_outcome auth_hear(struct pg_wire *wire, int want, struct buf *body,
+				 struct error *err)
+{
+	char type;
+	enum pg_outcome outcome = message_hear(wire, &type, body, LET_IN, err);
+
+	if (outcome != PG_OK)
+		return outcome;
+	if (type != 'R' || body->length < 4)
+		return odd(err);
+	if (auth_kind(body) != want) {
+		fail(err, ERR_SERVER,
+		     "the server asks for another authentication than pgberth gives");
+		return PG_FAILED;
+	}
+	return PG_OK;
+}
+
+/* After AuthenticationOk: until it is ready for a query. */
+static enum pg_outcome ready_hear(struct pg_wire *wire, struct error *err)
+{
+	AUTO_BUF body = { 0 };
+	char type;
+	enum pg_outcome outcome = message_hear(wire, &type, &body, LET_IN, err);
+
+	return outcome != PG_OK || type == 'Z' ? outcome : odd(err);
+}
+
+enum pg_outcome pg_open(struct pg_session **ret, const struct pg_door *door,
+			long long deadline_ms, struct error *err)
+{
+	const char *options =
+		door->version >= 17 ? OPTIONS " -c event_triggers=off" : OPTIONS;
+	struct pg_session *session = calloc(1, sizeof(*session));
+	AUTO_BUF body = { 0 };
+	enum pg_outcome outcome;
+
+	if (!session)
+		return no_memory(err);
+	outcome = pg_wire_to_socket(&session->wire, door->run_dir, door->uid, deadline_ms,
+				    err);
+	if (outcome == PG_OK)
+		outcome = hello_say(&session->wire, door->user, door->database, options,
+				    err);
+	if (outcome == PG_OK)
+		outcome = auth_hear(&session->wire, AUTH_OK, &body, err);
+	if (outcome == PG_OK)
+		outcome = ready_hear(&session->wire, err);
+	if (outcome != PG_OK) {
+		/* Without a word: its peer may be anybody. */
+		pg_wire_close(&session->wire);
+		free(session);
+		return outcome;
+	}
+	*ret = session;
+	return PG_OK;
+}
+
+/* Terminate, so that the server has nothing to log. */
+static void bye_say(struct pg_wire *wire)
+{
+	const struct buf nothing = { 0 };
+	struct error ignored;
+
+	wire->deadline_ms = deadline_in_ms(BYE_MS);
+	pg_wire_say(wire, 'X', &nothing, &ignored);
+}
+
+void pg_close(struct pg_session *session)
+{
+	if (!session)
+		return;
+	if (session->wire.fd >= 0)
+		bye_say(&session->wire);
+	pg_wire_close(&session->wire);
+	free(session);
+}
+
+/* DataRow: int16 columns, then of each an int32 length (-1: NULL) and its bytes. */
+static bool value_read(const struct buf *row, char *ret_value, size_t size)
+{
+	const unsigned char *at = (const unsigned char *)buf_text(row);
+	size_t length;
+
+	if (row->length < 6 || (!at[0] && !at[1]))
+		return false;
+	length = (size_t)at[2] << 24 | (size_t)at[3] << 16 | (size_t)at[4] << 8 | at[5];
+	if (length == 0xffffffff)
+		length = 0;
+	if (length > row->length - 6)
+		return false;
+	snprintf(ret_value, size, "%.*s", (int)length, (const char *)at + 6);
+	return true;
+}
+
+/* Reads the answer to a query to its end; what it failed at is kept until then. */
+static enum pg_outcome answer_hear(struct pg_wire *wire, char *ret_value, size_t size,
+				   struct error *err)
+{
+	AUTO_BUF body = { 0 };
+	bool has_value = false, has_failed = false;
+	struct error problem;
+	char type = '\0';
+
+	while (type != 'Z') {
+		enum pg_outcome outcome;
+
+		type = '\0'; /* it stays so when no message comes */
+		outcome = message_hear(wire, &type, &body, REFUSES, &problem);
+		if (type == 'E' && outcome != PG_OK) {
+			has_failed = true;
+			*err = problem;
+		} else if (outcome != PG_OK) {
+			*err = has_failed ? *err : problem; /* FATAL ends it, too */
+			return PG_FAILED;
+		} else if (type == 'D' && ret_value && !has_value) {
+			has_value = value_read(&body, ret_value, size);
+		} else if (!type || !strchr("TDCIZ", type)) {
+			return odd(err);
+		}
+	}
+	return has_failed ? PG_FAILED : PG_OK;
+}
+
+enum pg_outcome pg_run(struct pg_session *session, const char *sql, char *ret_value,
+		       size_t size, struct error *err)
+{
+	AUTO_BUF query = { 0 };
+	enum pg_outcome outcome;
+
+	if (ret_value)
+		*ret_value = '\0';
+	if (!text_add(&query, sql))
+		return no_memory(err);
+	outcome = pg_wire_say(&session->wire, 'Q', &query, err);
+	return outcome == PG_OK ? answer_hear(&session->wire, ret_value, size, err)
+				: PG_FAILED;
+}
+
+/* SASLInitialResponse: mechanism, int32 length, the client's first message. */
+static enum pg_outcome scram_begin(struct pg_wire *wire, struct scram *scram,
+				   const char *password, struct error *err)
+{
+	unsigned char binding[WIRE_BINDING_MAX], length[4] = { 0 };
+	size_t binding_length;
+	AUTO_BUF first = { 0 };
+	AUTO_BUF body = { 0 };
+
+	if (!pg_wire_binding(wire, binding, &binding_length, err) ||
+	    !scram_first(scram, password, binding, binding_length, &first, err))
+		return PG_FAILED;
+	length[2] = (unsigned char)(first.length >> 8);
+	length[3] = (unsigned char)first.length;
+	if (!text_add(&body, SCRAM_MECHANISM) ||
+	    !buf_append(&body, length, sizeof(length)) ||
+	    !buf_append(&body, first.data, first.length))
+		return no_memory(err);
+	return pg_wire_say(wire, 'p', &body, err);
+}
+
+/* The data of an Authentication message as text: a NUL in it ends it. */
+static const char *auth_text(const struct buf *body)
+{
+	return buf_text(body) + 4;
+}
+
+/* Whether the server has it among the mechanisms that it lists, each ended by a NUL. */
+static bool offers_mechanism(const struct buf *body)
+{
+	const char *at = auth_text(body), *end = buf_text(body) + body->length;
+
+	for (; at < end && *at; at += strlen(at) + 1)
+		if (strcmp(at, SCRAM_MECHANISM) == 0)
+			return true;
+	return false;
+}
+
+static enum pg_outcome scram_run(struct pg_wire *wire, const char *password,
+				 struct error *err)
+{
+	AUTO_SCRAM scram = { 0 };
+	AUTO_BUF body = { 0 };
+	AUTO_BUF final = { 0 };
+	enum pg_outcome outcome = auth_hear(wire, AUTH_SASL, &body, err);
+
+	if (outcome == PG_OK && !offers_mechanism(&body)) {
+		fail(err, ERR_SERVER, "the server does not offer " SCRAM_MECHANISM);
+		return PG_FAILED;
+	}
+	if (outcome == PG_OK)
+		outcome = scram_begin(wire, &scram, password, err);
+	if (outcome == PG_OK)
+		outcome = auth_hear(wire, AUTH_SASL_CONTINUE, &body, err);
+	if (outcome != PG_OK)
+		return outcome;
+	if (!scram_final(&scram, auth_text(&body), &final, err))
+		return PG_FAILED;
+	outcome = pg_wire_say(wire, 'p', &final, err);
+	if (outcome == PG_OK)
+		outcome = auth_hear(wire, AUTH_SASL_FINAL, &body, err);
+	if (outcome != PG_OK)
+		return outcome;
+	return scram_check(&scram, auth_text(&body), err) ? PG_OK : PG_FAILED;
+}
+
+static enum pg_outcome name_check(struct pg_session *session, const char *cluster_name,
+				  struct error *err)
+{
+	char name[64];
+	enum pg_outcome outcome =
+		pg_run(session, "SHOW cluster_name", name, sizeof(name), err);
+
+	if (outcome == PG_OK && strcmp(name, cluster_name) != 0) {
+		fail(err, ERR_SERVER, "another server answers at the port");
+		return PG_FAILED;
+	}
+	return outcome;
+}
+
+static enum pg_outcome port_open(struct pg_wire *wire, int port, long long deadline_ms,
+				 struct error *err)
+{
+	enum pg_outcome outcome =
+		pg_wire_to_port(wire, config->publish_address, port, deadline_ms, err);
+
+	return outcome == PG_OK ? hello_say(wire, config->admin_user, "postgres", "", err)
+				: outcome;
+}
+
+enum pg_outcome pg_login(int port, const char *password, const char *cluster_name,
+			 long long deadline_ms, struct error *err)
+{
+	struct pg_session session;
+	AUTO_BUF body = { 0 };
+	enum pg_outcome outcome = port_open(&session.wire, port, deadline_ms, err);
+
+	if (outcome == PG_OK)
+		outcome = scram_run(&session.wire, password, err);
+	if (outcome == PG_OK)
+		outcome = auth_hear(&session.wire, AUTH_OK, &body, err);
+	if (outcome == PG_OK)
+		outcome = ready_hear(&session.wire, err);
+	if (outcome == PG_OK)
+		outcome = name_check(&session, cluster_name, err);
+	if (outcome == PG_OK)
+		bye_say(&session.wire);
+	pg_wire_close(&session.wire);
+	return outcome;
+}
+
+/* A server without a connection to spare (53300) would ask for it, if it had one. */
+enum pg_outcome pg_asks_for_scram(int port, long long deadline_ms, struct error *err)
+{
+	AUTO_WIRE wire = { .fd = -1 };
+	AUTO_BUF body = { 0 };
+	enum pg_outcome outcome = port_open(&wire, port, deadline_ms, err);
+	char type;
+
+	if (outcome == PG_OK)
+		outcome = pg_wire_hear(&wire, &type, &body, err);
+	if (outcome != PG_OK)
+		return outcome;
+	if (type == 'R' && auth_kind(&body) == AUTH_SASL)
+		return PG_OK;
+	if (type != 'E') {
+		fail(err, ERR_SERVER, "the server at port %d does not ask for SCRAM",
+		     port);
+		return PG_REFUSED;
+	}
+	pg_wire_error(&body, LET_IN, err);
+	return err->code == ERR_SERVER_FULL ? PG_OK : PG_REFUSED;
+}

@@ -1,0 +1,63 @@
+/*
+ * SQL over an instance's socket, the proof of a login, verifiers. A server is its
+ * tenant's and may be hostile: everything has a deadline and a size, over TCP a login is
+ * SCRAM bound to the TLS channel and nothing else, and on the socket no byte is said
+ * before the peer's uid was checked. libpq makes verifiers alone: it would let a server
+ * choose how long it computes, and how much memory it takes. Any thread.
+ */
+#ifndef PGBERTH_PG_H
+#define PGBERTH_PG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "model/config.h"
+
+#define VERIFIER_SIZE 256
+
+/* What a server said. Only PG_OK leaves err alone. */
+enum pg_outcome {
+	PG_OK,
+	PG_NOT_YET, /* nobody listens, or it is starting up: try again */
+	PG_REFUSED, /* it answered, and does not let this user in (SQLSTATE 28…, 3D…) */
+	PG_FAILED, /* anything else; err says what */
+};
+
+/* Main thread, before any other: forgets PG* variables, which libpq would obey. */
+bool pg_init(const struct config *cfg, struct error *err);
+
+/* SCRAM-SHA-256$… for a password, computed in this process. */
+bool pg_verifier(const char *password, char ret[VERIFIER_SIZE], struct error *err);
+
+/* Who to be on the socket. */
+struct pg_door {
+	int run_dir; /* descriptor of the socket directory; borrowed */
+	int uid;     /* that the server must run as */
+	int version;
+	const char *user, *database;
+};
+
+/* A run of statements on one connection: each in its own transaction. */
+struct pg_session;
+
+/* Opens a session through the socket; *ret is to be closed with pg_close(). */
+enum pg_outcome pg_open(struct pg_session **ret, const struct pg_door *door,
+			long long deadline_ms, struct error *err);
+void pg_close(struct pg_session *session);
+
+/* Runs one statement; of its result the first value, if any, goes to ret_value. */
+enum pg_outcome pg_run(struct pg_session *session, const char *sql, char *ret_value,
+		       size_t size, struct error *err);
+
+/*
+ * Logs in as the admin user through the published port, with TLS and channel binding,
+ * and checks that the server there names itself cluster_name.
+ */
+enum pg_outcome pg_login(int port, const char *password, const char *cluster_name,
+			 long long deadline_ms, struct error *err);
+
+/* Says hello at the published port: PG_OK when it asks for SCRAM. */
+enum pg_outcome pg_asks_for_scram(int port, long long deadline_ms, struct error *err);
+
+#endif

@@ -1,0 +1,305 @@
+/* SQL about the admin role. */
+#include "pg/role.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/deadline.h"
+#include "base/scope.h"
+#include "store/store.h"
+
+/* No quotes can be in admin_user (config.c) nor in a verifier (base64, '$', ':'). */
+#define ATTRIBUTES                                                                       \
+	"LOGIN SUPERUSER CREATEDB CREATEROLE REPLICATION BYPASSRLS INHERIT "             \
+	"CONNECTION LIMIT -1 VALID UNTIL 'infinity' PASSWORD '%s'"
+
+#define POLL_MS 5
+
+static const struct config *config;
+
+void role_init(const struct config *cfg)
+{
+	config = cfg;
+}
+
+/* A superuser's session: as the admin, or as the bootstrap superuser; in `postgres`, or
+ * in what else is always there unless the tenant dropped it. */
+static enum pg_outcome session_open(struct pg_session **ret, const struct record *record,
+				    long long deadline_ms, struct error *err)
+{
+	const char *const doors[][2] = {
+		{ config->admin_user, "postgres" },
+		{ "postgres", "postgres" },
+		{ config->admin_user, "template1" },
+		{ "postgres", "template1" },
+	};
+	AUTO_CLOSE int run = store_open_run(record, err);
+	enum pg_outcome outcome = PG_FAILED;
+
+	if (run < 0)
+		return PG_FAILED;
+	for (size_t i = 0; i < COUNT_OF(doors); i++) {
+		struct pg_door door = { run, record->uid, record->version, doors[i][0],
+					doors[i][1] };
+
+		outcome = pg_open(ret, &door, deadline_ms, err);
+		if (outcome == PG_OK || outcome == PG_NOT_YET)
+			return outcome;
+	}
+	return outcome;
+}
+
+enum pg_outcome role_answers(const struct record *record, long long deadline_ms,
+			     struct error *err)
+{
+	struct pg_session *session;
+	enum pg_outcome outcome = session_open(&session, record, deadline_ms, err);
+	char name[NAME_SIZE];
+
+	if (outcome != PG_OK)
+		return outcome;
+	outcome = pg_run(session, "SHOW cluster_name", name, sizeof(name), err);
+	pg_close(session);
+	if (outcome == PG_OK && strcmp(name, record->storage_dir) != 0) {
+		fail(err, ERR_SERVER, "another server answers on the socket");
+		return PG_FAILED;
+	}
+	return outcome;
+}
+
+/* One statement made by printf; its first value in value (may be NULL). */
+static enum pg_outcome run_f(struct pg_session *session, char *value, size_t size,
+			     struct error *err, const char *fmt, const char *one,
+			     const char *two)
+{
+	char sql[1024];
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(sql, sizeof(sql), fmt, one, two);
+#pragma GCC diagnostic pop
+	return pg_run(session, sql, value, size, err);
+}
+
+static enum pg_outcome role_put(struct pg_session *session, const char *verifier,
+				struct error *err)
+{
+	const char *admin = config->admin_user;
+	enum pg_outcome outcome;
+	char found[8];
+
+	outcome = run_f(session, found, sizeof(found), err,
+			"SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = '%s'%s", admin,
+			"");
+	if (outcome != PG_OK)
+		return outcome;
+	return run_f(session, NULL, 0, err,
+		     *found ? "ALTER ROLE \"%s\" WITH " ATTRIBUTES
+			    : "CREATE ROLE \"%s\" WITH " ATTRIBUTES,
+		     admin, verifier);
+}
+
+static enum pg_outcome database_put(struct pg_session *session, struct error *err)
+{
+	enum pg_outcome outcome;
+	char open[8];
+
+	outcome = pg_run(session,
+			 "SELECT datallowconn FROM pg_catalog.pg_database "
+			 "WHERE datname = 'postgres'",
+			 open, sizeof(open), err);
+	if (outcome != PG_OK || strcmp(open, "t") == 0)
+		return outcome;
+	if (!*open)
+		return pg_run(session, "CREATE DATABASE postgres TEMPLATE template0",
+			      NULL, 0, err);
+	return pg_run(session, "ALTER DATABASE postgres ALLOW_CONNECTIONS true", NULL, 0,
+		      err);
+}
+
+enum pg_outcome role_settle(const struct record *record, const char *verifier,
+			    long long deadline_ms, struct error *err)
+{
+	struct pg_session *session;
+	enum pg_outcome outcome = session_open(&session, record, deadline_ms, err);
+
+	if (outcome != PG_OK)
+		return outcome;
+	outcome = role_put(session, verifier, err);
+	if (outcome == PG_OK)
+		outcome = database_put(session, err);
+	pg_close(session);
+	return outcome;
+}
+
+enum pg_outcome role_verifier(const struct record *record, char ret[VERIFIER_SIZE],
+			      long long deadline_ms, struct error *err)
+{
+	struct pg_session *session;
+	enum pg_outcome outcome = session_open(&session, record, deadline_ms, err);
+
+	if (outcome != PG_OK)
+		return outcome;
+	outcome = run_f(session, ret, VERIFIER_SIZE, err,
+			"SELECT rolpassword FROM pg_catalog.pg_authid WHERE rolname = "
+			"'%s' AND rolpassword ~ '^SCRAM-SHA-256[$][0-9A-Za-z+/=:$]+$'%s",
+			config->admin_user, "");
+	pg_close(session);
+	return outcome;
+}
+
+bool role_repair_sql(struct buf *ret, const char *verifier)
+{
+	const char *admin = config->admin_user;
+
+	/* A line is a statement; one that fails (the role or database is there) is passed. */
+	return buf_printf(ret, "CREATE ROLE \"%s\"\n", admin) &&
+	       buf_printf(ret, "ALTER ROLE \"%s\" WITH " ATTRIBUTES "\n", admin,
+			  verifier) &&
+	       buf_printf(ret, "CREATE DATABASE postgres TEMPLATE template0\n"
+			       "ALTER DATABASE postgres ALLOW_CONNECTIONS true\n");
+}
+
+/* Login triggers are new in 17. */
+static enum pg_outcome triggers_disable(struct pg_session *session, struct error *err)
+{
+	char sql[512];
+	enum pg_outcome outcome;
+
+	outcome = pg_run(
+		session,
+		"SELECT string_agg(format('ALTER EVENT TRIGGER %I DISABLE', evtname), "
+		"'; ') FROM pg_catalog.pg_event_trigger "
+		"WHERE evtevent = 'login' AND evtenabled <> 'D'",
+		sql, sizeof(sql), err);
+	if (outcome != PG_OK || !*sql)
+		return outcome;
+	return pg_run(session, sql, NULL, 0, err);
+}
+
+enum pg_outcome role_reset(const struct record *record, long long deadline_ms,
+			   struct error *err)
+{
+	static const char *const statements[] = {
+		"ALTER ROLE \"%s\" RESET ALL%s",
+		"ALTER ROLE \"%s\" IN DATABASE postgres RESET ALL%s",
+		"/* %s */ ALTER DATABASE postgres RESET ALL%s",
+		"/* %s */ ALTER ROLE ALL RESET ALL%s",
+	};
+	struct pg_session *session;
+	enum pg_outcome outcome = session_open(&session, record, deadline_ms, err);
+
+	if (outcome != PG_OK)
+		return outcome;
+	for (size_t i = 0; i < COUNT_OF(statements) && outcome == PG_OK; i++)
+		outcome = run_f(session, NULL, 0, err, statements[i], config->admin_user,
+				"");
+	if (outcome == PG_OK && record->version >= 17)
+		outcome = triggers_disable(session, err);
+	pg_close(session);
+	return outcome;
+}
+
+enum pg_outcome role_reload(const struct record *record, long long deadline_ms,
+			    struct error *err)
+{
+	struct pg_session *session;
+	enum pg_outcome outcome = session_open(&session, record, deadline_ms, err);
+
+	if (outcome != PG_OK)
+		return outcome;
+	outcome = pg_run(session, "SELECT pg_catalog.pg_reload_conf()", NULL, 0, err);
+	pg_close(session);
+	return outcome;
+}
+
+/* Runs the statement until its value is this one, or until it is another. */
+static enum pg_outcome run_until(struct pg_session *session, const char *sql, bool is,
+				 const char *value, long long deadline_ms,
+				 struct error *err)
+{
+	char said[64];
+
+	for (;;) {
+		enum pg_outcome outcome = pg_run(session, sql, said, sizeof(said), err);
+
+		if (outcome != PG_OK || (strcmp(said, value) == 0) == is)
+			return outcome;
+		if (deadline_passed(deadline_ms)) {
+			fail(err, ERR_SERVER, "it does not happen in time");
+			return PG_FAILED;
+		}
+		sleep_ms(POLL_MS);
+	}
+}
+
+/* The postmaster tells its children first and then reads pg_hba.conf, but accepts nobody
+ * in between: so what one of them knows, the next connection finds done. */
+static enum pg_outcome reload_wait(struct pg_session *session, long long deadline_ms,
+				   struct error *err)
+{
+	static const char when[] = "SELECT pg_catalog.pg_conf_load_time()";
+	enum pg_outcome outcome;
+	char before[64];
+
+	outcome = pg_run(session, when, before, sizeof(before), err);
+	if (outcome == PG_OK)
+		outcome = pg_run(session, "SELECT pg_catalog.pg_reload_conf()", NULL, 0,
+				 err);
+	if (outcome == PG_OK)
+		outcome = run_until(session, when, false, before, deadline_ms, err);
+	if (outcome == PG_FAILED)
+		fail_because(err, "the server does not read its configuration again");
+	return outcome;
+}
+
+static bool is_client_sql(struct buf *ret, const struct networks *clients)
+{
+	char text[CIDR_TEXT_SIZE];
+
+	if (networks_is_everybody(clients))
+		return buf_printf(ret, "true");
+	if (!buf_printf(ret, "client_addr <<= ANY ('{"))
+		return false;
+	for (int i = 0; i < clients->count; i++) {
+		cidr_text(&clients->list[i], text);
+		if (!buf_printf(ret, "%s%s", i ? "," : "", text))
+			return false;
+	}
+	return buf_printf(ret, "}'::inet[])");
+}
+
+static bool ending_sql(struct buf *ret, const struct networks *clients, enum tls tls)
+{
+	return buf_printf(ret, "SELECT count(pg_terminate_backend(pid)) "
+			       "FROM pg_stat_activity LEFT JOIN pg_stat_ssl USING (pid) "
+			       "WHERE client_addr IS NOT NULL AND NOT (") &&
+	       is_client_sql(ret, clients) &&
+	       buf_printf(ret, " AND %s)", tls == TLS_REQUIRED ? "ssl IS TRUE" : "true");
+}
+
+enum pg_outcome role_admit(const struct record *record, const struct networks *clients,
+			   long long deadline_ms, struct error *err)
+{
+	struct pg_session *session;
+	enum pg_outcome outcome;
+	AUTO_BUF ending = { 0 };
+
+	if (!ending_sql(&ending, clients, record->tls)) {
+		fail(err, ERR_INTERNAL, "out of memory");
+		return PG_FAILED;
+	}
+	outcome = session_open(&session, record, deadline_ms, err);
+	if (outcome != PG_OK)
+		return outcome;
+	outcome = reload_wait(session, deadline_ms, err);
+	if (outcome == PG_OK) {
+		outcome = run_until(session, buf_text(&ending), true, "0", deadline_ms,
+				    err);
+		if (outcome == PG_FAILED)
+			fail_because(err, "connections that are allowed no more do not "
+					  "end");
+	}
+	pg_close(session);
+	return outcome;
+}

@@ -1,0 +1,418 @@
+/* Messages over a socket, with or without TLS, under a deadline. */
+#include "pg/wire.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/objects.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/deadline.h"
+#include "base/scope.h"
+#include "base/utf8.h"
+#include "store/store.h"
+
+#define SSL_REQUEST 80877103
+
+static SSL_CTX *context; /* constant after start */
+
+/* The certificate proves nothing (it is the server's own): SCRAM, bound to it, does. */
+bool pg_wire_init(struct error *err)
+{
+	context = SSL_CTX_new(TLS_client_method());
+	if (!context || !SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION))
+		return fail(err, ERR_INTERNAL, "cannot prepare TLS");
+	SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
+	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE |
+					  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	return true;
+}
+
+static enum pg_outcome failed(struct error *err, const char *why)
+{
+	fail(err, ERR_SERVER, "the server %s", why);
+	return PG_FAILED;
+}
+
+/* It went away, or was never there: a server that starts or restarts does that. */
+static enum pg_outcome gone(struct error *err)
+{
+	fail(err, ERR_STARTING, "the server does not let pgberth in: %s",
+	     errno ? strerrordesc_np(errno) : "it closed the connection");
+	return PG_NOT_YET;
+}
+
+static enum pg_outcome lacking(struct error *err, const char *what)
+{
+	fail(err, ERR_INTERNAL, "cannot make %s", what);
+	return PG_FAILED;
+}
+
+/* Waits until the socket is ready for it. A deadline that has passed is one also where a
+ * server never stops talking. */
+static enum pg_outcome wire_wait(const struct pg_wire *wire, short events,
+				 struct error *err)
+{
+	struct pollfd ready = { .fd = wire->fd, .events = events };
+	int count = 0;
+
+	while (!deadline_passed(wire->deadline_ms)) {
+		count = poll(&ready, 1, deadline_left_ms(wire->deadline_ms));
+		if (count > 0)
+			return PG_OK;
+		if (count < 0 && errno != EINTR)
+			break;
+	}
+	return failed(err, "does not answer in time");
+}
+
+static enum pg_outcome wire_connect(struct pg_wire *wire, const struct sockaddr *to,
+				    socklen_t size, struct error *err)
+{
+	enum pg_outcome outcome;
+	int problem = 0;
+	socklen_t problem_size = sizeof(problem);
+
+	wire->fd = socket(to->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (wire->fd < 0)
+		return lacking(err, "a socket");
+	if (connect(wire->fd, to, size) == 0)
+		return PG_OK;
+	if (errno != EINPROGRESS)
+		return gone(err);
+	outcome = wire_wait(wire, POLLOUT, err);
+	if (outcome != PG_OK)
+		return outcome;
+	if (getsockopt(wire->fd, SOL_SOCKET, SO_ERROR, &problem, &problem_size) == 0 &&
+	    !problem)
+		return PG_OK;
+	errno = problem;
+	return gone(err);
+}
+
+static enum pg_outcome peer_check(const struct pg_wire *wire, int uid, struct error *err)
+{
+	struct ucred peer = { .uid = (uid_t)-1 };
+	socklen_t size = sizeof(peer);
+
+	if (getsockopt(wire->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+	    peer.uid == (uid_t)uid)
+		return PG_OK;
+	fail(err, ERR_SERVER, "a process of another user answers on the socket");
+	return PG_FAILED;
+}
+
+enum pg_outcome pg_wire_to_socket(struct pg_wire *ret, int run_dir, int uid,
+				  long long deadline_ms, struct error *err)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	AUTO_CLOSE int place = store_open_socket(run_dir);
+	enum pg_outcome outcome;
+
+	*ret = (struct pg_wire){ .fd = -1, .deadline_ms = deadline_ms };
+	if (place < 0 && (errno == ELOOP || errno == ENOTSOCK))
+		return failed(err, "has something else where its socket should be");
+	if (place < 0)
+		return gone(err);
+	snprintf(to.sun_path, sizeof(to.sun_path), "/proc/self/fd/%d", place);
+	outcome = wire_connect(ret, (struct sockaddr *)&to, sizeof(to), err);
+	return outcome == PG_OK ? peer_check(ret, uid, err) : outcome;
+}
+
+/* What to wait for, after a call of OpenSSL's gave rc; 0: it has failed. */
+static short tls_wants(const struct pg_wire *wire, int rc)
+{
+	int reason = SSL_get_error(wire->tls, rc);
+
+	if (reason == SSL_ERROR_WANT_READ)
+		return POLLIN;
+	return reason == SSL_ERROR_WANT_WRITE ? POLLOUT : 0;
+}
+
+/* PG_OK unless tls_may_read() has put an end to it. */
+static enum pg_outcome tls_check(const struct pg_wire *wire, struct error *err)
+{
+	if (wire->tls && deadline_passed(wire->deadline_ms))
+		return failed(err, "does not answer in time");
+	if (wire->tls && wire->reads > WIRE_READS_MAX)
+		return failed(err, "says more than anybody needs");
+	return PG_OK;
+}
+
+/* Some bytes out or in; *ret_count of them. An end of the stream is PG_NOT_YET. */
+static enum pg_outcome wire_move(struct pg_wire *wire, bool out, void *data,
+				 size_t length, size_t *ret_count, struct error *err)
+{
+	for (;;) {
+		enum pg_outcome outcome;
+		short wants = out ? POLLOUT : POLLIN;
+		ssize_t rc;
+
+		if (deadline_passed(wire->deadline_ms))
+			return failed(err, "does not answer in time");
+		ERR_clear_error();
+		errno = 0;
+		if (wire->tls)
+			rc = out ? SSL_write(wire->tls, data, (int)length)
+				 : SSL_read(wire->tls, data, (int)length);
+		else
+			rc = out ? send(wire->fd, data, length, MSG_NOSIGNAL)
+				 : recv(wire->fd, data, length, 0);
+		if (rc > 0) {
+			*ret_count = (size_t)rc;
+			return PG_OK;
+		}
+		if (wire->tls)
+			wants = tls_wants(wire, (int)rc);
+		if (tls_check(wire, err) != PG_OK)
+			return PG_FAILED;
+		if (!wire->tls && (rc == 0 || (errno != EAGAIN && errno != EINTR)))
+			wants = 0;
+		if (!wants)
+			return gone(err);
+		outcome = wire_wait(wire, wants, err);
+		if (outcome != PG_OK)
+			return outcome;
+	}
+}
+
+static enum pg_outcome wire_send(struct pg_wire *wire, const struct buf *bytes,
+				 struct error *err)
+{
+	size_t sent = 0, count;
+
+	while (sent < bytes->length) {
+		enum pg_outcome outcome = wire_move(wire, true, bytes->data + sent,
+						    bytes->length - sent, &count, err);
+
+		if (outcome != PG_OK)
+			return outcome;
+		sent += count;
+	}
+	return PG_OK;
+}
+
+static enum pg_outcome wire_read(struct pg_wire *wire, void *data, size_t length,
+				 struct error *err)
+{
+	size_t have = 0, count;
+
+	wire->heard += length;
+	if (wire->heard > WIRE_TOTAL_MAX)
+		return failed(err, "says more than anybody needs");
+	while (have < length) {
+		enum pg_outcome outcome = wire_move(wire, false, (char *)data + have,
+						    length - have, &count, err);
+
+		if (outcome != PG_OK)
+			return outcome;
+		have += count;
+	}
+	return PG_OK;
+}
+
+/*
+ * OpenSSL takes records that carry no data, without end and within one call, as long as
+ * the server sends them (HelloRequest, KeyUpdate, tickets): it reads no further than this.
+ */
+static long tls_may_read(BIO *bio, int operation, const char *data, size_t length, int i,
+			 long l, int rc, size_t *processed)
+{
+	struct pg_wire *wire = (struct pg_wire *)BIO_get_callback_arg(bio);
+
+	(void)data, (void)length, (void)i, (void)l, (void)processed;
+	if (operation != BIO_CB_READ)
+		return rc;
+	BIO_clear_retry_flags(bio);
+	return ++wire->reads > WIRE_READS_MAX || deadline_passed(wire->deadline_ms) ? -1
+										    : rc;
+}
+
+static enum pg_outcome tls_handshake(struct pg_wire *wire, struct error *err)
+{
+	wire->tls = SSL_new(context);
+	if (!wire->tls || !SSL_set_fd(wire->tls, wire->fd))
+		return lacking(err, "a TLS connection");
+	BIO_set_callback_arg(SSL_get_rbio(wire->tls), (char *)wire);
+	BIO_set_callback_ex(SSL_get_rbio(wire->tls), tls_may_read);
+	for (;;) {
+		enum pg_outcome outcome;
+		short wants;
+		int rc;
+
+		ERR_clear_error();
+		errno = 0;
+		rc = SSL_connect(wire->tls);
+		if (rc == 1)
+			return PG_OK;
+		wants = tls_wants(wire, rc);
+		if (tls_check(wire, err) != PG_OK)
+			return PG_FAILED;
+		if (!wants && ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE)
+			return lacking(err, "a TLS connection");
+		if (!wants && ERR_peek_error())
+			return failed(err, "does not speak TLS as it should");
+		if (!wants)
+			return gone(err);
+		outcome = wire_wait(wire, wants, err);
+		if (outcome != PG_OK)
+			return outcome;
+	}
+}
+
+/* Exactly one byte is read in clear: whatever else was sent so has no say. */
+static enum pg_outcome wire_secure(struct pg_wire *wire, struct error *err)
+{
+	AUTO_BUF request = { 0 };
+	uint32_t number = htonl(SSL_REQUEST);
+	enum pg_outcome outcome;
+	char answer;
+
+	if (!buf_append(&request, &number, sizeof(number)))
+		return lacking(err, "a message");
+	outcome = pg_wire_say(wire, '\0', &request, err);
+	if (outcome == PG_OK)
+		outcome = wire_read(wire, &answer, 1, err);
+	if (outcome != PG_OK)
+		return outcome;
+	return answer == 'S' ? tls_handshake(wire, err) : failed(err, "refuses TLS");
+}
+
+enum pg_outcome pg_wire_to_port(struct pg_wire *ret, const char *address, int port,
+				long long deadline_ms, struct error *err)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)port) };
+	enum pg_outcome outcome;
+
+	*ret = (struct pg_wire){ .fd = -1, .deadline_ms = deadline_ms };
+	inet_pton(AF_INET, address, &to.sin_addr);
+	outcome = wire_connect(ret, (struct sockaddr *)&to, sizeof(to), err);
+	return outcome == PG_OK ? wire_secure(ret, err) : outcome;
+}
+
+void pg_wire_close(struct pg_wire *wire)
+{
+	if (wire->tls && SSL_is_init_finished(wire->tls))
+		SSL_shutdown(wire->tls); /* says so, and does not wait for an answer */
+	ERR_clear_error();
+	SSL_free(wire->tls); /* NULL is fine */
+	if (wire->fd >= 0)
+		close(wire->fd);
+	*wire = (struct pg_wire){ .fd = -1 };
+}
+
+/* The hash is that of the certificate's signature, SHA-256 in place of a weaker one. */
+static const EVP_MD *binding_hash(const X509 *certificate)
+{
+	int hash = NID_undef;
+
+	if (!OBJ_find_sigid_algs(X509_get_signature_nid(certificate), &hash, NULL))
+		return NULL;
+	if (hash == NID_md5 || hash == NID_sha1)
+		return EVP_sha256();
+	return EVP_get_digestbynid(hash);
+}
+
+bool pg_wire_binding(const struct pg_wire *wire, unsigned char ret[WIRE_BINDING_MAX],
+		     size_t *ret_length, struct error *err)
+{
+	X509 *certificate = wire->tls ? SSL_get1_peer_certificate(wire->tls) : NULL;
+	const EVP_MD *hash = certificate ? binding_hash(certificate) : NULL;
+	unsigned length = 0;
+	bool ok = hash && X509_digest(certificate, hash, ret, &length);
+
+	X509_free(certificate);
+	*ret_length = length;
+	return ok || fail(err, ERR_SERVER,
+			  "the server's certificate cannot be bound to a login");
+}
+
+enum pg_outcome pg_wire_say(struct pg_wire *wire, char type, const struct buf *body,
+			    struct error *err)
+{
+	AUTO_BUF message = { 0 };
+	uint32_t length = htonl((uint32_t)(body->length + 4));
+
+	if ((type && !buf_append(&message, &type, 1)) ||
+	    !buf_append(&message, &length, sizeof(length)) ||
+	    !buf_append(&message, buf_text(body), body->length))
+		return lacking(err, "a message");
+	return wire_send(wire, &message, err);
+}
+
+enum pg_outcome pg_wire_hear(struct pg_wire *wire, char *ret_type, struct buf *body,
+			     struct error *err)
+{
+	unsigned char head[5] = { 0 };
+	AUTO_FREE char *data = NULL;
+	enum pg_outcome outcome = wire_read(wire, head, sizeof(head), err);
+	size_t length = (size_t)head[1] << 24 | (size_t)head[2] << 16 |
+			(size_t)head[3] << 8 | head[4];
+
+	if (outcome != PG_OK)
+		return outcome;
+	if (length < 4 || length > WIRE_MESSAGE_MAX)
+		return failed(err, "says more than anybody needs");
+	length -= 4;
+	data = malloc(length + 1);
+	if (!data)
+		return lacking(err, "room for a message");
+	outcome = wire_read(wire, data, length, err);
+	if (outcome != PG_OK)
+		return outcome;
+	data[length] = '\0';
+	buf_done(body);
+	*body = (struct buf){ .data = take(&data),
+			      .length = length,
+			      .allocated = length + 1 };
+	*ret_type = (char)head[0];
+	return PG_OK;
+}
+
+/* A field of an ErrorResponse ("" where it has none), up to the body's end. */
+static const char *error_field(const struct buf *body, char name)
+{
+	const char *text = buf_text(body);
+
+	for (size_t at = 0; at < body->length && text[at];
+	     at += strlen(text + at) + 1) /* a NUL stands behind body */
+		if (text[at] == name)
+			return text + at + 1;
+	return "";
+}
+
+/* By SQLSTATE, or its first letters ("Error Codes" of the manual). */
+static const struct {
+	const char *state;
+	enum pg_outcome outcome;
+	enum error_code code;
+} meanings[] = {
+	{ "57P", PG_NOT_YET, ERR_STARTING },	  /* it starts, recovers or shuts down */
+	{ "28", PG_REFUSED, ERR_SERVER },	  /* invalid authorization */
+	{ "3D", PG_REFUSED, ERR_SERVER },	  /* no such database */
+	{ "55", PG_REFUSED, ERR_SERVER },	  /* which takes no connections */
+	{ "53300", PG_REFUSED, ERR_SERVER_FULL }, /* too_many_connections */
+	{ "", PG_FAILED, ERR_SERVER },
+};
+
+enum pg_outcome pg_wire_error(const struct buf *body, const char *what, struct error *err)
+{
+	const char *state = error_field(body, 'C');
+	char line[200];
+	size_t i = 0;
+
+	while (strncmp(state, meanings[i].state, strlen(meanings[i].state)) != 0)
+		i++;
+	utf8_one_line(line, sizeof(line), error_field(body, 'M'));
+	fail(err, meanings[i].code, "%s: %s", what, line);
+	return meanings[i].outcome;
+}

@@ -1,0 +1,182 @@
+/* The contract with a data directory, and what is set aside in one. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "base/scope.h"
+#include "store/pg_control.h"
+#include "store/store.h"
+#include "store/tree.h"
+
+#define AUTO_CONF "postgresql.auto.conf"
+#define USAGE_FILES_MAX 200000 /* of a tree that a tenant may have filled */
+
+static const struct {
+	const char *path;
+	mode_t type;
+} parts[] = {
+	{ "PG_VERSION", S_IFREG }, { "global", S_IFDIR },     { "base", S_IFDIR },
+	{ "pg_wal", S_IFDIR },	   { "pg_xact", S_IFDIR },    { "pg_multixact", S_IFDIR },
+	{ "pg_tblspc", S_IFDIR },  { "pg_logical", S_IFDIR },
+};
+
+/* uid 0: whoever's. */
+static bool part_check(int data, size_t i, int uid, struct error *err)
+{
+	AUTO_CLOSE int fd = files_open(data, parts[i].path, O_PATH, 0);
+	struct stat status;
+
+	if (fd < 0 || fstat(fd, &status) != 0)
+		return fail(err, ERR_FOREIGN_DATA, "its %s is missing or a link",
+			    parts[i].path);
+	if ((status.st_mode & S_IFMT) != parts[i].type)
+		return fail(err, ERR_FOREIGN_DATA, "its %s is not what it should be",
+			    parts[i].path);
+	return !uid || status.st_uid == (uid_t)uid ||
+	       fail(err, ERR_FOREIGN_DATA, "its %s has another owner", parts[i].path);
+}
+
+static bool version_check(int data, int version, struct error *err)
+{
+	AUTO_BUF text = { 0 };
+
+	if (!files_read(data, "PG_VERSION", 64, &text, err))
+		return false;
+	return atoi(buf_text(&text)) == version ||
+	       fail(err, ERR_FOREIGN_DATA, "it was made by PostgreSQL %.8s, not %d",
+		    buf_text(&text), version);
+}
+
+/* Indexes on text are wrong under another sort order. */
+static bool collation_check(const struct record *record, const struct template *template,
+			    struct error *err)
+{
+	const struct {
+		const char *what, *have, *want;
+	} both[] = { { "libc", record->libc, template->libc },
+		     { "ICU", record->icu, template->icu } };
+
+	for (size_t i = 0; i < COUNT_OF(both); i++)
+		if (*both[i].have && strcmp(both[i].have, both[i].want) != 0)
+			return fail(err, ERR_FOREIGN_DATA,
+				    "its text was sorted by %s %s, and the image has %s; "
+				    "install an image with the former",
+				    both[i].what, both[i].have, both[i].want);
+	return true;
+}
+
+static bool mode_check(int data, struct error *err)
+{
+	struct stat status;
+
+	if (fstat(data, &status) != 0)
+		return fail_errno(err, "cannot look at the data directory");
+	return (status.st_mode & 07777) == 0700 || (status.st_mode & 07777) == 0750 ||
+	       fail(err, ERR_FOREIGN_DATA,
+		    "its data directory has the mode %o; PostgreSQL wants 0700",
+		    status.st_mode & 07777);
+}
+
+static bool standby_check(int data, struct error *err)
+{
+	struct stat status;
+
+	return fstatat(data, "standby.signal", &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+	       fail(err, ERR_FOREIGN_DATA,
+		    "it is a standby (standby.signal is there), where no password "
+		    "can be set; start it without one");
+}
+
+/* A pipe or a device in its place would keep the server reading for ever. */
+static bool auto_conf_check(int data, struct error *err)
+{
+	struct stat status;
+
+	return fstatat(data, AUTO_CONF, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+	       S_ISREG(status.st_mode) ||
+	       fail(err, ERR_FOREIGN_DATA,
+		    "its " AUTO_CONF " is no file; start it with safe, which sets it "
+		    "aside");
+}
+
+static bool data_check(const struct record *record, const struct template *template,
+		       enum store_use use, struct error *err)
+{
+	int owner = use == STORE_FOREIGN ? 0 : record->uid;
+	struct stat status;
+	AUTO_CLOSE int data = owner ? store_tenant_dir(record, "pg/data", err)
+				    : store_sub_dir(record, "pg/data", &status, err);
+	AUTO_CLOSE int source = -1;
+
+	if (data < 0)
+		return false;
+	source = store_template_open(record->version, template, err);
+	if (source < 0)
+		return false;
+	for (size_t i = 0; i < COUNT_OF(parts); i++)
+		if (!part_check(data, i, owner, err))
+			return false;
+	return mode_check(data, err) && version_check(data, record->version, err) &&
+	       pg_control_check(data, source, err) &&
+	       collation_check(record, template, err) &&
+	       (use != STORE_WRITTEN || standby_check(data, err)) &&
+	       (use == STORE_SAFE || use == STORE_FOREIGN || auto_conf_check(data, err));
+}
+
+bool store_check(const struct record *record, const struct template *template,
+		 enum store_use use, struct error *err)
+{
+	if (data_check(record, template, use, err))
+		return true;
+	if (err->code == ERR_INTERNAL)
+		err->code = ERR_FOREIGN_DATA; /* it cannot even be opened */
+	snprintf(err->field, sizeof(err->field), "storage_dir");
+	return fail_because(err,
+			    "the data of %s are not as they should be, and are left "
+			    "as they are",
+			    record->storage_dir);
+}
+
+bool store_auto_conf_aside(const struct record *record, char ret_name[ASIDE_SIZE],
+			   struct error *err)
+{
+	AUTO_CLOSE int data = store_tenant_dir(record, "pg/data", err);
+	char name[ASIDE_SIZE];
+	time_t now = time(NULL);
+	struct tm utc;
+
+	if (data < 0)
+		return false;
+	gmtime_r(&now, &utc);
+	strftime(name, sizeof(name), AUTO_CONF ".%Y%m%dT%H%M%SZ", &utc);
+	ret_name[0] = '\0';
+	if (renameat2(data, AUTO_CONF, data, name, RENAME_NOREPLACE) != 0)
+		return errno == ENOENT ||
+		       fail_errno(err, "cannot set " AUTO_CONF " aside");
+	memcpy(ret_name, name, sizeof(name));
+	return true;
+}
+
+void store_auto_conf_back(const struct record *record, const char *name)
+{
+	struct error ignored;
+	AUTO_CLOSE int data = store_tenant_dir(record, "pg/data", &ignored);
+
+	if (data >= 0 && *name)
+		renameat2(data, name, data, AUTO_CONF, RENAME_NOREPLACE);
+}
+
+struct usage store_usage(const char *name)
+{
+	AUTO_CLOSE int dir = files_open_dir(store_tree.instances, name);
+	struct usage none = { 0 };
+
+	return dir < 0 ? none : files_usage(dir, USAGE_FILES_MAX);
+}

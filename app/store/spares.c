@@ -1,0 +1,106 @@
+/* The thread that makes spares. It is nice to the requests. */
+#include "store/spares.h"
+
+#include <pthread.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/deadline.h"
+#include "base/log.h"
+#include "store/space_guard.h"
+#include "store/store.h"
+
+#define NICENESS 10
+#define RETRY_MS 60000 /* after a failure, of a full disk say */
+
+static struct {
+	const struct config *cfg;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool is_wanted, is_stopping; /* held under lock */
+} spares = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	     .changed = PTHREAD_COND_INITIALIZER,
+	     .is_wanted = true };
+
+void spares_poke(void)
+{
+	pthread_mutex_lock(&spares.lock);
+	spares.is_wanted = true;
+	pthread_cond_signal(&spares.changed);
+	pthread_mutex_unlock(&spares.lock);
+}
+
+/* A major that has too few, 0: none. */
+static int major_in_need(void)
+{
+	for (const int *version = spares.cfg->version; *version; version++)
+		if (store_spare_count(*version) < spares.cfg->spares)
+			return *version;
+	return 0;
+}
+
+static bool is_stopping(void)
+{
+	bool stopping;
+
+	pthread_mutex_lock(&spares.lock);
+	stopping = spares.is_stopping;
+	pthread_mutex_unlock(&spares.lock);
+	return stopping;
+}
+
+/* Waits for a poke; after a failure it is obeyed only when some time has passed. */
+static void wait_for_poke(bool failed)
+{
+	long long due_ms = deadline_in_ms(RETRY_MS);
+
+	pthread_mutex_lock(&spares.lock);
+	while (!spares.is_stopping && (failed || !spares.is_wanted)) {
+		if (failed)
+			failed =
+				deadline_cond_wait(&spares.changed, &spares.lock, due_ms);
+		else
+			pthread_cond_wait(&spares.changed, &spares.lock);
+	}
+	spares.is_wanted = false;
+	pthread_mutex_unlock(&spares.lock);
+}
+
+static void *spares_run(void *user)
+{
+	bool failed = false;
+	struct error err;
+	int version;
+
+	(void)user;
+	setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS);
+	while (!is_stopping()) {
+		wait_for_poke(failed);
+		failed = false;
+		while (!failed && !is_stopping() && (version = major_in_need()))
+			failed = !space_guard_has_room(&err) ||
+				 !store_spare_make(version, &err);
+		if (failed)
+			log_warn("no spare made version=%d error=%s", version,
+				 LOG_TEXT(err.message));
+	}
+	return NULL;
+}
+
+bool spares_start(const struct config *cfg, struct error *err)
+{
+	spares.cfg = cfg;
+	return pthread_create(&spares.thread, NULL, spares_run, NULL) == 0 ||
+	       fail(err, ERR_INTERNAL, "cannot start the thread that makes spares");
+}
+
+void spares_stop(void)
+{
+	pthread_mutex_lock(&spares.lock);
+	spares.is_stopping = true;
+	pthread_cond_signal(&spares.changed);
+	pthread_mutex_unlock(&spares.lock);
+	pthread_join(spares.thread, NULL);
+}

@@ -1,0 +1,244 @@
+/*
+ * Which uids are taken: by instances and spares, one each, and by directories that are held:
+ * what is in the trash, and what is none of the instances (foreign). Such a one may name two,
+ * or one that somebody else has.
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/files.h"
+#include "base/scope.h"
+#include "store/store.h"
+#include "store/tree.h"
+
+#define TAKERS_MAX UCHAR_MAX /* more cannot be counted: such a uid stays taken */
+
+/* A directory and the uids that it takes: of its pg/, and of its record. */
+struct held {
+	struct held *next;
+	int parent;
+	char name[NAME_MAX + 1];
+	int uids[2]; /* 0: none */
+};
+
+static struct {
+	pthread_mutex_t lock;
+	unsigned char *takers; /* their number, from uid_min on; all held under lock */
+	int next;
+	struct held *held;
+} uids = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static int uid_count(void)
+{
+	return store_tree.config->uid_max - store_tree.config->uid_min + 1;
+}
+
+bool store_uid_init(struct error *err)
+{
+	uids.takers = calloc((size_t)uid_count(), 1);
+	return uids.takers || fail(err, ERR_INTERNAL, "out of memory");
+}
+
+bool store_uid_is_ours(int uid)
+{
+	return uid >= store_tree.config->uid_min && uid <= store_tree.config->uid_max;
+}
+
+/* The number of those that have it; NULL outside the range. Held: lock. */
+static unsigned char *takers_of(int uid)
+{
+	return store_uid_is_ours(uid) ? &uids.takers[uid - store_tree.config->uid_min]
+				      : NULL;
+}
+
+static void taker_add(int uid)
+{
+	unsigned char *takers = takers_of(uid);
+
+	if (takers && *takers < TAKERS_MAX)
+		++*takers;
+}
+
+static void taker_drop(int uid)
+{
+	unsigned char *takers = takers_of(uid);
+
+	if (takers && *takers > 0 && *takers < TAKERS_MAX)
+		--*takers;
+}
+
+void store_uid_mark(int uid)
+{
+	pthread_mutex_lock(&uids.lock);
+	taker_add(uid);
+	pthread_mutex_unlock(&uids.lock);
+}
+
+void store_uid_release(int uid)
+{
+	pthread_mutex_lock(&uids.lock);
+	taker_drop(uid);
+	pthread_mutex_unlock(&uids.lock);
+}
+
+int store_uid_takers(int uid)
+{
+	unsigned char *takers;
+	int count;
+
+	pthread_mutex_lock(&uids.lock);
+	takers = takers_of(uid);
+	count = takers ? *takers : 0;
+	pthread_mutex_unlock(&uids.lock);
+	return count;
+}
+
+/* A free one, taken; 0: there is none. Held: lock. */
+static int uid_take(void)
+{
+	for (int i = 0; i < uid_count(); i++) {
+		int candidate = (uids.next + i) % uid_count();
+
+		if (uids.takers[candidate])
+			continue;
+		uids.takers[candidate] = 1;
+		uids.next = candidate + 1;
+		return store_tree.config->uid_min + candidate;
+	}
+	return 0;
+}
+
+static bool uid_taken(int uid, int *ret_uid, struct error *err)
+{
+	if (!uid)
+		return fail(err, ERR_NO_SPACE, "all %d uids are taken; empty the trash",
+			    uid_count());
+	*ret_uid = uid;
+	return true;
+}
+
+bool store_uid_take(int *ret_uid, struct error *err)
+{
+	int uid;
+
+	pthread_mutex_lock(&uids.lock);
+	uid = uid_take();
+	pthread_mutex_unlock(&uids.lock);
+	return uid_taken(uid, ret_uid, err);
+}
+
+/* Where the entry of a directory is, or would be. Held: lock. */
+static struct held **held_find(int parent, const char *name)
+{
+	struct held **at = &uids.held;
+
+	while (*at && ((*at)->parent != parent || strcmp((*at)->name, name) != 0))
+		at = &(*at)->next;
+	return at;
+}
+
+static void held_forget(int parent, const char *name)
+{
+	struct held **at = held_find(parent, name), *found = *at;
+
+	if (!found)
+		return;
+	for (size_t i = 0; i < COUNT_OF(found->uids); i++)
+		taker_drop(found->uids[i]);
+	*at = found->next;
+	free(found);
+}
+
+bool store_hold(int parent, const char *name)
+{
+	struct held *held = calloc(1, sizeof(*held));
+	AUTO_RECORD record = { 0 };
+	struct error ignored;
+	int owner = store_owner(parent, name);
+	bool has_record = store_record_read(parent, name, &record, &ignored);
+	int other = record.uid != owner ? record.uid : 0;
+
+	pthread_mutex_lock(&uids.lock);
+	taker_add(owner); /* first, so that it is never free meanwhile */
+	taker_add(other);
+	held_forget(parent, name);
+	if (held) { /* else they stay taken until pgberthd ends */
+		*held = (struct held){ uids.held, parent, "", { owner, other } };
+		snprintf(held->name, sizeof(held->name), "%s", name);
+		uids.held = held;
+	}
+	pthread_mutex_unlock(&uids.lock);
+	return has_record;
+}
+
+void store_hold_end(int parent, const char *name)
+{
+	pthread_mutex_lock(&uids.lock);
+	held_forget(parent, name);
+	pthread_mutex_unlock(&uids.lock);
+}
+
+bool store_is_held(int parent, const char *name)
+{
+	bool is;
+
+	pthread_mutex_lock(&uids.lock);
+	is = *held_find(parent, name) != NULL;
+	pthread_mutex_unlock(&uids.lock);
+	return is;
+}
+
+bool store_foreign_hold(const char *name)
+{
+	return store_hold(store_tree.instances, name);
+}
+
+void store_foreign_drop(const char *name)
+{
+	store_hold_end(store_tree.instances, name);
+}
+
+/* One that this directory has already and nobody else; 0: there is none. Held: lock. */
+static int uid_keep(const struct held *held, int first)
+{
+	for (size_t i = 0; held && i < 2 * COUNT_OF(held->uids); i++) {
+		int uid = held->uids[i % COUNT_OF(held->uids)];
+		const unsigned char *takers = takers_of(uid);
+
+		/* In the second round any will do. */
+		if (takers && *takers == 1 && (uid == first || i >= COUNT_OF(held->uids)))
+			return uid;
+	}
+	return 0;
+}
+
+bool store_foreign_uid(const char *name, int first, int *ret_uid, struct error *err)
+{
+	int uid;
+
+	pthread_mutex_lock(&uids.lock);
+	uid = uid_keep(*held_find(store_tree.instances, name), first);
+	if (uid)
+		taker_add(uid);
+	else
+		uid = uid_take();
+	pthread_mutex_unlock(&uids.lock);
+	return uid_taken(uid, ret_uid, err);
+}
+
+/* pg/ is root's, in the group of its tenant. */
+int store_owner(int parent, const char *name)
+{
+	AUTO_CLOSE int dir = files_open_dir(parent, name);
+	struct stat status;
+
+	if (dir < 0 || fstatat(dir, "pg", &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    status.st_gid > INT32_MAX)
+		return 0;
+	return (int)status.st_gid;
+}

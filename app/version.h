@@ -1,6 +1,0 @@
-#ifndef PGBERTH_VERSION_H
-#define PGBERTH_VERSION_H
-
-#define PGBERTH_VERSION "0.2.0"
-
-#endif
