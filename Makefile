@@ -79,7 +79,7 @@ lint: ## format, fences, static analysis, Ansible and Python
 	shellcheck ansible/roles/image/files/build-image .ci/run tests/fuzz/run app/host/stop-tenants app/debian/postinst app/debian/prerm app/debian/postrm vagrant/make-image vagrant/provision vagrant/test
 	shellcheck -s bash app/host/completion
 	mandoc -T lint -W warning app/man/*
-	$(PYTHON) -m pyflakes tests/*.py tests/fences
+	$(PYTHON) -m pyflakes tests/*.py tests/lib/*.py tests/fences
 
 format: ## bring the C code into shape
 	clang-format-14 -i app/*/*.[ch] tests/fuzz/*.[ch]

@@ -5,21 +5,21 @@ import resource
 
 import pytest
 
-pytest.register_assert_rewrite("berth", "waiting", "traces")
+pytest.register_assert_rewrite("lib.client", "lib.waiting", "lib.leftovers")
 
 import docker  # noqa: E402
 
-from berth import Api, Instance, ok  # noqa: E402
-from crowd import at_once  # noqa: E402
-from daemon import Pgberthd, ServiceLog, keep_systemd_from_restarting  # noqa: E402
-from engine import Engine  # noqa: E402
-from ports import SEED_PORT, Ports, is_free  # noqa: E402
-from private import STACKS, reap  # noqa: E402
-from search import Search  # noqa: E402
-from settings import Settings  # noqa: E402
-from traces import Reaper, Traces, discard  # noqa: E402
-from trail import TRAIL, Registry, new_name  # noqa: E402
-from waiting import wait_for  # noqa: E402
+from lib.client import Api, Instance, ok  # noqa: E402
+from lib.concurrency import at_once  # noqa: E402
+from lib.daemon import Pgberthd, ServiceLog, keep_systemd_from_restarting  # noqa: E402
+from lib.engine import Engine  # noqa: E402
+from lib.ports import SEED_PORT, Ports, is_free  # noqa: E402
+from lib.stack import STACKS, reap  # noqa: E402
+from lib.canary_search import CanarySearch  # noqa: E402
+from lib.settings import Settings  # noqa: E402
+from lib.leftovers import Reaper, Leftovers, discard  # noqa: E402
+from lib.recorder import RECORDER, Registry, new_name  # noqa: E402
+from lib.waiting import wait_for  # noqa: E402
 
 LOCK = "/run/lock/pgberth-tests.lock"
 LOG = ServiceLog()
@@ -80,7 +80,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup():
-    TRAIL.clear()
+    RECORDER.clear()
     LOG.mark()
 
 
@@ -99,8 +99,8 @@ def pytest_runtest_makereport():
     if not report.failed:
         return
     sections = {"pgberthd crashed": "\n".join(LOG.of_crash()),
-                "pgberthd's log of these requests": "\n".join(LOG.of_requests(TRAIL.request_ids))}
-    for name in TRAIL.names[:5]:
+                "pgberthd's log of these requests": "\n".join(LOG.of_requests(RECORDER.request_ids))}
+    for name in RECORDER.names[:5]:
         try:
             sections[f"log of server {name}"] = server_log(name)
         except Exception as error:  # the report of the failure matters more
@@ -139,13 +139,13 @@ def ports(api, settings):
 
 
 @pytest.fixture
-def search(engine, settings):
-    return Search(engine, settings)
+def canary_search(engine, settings):
+    return CanarySearch(engine, settings)
 
 
 @pytest.fixture(scope="session")
-def traces(api, engine, settings):
-    return Traces(api, engine, settings)
+def leftovers(api, engine, settings):
+    return Leftovers(api, engine, settings)
 
 
 # ---- servers ---------------------------------------------------------------------------------

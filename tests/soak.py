@@ -25,13 +25,13 @@ import urllib3
 os.environ.setdefault("PGBERTHD_UNDER_TEST", str(
     pathlib.Path(__file__).resolve().parent.parent / "app/build/release/pgberthd"))
 
-from berth import ok  # noqa: E402
-from crowd import at_once  # noqa: E402
-from private import Stack  # noqa: E402
-from search import Search  # noqa: E402
-from soak_parts import (CANARY, Batterer, Creator, Killer, Sampler, Soak, Tenant, Writer, Written, median,  # noqa: E402
+from lib.client import ok  # noqa: E402
+from lib.concurrency import at_once  # noqa: E402
+from lib.stack import Stack  # noqa: E402
+from lib.canary_search import CanarySearch  # noqa: E402
+from lib.soak_parts import (CANARY, Batterer, Creator, Killer, Sampler, Soak, Tenant, Writer, Written, median,  # noqa: E402
                         visit)
-from waiting import wait_for  # noqa: E402
+from lib.waiting import wait_for  # noqa: E402
 
 PORTS = range(20500, 20560)
 # Few, so that a leak of one shows when all are filled at the end.
@@ -108,8 +108,8 @@ def long_run(minutes, seed):
     began = time.monotonic()
     with SoakStack() as stack:
         soak = Soak(stack, seed)
-        search = Search(soak.engine, stack.settings)
-        search.directories.append(str(stack.run))
+        canary_search = CanarySearch(soak.engine, stack.settings)
+        canary_search.directories.append(str(stack.run))
         servers = make_servers(soak)
         batterers = [Batterer(soak, written, SERVERS * 60 / SERVER_KILLS_A_MINUTE) for written in servers]
         workers = [Sampler(soak), Killer(soak, "killer"), *batterers, *[Writer(soak, written) for written in servers],
@@ -133,7 +133,7 @@ def long_run(minutes, seed):
         print(f"{time.monotonic() - began:.0f} s: the last looks", flush=True)
         for look in (all_rows_are_there, nothing_is_leaked, no_password_is_anywhere, all_can_be_had_again):
             try:
-                look(soak, servers, search)
+                look(soak, servers, canary_search)
             except Exception as error:
                 soak.ledger.breaks(f"{look.__name__}: {type(error).__name__}: {error}")
         return report(soak.ledger, stack, figures_of(soak, servers, batterers, time.monotonic() - began))
@@ -198,9 +198,9 @@ def nothing_is_leaked(soak, *_):
             soak.ledger.breaks(f"I6: {what}: {sorted(those)}", *sorted(those))
 
 
-def no_password_is_anywhere(soak, _, search):
+def no_password_is_anywhere(soak, _, canary_search):
     needles = CANARY, base64.b64encode(CANARY.encode()).decode(), CANARY.encode().hex()
-    for place in search.places_of(*needles):
+    for place in canary_search.places_of(*needles):
         soak.ledger.breaks(f"I5: a password is in {place}")
 
 

@@ -8,14 +8,14 @@ import asyncpg
 import psycopg2
 import pytest
 
-import other_host
-import walls
-from access import Neighbourhood, Pair, Psql, peer_certificate
-from berth import Instance, assert_error, ok
-from other_host import Neighbour, OtherEngine, OtherStack
-from private import BINARY, Stack
-from traces import discard
-from trail import new_name
+from lib import other_host
+from lib import walls
+from lib.access import Neighbourhood, Pair, Psql, peer_certificate
+from lib.client import Instance, assert_error, ok
+from lib.other_host import Neighbour, OtherEngine, OtherStack
+from lib.stack import BINARY, Stack
+from lib.leftovers import discard
+from lib.recorder import new_name
 
 walls.reap()
 other_host.reap()

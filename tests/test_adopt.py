@@ -10,12 +10,12 @@ import subprocess
 import pytest
 import requests
 
-from berth import assert_error, ok
-from engine import Engine
-from private import BINARY, Stack, mounts_below, remove_containers
+from lib.client import assert_error, ok
+from lib.engine import Engine
+from lib.stack import BINARY, Stack, mounts_below, remove_containers
 from test_outside_hands import tree
-from trail import new_name
-from waiting import wait_for
+from lib.recorder import new_name
+from lib.waiting import wait_for
 
 PGBERTH = BINARY.parent / "pgberth"
 RANGES = ("port_min", "port_max", "uid_min", "uid_max")

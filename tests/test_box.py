@@ -9,13 +9,13 @@ import time
 
 import pytest
 
-from berth import Api, Instance, ok
-from box import REPOSITORY, Box
-from crowd import at_once
-from load import Gets, Writers
-from settings import Settings
-from trail import new_name
-from waiting import wait_for
+from lib.client import Api, Instance, ok
+from lib.box import REPOSITORY, Box
+from lib.concurrency import at_once
+from lib.load import Gets, Writers
+from lib.settings import Settings
+from lib.recorder import new_name
+from lib.waiting import wait_for
 
 pytestmark = pytest.mark.box
 LOCAL = "-i inventories/local"

@@ -3,11 +3,11 @@ import concurrent.futures
 
 import pytest
 
-from berth import assert_error, ok
-from crowd import at_once
-from engine_proxy import EngineProxy, hang
+from lib.client import assert_error, ok
+from lib.concurrency import at_once
+from lib.engine_proxy import EngineProxy, hang
 from test_tokens import Guarded
-from waiting import wait_for
+from lib.waiting import wait_for
 
 pytestmark = pytest.mark.serial
 

@@ -9,11 +9,11 @@ import socket
 import asyncpg
 import pytest
 
-from berth import assert_error, ok
-from catalogue import (CANARY, GOOD, HOST, HTTP_2_ROWS, NAME, PASSWORDS, PORT, ROWS, SERVED, SHARED, get, post, request,
+from lib.client import assert_error, ok
+from lib.catalogue import (CANARY, GOOD, HOST, HTTP_2_ROWS, NAME, PASSWORDS, PORT, ROWS, SERVED, SHARED, get, post, request,
                        unframed)
-from fcgi import Fcgi
-from wire import Wire, ask, ask_by_http_2
+from lib.fcgi import Fcgi
+from lib.wire import Wire, ask, ask_by_http_2
 
 
 def filled(data, instance, shared):
@@ -44,13 +44,13 @@ def assert_refused(answer, row, instance):
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=[f"input {name}" for name in ROWS])
-def test_is_refused(shared, new_instance, engine, traces, row):
+def test_is_refused(shared, new_instance, engine, leftovers, row):
     instance, before = new_instance(), engine.identity(shared.name)
 
     answer = ask(filled(row.data, instance, shared), tls=row.tls)
 
     assert_refused(answer, row, instance)
-    assert traces.of(instance.name) == []
+    assert leftovers.of(instance.name) == []
     assert engine.identity(shared.name) == before
 
 
@@ -106,7 +106,7 @@ def test_refusal_leaves_an_existing_instance_alone(shared, engine):
 
 # ---- what is no request and one answer -------------------------------------------------------
 
-def test_body_that_ends_before_its_length_is_not_taken(new_instance, traces):
+def test_body_that_ends_before_its_length_is_not_taken(new_instance, leftovers):
     """A13: the client goes away in the middle."""
     instance = new_instance()
     with Wire() as wire:
@@ -114,12 +114,12 @@ def test_body_that_ends_before_its_length_is_not_taken(new_instance, traces):
         wire.send(unframed(b"Content-Length: %d\r\n" % (len(body) + 100), body))
         wire.socket.unwrap().shutdown(socket.SHUT_WR)
 
-    assert traces.of(instance.name) == []
+    assert leftovers.of(instance.name) == []
 
 
 @pytest.mark.parametrize("length, status", [(len(GOOD) + 100, 400), ("-1", 400), ("+5", 400), ("5,5", 400), ("5 ", 400),
                                             (2**64, 400), (16385, 413), (10**17, 413)])
-def test_length_that_nginx_would_not_pass_on_is_refused_by_pgberthd_itself(new_instance, traces, length, status):
+def test_length_that_nginx_would_not_pass_on_is_refused_by_pgberthd_itself(new_instance, leftovers, length, status):
     """A13 and A15, straight to its socket."""
     instance = new_instance()
     asked = Fcgi("/run/pgberth/pgberthd.sock", REQUEST_METHOD="POST", DOCUMENT_URI="/api/containers/", REMOTE_ADDR="127.0.0.1",
@@ -127,7 +127,7 @@ def test_length_that_nginx_would_not_pass_on_is_refused_by_pgberthd_itself(new_i
     asked.body(filled(GOOD, instance, instance))
 
     assert asked.answer()[0] == status
-    assert traces.of(instance.name) == []
+    assert leftovers.of(instance.name) == []
 
 
 def test_http_0_9_is_refused():

@@ -6,10 +6,10 @@ import threading
 import pytest
 import requests
 
-from berth import ok
-from crowd import at_once
-from private import Stack, without_sanitizer
-from waiting import wait_for
+from lib.client import ok
+from lib.concurrency import at_once
+from lib.stack import Stack, without_sanitizer
+from lib.waiting import wait_for
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 

@@ -1,7 +1,7 @@
 """POST on a server that does not run brings it back on its own data, whoever stopped it."""
 import pytest
 
-from berth import assert_error, ok
+from lib.client import assert_error, ok
 
 STOPS = {
     "stopped": lambda api, engine, name: ok(api.stop(name)),

@@ -1,8 +1,8 @@
 """Many at once: each gets the answer that it would have got alone, in some order."""
 import pytest
 
-from berth import assert_error, ok
-from crowd import at_once
+from lib.client import assert_error, ok
+from lib.concurrency import at_once
 
 
 def split(responses):
@@ -46,7 +46,7 @@ def test_20_of_one_name_with_different_ports_are_one_server(new_instance, ports)
     assert instance.value("SHOW cluster_name", port=port) == instance.name
 
 
-def test_20_with_one_port_are_one_server_and_nothing_else(new_instance, traces):
+def test_20_with_one_port_are_one_server_and_nothing_else(new_instance, leftovers):
     instances = [new_instance() for _ in range(20)]
     port = instances[0].port
 
@@ -60,7 +60,7 @@ def test_20_with_one_port_are_one_server_and_nothing_else(new_instance, traces):
         if response.status_code == 200:
             assert instance.value("SHOW cluster_name", port=port) == instance.name
         else:
-            assert traces.of(instance.name) == []
+            assert leftovers.of(instance.name) == []
 
 
 def test_same_post_many_times_at_once_is_200_for_all(new_instance):
@@ -91,7 +91,7 @@ def test_different_passwords_at_once_leave_the_one_that_was_granted(new_instance
 
 
 @pytest.mark.parametrize("purge", [False, True], ids=["delete", "purge"])
-def test_creates_and_deletes_of_one_name_end_in_one_state(new_instance, api, traces, purge):
+def test_creates_and_deletes_of_one_name_end_in_one_state(new_instance, api, leftovers, purge):
     instance = new_instance()
     calls = [instance.post, lambda: api.delete(instance.name, purge=purge)] * 4
 
@@ -101,13 +101,13 @@ def test_creates_and_deletes_of_one_name_end_in_one_state(new_instance, api, tra
         response.text for response in responses]
     end = api.get(instance.name)
     if end.status_code == 404:
-        assert traces.in_engine(instance.name) == []
+        assert leftovers.in_engine(instance.name) == []
         assert not instance.directory.exists()
     elif end.json()["state"] == "running":
         assert instance.value("SELECT 1") == 1
     else:
         assert end.json()["state"] == "stored"
-        assert traces.in_engine(instance.name) == []
+        assert leftovers.in_engine(instance.name) == []
 
 
 def test_stops_starts_and_restarts_at_once_leave_it_whole(instance, api):

@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 
-from private import BINARY
+from lib.stack import BINARY
 
 BAD = {
     "not a number": ("port_min = many", "port_min must be a whole number from 1024 to 65535"),

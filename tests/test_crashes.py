@@ -7,8 +7,8 @@ import threading
 import psycopg2
 import pytest
 
-from berth import assert_error, ok
-from waiting import wait_for
+from lib.client import assert_error, ok
+from lib.waiting import wait_for
 
 
 def state_is(instance, state, timeout=60):

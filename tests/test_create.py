@@ -5,8 +5,8 @@ import json
 import psycopg2
 import pytest
 
-from berth import assert_error, ok
-from trail import new_name
+from lib.client import assert_error, ok
+from lib.recorder import new_name
 
 KEYS = {"status", "storage_dir", "state", "port", "address", "version", "admin_user", "dsn",
         "created_at", "labels", "limits", "container_id", "reason", "allow", "tls", "exposure"}

@@ -1,8 +1,8 @@
 """DELETE keeps the storage; only a purge that is asked for moves it to the trash."""
 import pytest
 
-from berth import assert_error, ok
-from trail import new_name
+from lib.client import assert_error, ok
+from lib.recorder import new_name
 
 
 def test_delete_removes_the_container_and_keeps_the_data(instance, api, engine):

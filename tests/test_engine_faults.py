@@ -13,15 +13,15 @@ import psycopg2
 import pytest
 import requests
 
-import engine_proxy
-from berth import assert_error, ok
-from crowd import at_once
-from engine import Engine
-from engine_proxy import EngineProxy, answer, endless, html
-from ports import Listener, is_free
-from private import FIRST_SLICE, Stack
-from traces import Traces, discard
-from waiting import wait_for
+from lib import engine_proxy
+from lib.client import assert_error, ok
+from lib.concurrency import at_once
+from lib.engine import Engine
+from lib.engine_proxy import EngineProxy, answer, endless, html
+from lib.ports import Listener, is_free
+from lib.stack import FIRST_SLICE, Stack
+from lib.leftovers import Leftovers, discard
+from lib.waiting import wait_for
 
 
 # Every fault on every call takes half an hour; without this, those that tell most.
@@ -68,7 +68,7 @@ class Behind:
     def __init__(self, proxy, stack):
         self.proxy, self.stack, self.api = proxy, stack, stack.api
         self.engine = Engine()
-        self.traces = Traces(stack.api, self.engine, stack.settings)
+        self.leftovers = Leftovers(stack.api, self.engine, stack.settings)
         self.ports = itertools.count(stack.settings.port_min)
 
     def new(self):
@@ -101,7 +101,7 @@ class Behind:
         wait_for(lambda: self.proxy.streams > streams, "it asks for the events again", ENDS)
 
     def nothing_is_left(self, instance):
-        wait_for(lambda: not (self.traces.of(instance.name) or self.containers(instance)),
+        wait_for(lambda: not (self.leftovers.of(instance.name) or self.containers(instance)),
                  f"nothing is left of {instance.name}", ENDS)
         assert is_free(instance.port)
 

@@ -10,10 +10,10 @@ import psycopg2
 import pytest
 import requests
 
-from berth import assert_error, ok
-from crowd import at_once
-from engine import Process
-from waiting import wait_for
+from lib.client import assert_error, ok
+from lib.concurrency import at_once
+from lib.engine import Process
+from lib.waiting import wait_for
 
 pytestmark = pytest.mark.serial
 
@@ -72,7 +72,7 @@ def test_engine_comes_back_beside_a_process_that_it_has_run_itself_as(engine):
 
 
 def test_changes_are_503_while_the_engine_is_away_and_work_at_once_when_it_is_back(
-        instance, new_instance, api, engine, traces):
+        instance, new_instance, api, engine, leftovers):
     other = new_instance()
     engine.kill()
 
@@ -88,14 +88,14 @@ def test_changes_are_503_while_the_engine_is_away_and_work_at_once_when_it_is_ba
     engine.start()
 
     wait_for(lambda: api.call("GET", "/health").status_code == 200, "health is back", 30)
-    assert traces.of(other.name) == []
+    assert leftovers.of(other.name) == []
     other.create()
     assert is_up(instance)
     ok(api.restart(instance.name))
 
 
 @pytest.mark.parametrize("turn", range(5))
-def test_engine_killed_amid_creates_leaves_each_whole_or_not_at_all(new_instance, api, engine, traces, turn):
+def test_engine_killed_amid_creates_leaves_each_whole_or_not_at_all(new_instance, api, engine, leftovers, turn):
     instances = [new_instance() for _ in range(4)]
 
     def kill_amid():
@@ -109,7 +109,7 @@ def test_engine_killed_amid_creates_leaves_each_whole_or_not_at_all(new_instance
         if answer is not None and answer.status_code == 200:
             wait_for(lambda instance=instance: is_up(instance), "an acknowledged create works", 60)
         else:
-            wait_for(lambda name=instance.name: traces.of(name) == [], "nothing is left of the others", 60)
+            wait_for(lambda name=instance.name: leftovers.of(name) == [], "nothing is left of the others", 60)
             # At another port: an engine killed at the wrong moment may keep the old one to itself.
             instance.create(port=None)
 

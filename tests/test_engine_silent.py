@@ -1,8 +1,8 @@
 """dockerd accepts calls and never answers: reads do not notice, changes are refused in bounded time."""
 import pytest
 
-from berth import assert_error, ok
-from waiting import wait_for
+from lib.client import assert_error, ok
+from lib.waiting import wait_for
 
 pytestmark = pytest.mark.serial
 
@@ -30,7 +30,7 @@ def test_health_says_that_the_engine_is_silent(api, engine):
     wait_for(lambda: api.call("GET", "/health").status_code == 200, "health is back", 60)
 
 
-def test_create_is_503_with_retry_after_and_leaves_nothing(new_instance, api, engine, traces):
+def test_create_is_503_with_retry_after_and_leaves_nothing(new_instance, api, engine, leftovers):
     instance = new_instance()
 
     with engine.frozen():
@@ -40,7 +40,7 @@ def test_create_is_503_with_retry_after_and_leaves_nothing(new_instance, api, en
 
     assert_error(response, 503, "engine_unavailable")
     assert int(response.headers["Retry-After"]) > 0
-    wait_for(lambda: traces.of(instance.name) == [], "nothing is left", 60)
+    wait_for(lambda: leftovers.of(instance.name) == [], "nothing is left", 60)
 
 
 def test_server_is_as_good_as_before_when_the_engine_speaks_again(instance, api, engine):

@@ -16,13 +16,13 @@ import psycopg2
 import pytest
 import requests
 
-from berth import assert_error, ok
-from crowd import at_once
-from daemon import ServiceLog
-from engine import Engine
-from private import BINARY, Stack, without_sanitizer
-from traces import Traces, discard
-from waiting import wait_for
+from lib.client import assert_error, ok
+from lib.concurrency import at_once
+from lib.daemon import ServiceLog
+from lib.engine import Engine
+from lib.stack import BINARY, Stack, without_sanitizer
+from lib.leftovers import Leftovers, discard
+from lib.waiting import wait_for
 
 pytestmark = without_sanitizer
 
@@ -124,7 +124,7 @@ class Sufferer(Stack):
     def __enter__(self):
         super().__enter__()
         try:
-            self.traces = Traces(self.api, Engine(), self.settings)
+            self.leftovers = Leftovers(self.api, Engine(), self.settings)
             self.neighbour = self.make(labels={"next": "door"})
             self.neighbour.keep_row("untouched")
             self.neighbour_view = self.neighbour.view()
@@ -139,7 +139,7 @@ class Sufferer(Stack):
         return f"{turn} fired {self.failing['fired']} times, first at\n{self.failing.where()}\n{tail}"
 
     def left_of(self, name):
-        return self.traces.of(name) + [str(path) for path in self.settings.staging.iterdir()]
+        return self.leftovers.of(name) + [str(path) for path in self.settings.staging.iterdir()]
 
     def assert_lives(self, story):
         assert self.process.poll() is None, f"pgberthd died: {story}"
@@ -478,7 +478,7 @@ class Plain(Stack):
 
     def left_of(self, name):
         staging = [str(path) for path in self.settings.staging.iterdir()]
-        return Traces(self.api, Engine(), self.settings).of(name) + staging
+        return Leftovers(self.api, Engine(), self.settings).of(name) + staging
 
     def assert_lives(self):
         assert not self.is_dead(), self.log_text()

@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 
-from private import REPOSITORY
+from lib.stack import REPOSITORY
 
 CORPUS = REPOSITORY / "tests/fuzz/corpus"
 HARNESSES = sorted(path.stem for path in CORPUS.parent.glob("*.c") if path.stem != "replay")

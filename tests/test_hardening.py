@@ -4,7 +4,7 @@ import json
 import psycopg2
 import pytest
 
-from engine import Process
+from lib.engine import Process
 
 
 @pytest.mark.parametrize("pid_of", ["host_pid", "postmaster_pid"])

@@ -3,7 +3,7 @@ import pathlib
 
 import pytest
 
-from waiting import wait_for
+from lib.waiting import wait_for
 
 pytestmark = pytest.mark.serial
 CONFIGURATION = pathlib.Path("/etc/pgberth/pgberth.conf")

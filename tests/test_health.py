@@ -1,7 +1,7 @@
 """GET /api/health."""
 import requests
 
-from berth import assert_error, ok
+from lib.client import assert_error, ok
 
 
 def test_health_is_ok_and_tells_of_process_engine_and_storage(api):

@@ -3,12 +3,12 @@ import contextlib
 
 import pytest
 
-import hostile
-from berth import ok
-from crowd import at_once
-from daemon import fields
-from private import Stack
-from waiting import wait_for
+from lib import hostile
+from lib.client import ok
+from lib.concurrency import at_once
+from lib.daemon import fields
+from lib.stack import Stack
+from lib.waiting import wait_for
 
 # Of one connection pgberthd keeps a message at a time; libpq would keep what it is sent.
 MOST_KB = 16 << 10

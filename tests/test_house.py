@@ -11,11 +11,11 @@ import docker
 import psycopg2
 import pytest
 
-from berth import assert_error, ok
-from crowd import at_once
-from engine import Engine, Process
-from private import Stack, remove_containers
-from waiting import wait_for
+from lib.client import assert_error, ok
+from lib.concurrency import at_once
+from lib.engine import Engine, Process
+from lib.stack import Stack, remove_containers
+from lib.waiting import wait_for
 
 
 

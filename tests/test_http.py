@@ -1,9 +1,9 @@
 """HTTP as such: slashes, HEAD, request ids, names and pages of our own. What is refused is in test_catalogue."""
 import pytest
 
-from berth import ok
-from trail import new_name
-from wire import Wire
+from lib.client import ok
+from lib.recorder import new_name
+from lib.wire import Wire
 
 
 @pytest.mark.parametrize("path", ["/containers/", "/containers/{}/", "/containers/{}/logs", "/trash/", "/health"])

@@ -8,11 +8,11 @@ import subprocess
 import pytest
 import requests
 
-from berth import ok
-from engine import Engine
-from private import REPOSITORY, Stack
-from traces import Traces
-from waiting import wait_for
+from lib.client import ok
+from lib.engine import Engine
+from lib.stack import REPOSITORY, Stack
+from lib.leftovers import Leftovers
+from lib.waiting import wait_for
 
 
 UP = ["up.claimed", "up.saved", "start.created", "start.started", "start.answers", "prove.written",
@@ -203,8 +203,8 @@ class Change:
 
     def after_create(self):
         if self.state() == "gone":
-            traces = Traces(self.api, Engine(), self.stack.settings)
-            wait_for(lambda: traces.of(self.instance.name) == [], "nothing is left", 60)
+            leftovers = Leftovers(self.api, Engine(), self.stack.settings)
+            wait_for(lambda: leftovers.of(self.instance.name) == [], "nothing is left", 60)
         self.instance.create()
         assert self.instance.value("SHOW cluster_name") == self.instance.name
 

@@ -1,7 +1,7 @@
 """GET /api/containers/: pages, filters, and parameters that mean nothing."""
 import pytest
 
-from berth import assert_error, ok
+from lib.client import assert_error, ok
 
 
 def test_list_holds_the_instances_as_get_answers_them(shared, api):

@@ -1,9 +1,9 @@
 """GET …/logs: the server's own log, as text."""
 import pytest
 
-from berth import assert_error, ok
-from trail import new_name
-from waiting import wait_for
+from lib.client import assert_error, ok
+from lib.recorder import new_name
+from lib.waiting import wait_for
 
 
 def say(instance, text):

@@ -5,12 +5,12 @@ import threading
 
 import pytest
 
-from berth import assert_error
-from catalogue import HOST, get
-from daemon import ServiceLog
-from private import Stack
-from waiting import wait_for
-from wire import Wire
+from lib.client import assert_error
+from lib.catalogue import HOST, get
+from lib.daemon import ServiceLog
+from lib.stack import Stack
+from lib.waiting import wait_for
+from lib.wire import Wire
 
 WEAK = ["AES128-SHA", "AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA384", "ECDHE-RSA-AES128-SHA",
         "DHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CAMELLIA128-SHA256", "NULL-SHA256", "AECDH-AES128-SHA"]

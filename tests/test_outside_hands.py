@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from berth import assert_error, ok
-from waiting import wait_for
+from lib.client import assert_error, ok
+from lib.waiting import wait_for
 
 
 def assert_serves_again(instance, engine, before):

@@ -3,9 +3,9 @@ import contextlib
 
 import pytest
 
-from berth import assert_error, ok
-from catalogue import PASSWORDS
-from trail import new_name
+from lib.client import assert_error, ok
+from lib.catalogue import PASSWORDS
+from lib.recorder import new_name
 
 def is_refused(instance, password):
     return "authentication failed" in instance.refusal(password=password)

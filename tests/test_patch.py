@@ -1,10 +1,10 @@
 """PATCH: the port restarts, limits and labels do not."""
 import pytest
 
-from berth import assert_error, ok
-from engine import Process
-from ports import Listener
-from trail import new_name
+from lib.client import assert_error, ok
+from lib.engine import Process
+from lib.ports import Listener
+from lib.recorder import new_name
 
 
 def test_patch_port_restarts_and_the_server_is_at_the_new_port_only(instance, api, ports):

@@ -1,47 +1,47 @@
 """Who holds a port, who yields it, and which one is given where none was asked for."""
 import pytest
 
-from berth import assert_error, ok
-from ports import Listener
+from lib.client import assert_error, ok
+from lib.ports import Listener
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
-def test_port_of_a_host_process_is_409_and_leaves_nothing(new_instance, traces, address):
+def test_port_of_a_host_process_is_409_and_leaves_nothing(new_instance, leftovers, address):
     instance = new_instance()
 
     with Listener(instance.port, address):
         assert_error(instance.post(), 409, "port_in_use", "port")
 
-    assert traces.of(instance.name) == []
+    assert leftovers.of(instance.name) == []
 
 
 def test_port_of_somebody_elses_container_is_409_and_leaves_nothing(
-        new_instance, stranger, traces):
+        new_instance, stranger, leftovers):
     instance, other = new_instance(), new_instance()
     stranger(f"{other.name}-stranger", ports={"5432/tcp": ("127.0.0.1", instance.port)})
 
     assert_error(instance.post(), 409, "port_in_use", "port")
-    assert traces.of(instance.name) == []
+    assert leftovers.of(instance.name) == []
 
 
-def test_port_of_a_running_instance_is_409_naming_it(shared, new_instance, traces):
+def test_port_of_a_running_instance_is_409_naming_it(shared, new_instance, leftovers):
     instance = new_instance()
 
     message = assert_error(instance.post(port=shared.port), 409, "port_in_use", "port")
 
     assert shared.name in message
-    assert traces.of(instance.name) == []
+    assert leftovers.of(instance.name) == []
     assert shared.value("SELECT 1") == 1
 
 
-def test_port_of_a_stopped_instance_is_409_naming_it(instance, api, new_instance, traces):
+def test_port_of_a_stopped_instance_is_409_naming_it(instance, api, new_instance, leftovers):
     ok(api.stop(instance.name))
     other = new_instance()
 
     message = assert_error(other.post(port=instance.port), 409, "port_in_use", "port")
 
     assert instance.name in message
-    assert traces.of(other.name) == []
+    assert leftovers.of(other.name) == []
     assert ok(api.start(instance.name))["port"] == instance.port
 
 

@@ -7,11 +7,11 @@ import threading
 import psycopg2
 import pytest
 
-from berth import assert_error, ok
-from crowd import at_once
-from engine import Engine, Process
-from private import Stack, mounts_below
-from waiting import wait_for
+from lib.client import assert_error, ok
+from lib.concurrency import at_once
+from lib.engine import Engine, Process
+from lib.stack import Stack, mounts_below
+from lib.waiting import wait_for
 
 MB = 1 << 20
 # As much as there is room for; then a little is given back, without which no SQL runs any more that could be asked.

@@ -1,5 +1,5 @@
 """A container that somebody renamed is still the one server of its directory."""
-from berth import ok
+from lib.client import ok
 
 
 def with_label(engine, name):

@@ -7,10 +7,10 @@ import threading
 import pytest
 import requests
 
-from berth import assert_error, ok
-from crowd import at_once
-from trail import new_name
-from waiting import wait_for
+from lib.client import assert_error, ok
+from lib.concurrency import at_once
+from lib.recorder import new_name
+from lib.waiting import wait_for
 
 pytestmark = pytest.mark.serial
 
@@ -133,7 +133,7 @@ def test_answers_during_restarts_are_json_and_end_in_success(api, pgberthd):
     assert api.list().status_code == 200
 
 
-def test_stop_lets_a_create_end_well(new_instance, api, pgberthd, traces):
+def test_stop_lets_a_create_end_well(new_instance, api, pgberthd, leftovers):
     instances = [new_instance() for _ in range(4)]
 
     def restart_amid():
@@ -143,7 +143,7 @@ def test_stop_lets_a_create_end_well(new_instance, api, pgberthd, traces):
     responses = at_once([lambda instance=instance: answer_of(instance) for instance in instances] + [restart_amid])
 
     for instance, response in zip(instances, responses):
-        assert_settled(instance, response, api, traces)
+        assert_settled(instance, response, api, leftovers)
 
 
 def answer_of(instance):
@@ -154,7 +154,7 @@ def answer_of(instance):
         return None
 
 
-def assert_settled(instance, response, api, traces):
+def assert_settled(instance, response, api, leftovers):
     """An acknowledged create works; any other works as well, or has left nothing."""
     def end():
         seen = api.get(instance.name)
@@ -167,11 +167,11 @@ def assert_settled(instance, response, api, traces):
         assert instance.value("SHOW cluster_name") == instance.name
     else:
         assert response is None or response.status_code != 200, "an acknowledged create is lost"
-        wait_for(lambda: traces.of(instance.name) == [], f"nothing is left of {instance.name}", 60)
+        wait_for(lambda: leftovers.of(instance.name) == [], f"nothing is left of {instance.name}", 60)
 
 
 @pytest.mark.parametrize("turn", range(10))
-def test_kill_amid_creates_leaves_each_whole_or_not_at_all(new_instance, api, pgberthd, traces, settings, turn):
+def test_kill_amid_creates_leaves_each_whole_or_not_at_all(new_instance, api, pgberthd, leftovers, settings, turn):
     instances = [new_instance() for _ in range(3)]
 
     def kill_amid():
@@ -183,7 +183,7 @@ def test_kill_amid_creates_leaves_each_whole_or_not_at_all(new_instance, api, pg
     pgberthd.start()
 
     for instance, response in zip(instances, responses):
-        assert_settled(instance, response, api, traces)
+        assert_settled(instance, response, api, leftovers)
     assert not [path for path in settings.staging.iterdir()
                 if any(instance.name in path.name for instance in instances)]
 

@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from berth import ok
-from engine import HAS_SYSTEMD
+from lib.client import ok
+from lib.engine import HAS_SYSTEMD
 
 
 def new_canary():
@@ -19,7 +19,7 @@ def disguises(canary):
     return canary, base64.b64encode(canary.encode()).decode().rstrip("="), canary.encode().hex()
 
 
-def test_password_of_a_create_is_nowhere(new_instance, api, search):
+def test_password_of_a_create_is_nowhere(new_instance, api, canary_search):
     instance = new_instance()
     canary = instance.password = new_canary()
 
@@ -28,19 +28,19 @@ def test_password_of_a_create_is_nowhere(new_instance, api, search):
 
     assert instance.value("SELECT 1") == 1
     assert not any(canary in text for text in said)
-    assert search.places_of(*disguises(canary)) == []
+    assert canary_search.places_of(*disguises(canary)) == []
 
 
-def test_password_of_a_create_by_form_is_nowhere(new_instance, api, search):
+def test_password_of_a_create_by_form_is_nowhere(new_instance, api, canary_search):
     instance = new_instance()
     instance.password = new_canary()
 
     ok(api.create_by_form(instance.fields()))
 
-    assert search.places_of(*disguises(instance.password)) == []
+    assert canary_search.places_of(*disguises(instance.password)) == []
 
 
-def test_passwords_of_refused_posts_are_nowhere(shared, send, search):
+def test_passwords_of_refused_posts_are_nowhere(shared, send, canary_search):
     canary = new_canary()
     name = f'"storage_dir": "{shared.name}"'
 
@@ -66,10 +66,10 @@ def test_passwords_of_refused_posts_are_nowhere(shared, send, search):
     ]
 
     assert not any(canary in response.text for response in said)
-    assert search.places_of(*disguises(canary)) == []
+    assert canary_search.places_of(*disguises(canary)) == []
 
 
-def test_password_of_a_put_is_nowhere(instance, api, search):
+def test_password_of_a_put_is_nowhere(instance, api, canary_search):
     canary, refused = new_canary(), new_canary()
 
     ok(api.put_password(instance.name, canary))
@@ -77,12 +77,12 @@ def test_password_of_a_put_is_nowhere(instance, api, search):
 
     assert response.status_code == 422
     assert instance.value("SELECT 1", password=canary) == 1
-    assert search.places_of(*disguises(canary), *disguises(refused)) == []
+    assert canary_search.places_of(*disguises(canary), *disguises(refused)) == []
 
 
 @pytest.mark.parametrize("verbosity", ["log_statement = 'all'", "log_min_duration_statement = 0",
                                        "log_min_messages = 'debug5'"])
-def test_password_is_nowhere_though_the_server_logs_all_it_can(instance, api, search, verbosity):
+def test_password_is_nowhere_though_the_server_logs_all_it_can(instance, api, canary_search, verbosity):
     instance.sql(f"ALTER SYSTEM SET {verbosity}")
     instance.sql("SELECT pg_reload_conf()")
     put, post = new_canary(), new_canary()
@@ -92,11 +92,11 @@ def test_password_is_nowhere_though_the_server_logs_all_it_can(instance, api, se
     instance.create(admin_password=post)
 
     assert instance.value("SELECT 1") == 1
-    assert search.places_of(*disguises(put), *disguises(post)) == []
+    assert canary_search.places_of(*disguises(put), *disguises(post)) == []
 
 
 @pytest.mark.parametrize("admin_is_shut_out", [False, True])
-def test_password_of_a_come_back_is_nowhere(instance, api, search, admin_is_shut_out):
+def test_password_of_a_come_back_is_nowhere(instance, api, canary_search, admin_is_shut_out):
     if admin_is_shut_out:
         instance.sql("ALTER ROLE postgres NOLOGIN; ALTER ROLE pythonanywhere_helper NOLOGIN")
     ok(api.stop(instance.name))
@@ -104,27 +104,27 @@ def test_password_of_a_come_back_is_nowhere(instance, api, search, admin_is_shut
 
     instance.create(admin_password=canary)
 
-    assert search.places_of(*disguises(canary)) == []
+    assert canary_search.places_of(*disguises(canary)) == []
 
 
-def test_password_of_a_purged_server_is_nowhere(new_instance, api, search):
+def test_password_of_a_purged_server_is_nowhere(new_instance, api, canary_search):
     instance = new_instance()
     instance.password = new_canary()
     instance.create()
 
     ok(api.delete(instance.name, purge=True))
 
-    assert search.places_of(*disguises(instance.password)) == []
+    assert canary_search.places_of(*disguises(instance.password)) == []
 
 
-def test_password_of_a_server_that_cannot_start_is_nowhere(instance, api, search):
+def test_password_of_a_server_that_cannot_start_is_nowhere(instance, api, canary_search):
     instance.sql("ALTER SYSTEM SET shared_preload_libraries = 'nope'")
     ok(api.stop(instance.name))
     canary = new_canary()
 
     assert canary not in instance.post(admin_password=canary).text
 
-    assert search.places_of(*disguises(canary)) == []
+    assert canary_search.places_of(*disguises(canary)) == []
 
 
 def test_pgberthd_writes_no_cores(pgberthd):
@@ -133,58 +133,58 @@ def test_pgberthd_writes_no_cores(pgberthd):
 
 # ---- the search finds what is there ----------------------------------------------------------
 
-def test_search_finds_a_file_of_the_tenant(instance, search):
+def test_search_finds_a_file_of_the_tenant(instance, canary_search):
     canary = new_canary()
     instance.sql("CREATE TABLE planted AS SELECT %s AS line", canary)
     instance.sql("CHECKPOINT")
 
-    assert any(str(instance.pgdata) in place for place in search.places_of(canary))
+    assert any(str(instance.pgdata) in place for place in canary_search.places_of(canary))
 
 
-def test_search_finds_a_label_and_a_record(make_instance, search):
+def test_search_finds_a_label_and_a_record(make_instance, canary_search):
     canary = new_canary()
     instance = make_instance(labels={"planted": canary})
 
-    assert str(instance.directory / "instance.json") in search.places_of(canary)
+    assert str(instance.directory / "instance.json") in canary_search.places_of(canary)
 
 
-def test_search_finds_what_the_engine_knows(search, stranger):
+def test_search_finds_what_the_engine_knows(canary_search, stranger):
     canary = new_canary()
     container = stranger(f"pgberth-{canary}-stranger", environment={"PLANTED": canary})
 
-    assert f"container {container.name}" in search.places_of(canary)
+    assert f"container {container.name}" in canary_search.places_of(canary)
 
 
-def test_search_finds_a_line_of_the_servers_log(instance, search):
+def test_search_finds_a_line_of_the_servers_log(instance, canary_search):
     canary = new_canary()
     instance.sql(f"DO $$ BEGIN RAISE LOG '{canary}'; END $$")
 
-    assert any("/pg/log/" in place for place in search.places_of(canary))
+    assert any("/pg/log/" in place for place in canary_search.places_of(canary))
 
 
-def test_search_finds_a_line_of_the_log_of_nginx(api, search):
+def test_search_finds_a_line_of_the_log_of_nginx(api, canary_search):
     canary = new_canary()
     api.get(canary)
 
-    assert any("/var/log/nginx/" in place for place in search.places_of(canary))
+    assert any("/var/log/nginx/" in place for place in canary_search.places_of(canary))
 
 
 @pytest.mark.skipif(HAS_SYSTEMD, reason="the log is the journal")
-def test_search_finds_a_line_of_pgberthds_log(api, search):
+def test_search_finds_a_line_of_pgberthds_log(api, canary_search):
     canary = new_canary()
     api.call("GET", "/health", headers={"X-Request-Id": canary})
 
-    assert any("/var/log/pgberth/" in place for place in search.places_of(canary))
+    assert any("/var/log/pgberth/" in place for place in canary_search.places_of(canary))
 
 
 @pytest.mark.parametrize("kind", ["cmdline", "environ"])
-def test_search_finds_what_a_process_was_given(search, kind):
+def test_search_finds_what_a_process_was_given(canary_search, kind):
     canary = new_canary()
     words, environment = ([canary], {}) if kind == "cmdline" else ([], {"PLANTED": canary})
     process = subprocess.Popen(["/bin/sh", "-c", "read line", *words], env=environment, stdin=subprocess.PIPE)
 
     try:
-        assert f"/proc/{process.pid}/{kind}" in search.places_of(canary)
+        assert f"/proc/{process.pid}/{kind}" in canary_search.places_of(canary)
     finally:
         process.kill()
         process.communicate()

@@ -6,7 +6,7 @@ import psycopg2
 import pytest
 import requests
 
-from trail import TRAIL, Registry
+from lib.recorder import RECORDER, Registry
 
 pytestmark = pytest.mark.seed
 
@@ -19,7 +19,7 @@ def post_to_api_create(storage_dir=None, port=None):
     if port is None:
         port = random.randint(6000, 9999)
     Registry().add(storage_dir)
-    TRAIL.remember(str(storage_dir))
+    RECORDER.remember(str(storage_dir))
     response = requests.post(
         "https://localhost/api/containers/",
         {
@@ -29,7 +29,7 @@ def post_to_api_create(storage_dir=None, port=None):
         },
         verify=False,
     )
-    TRAIL.request_ids.append(response.headers["X-Request-Id"])
+    RECORDER.request_ids.append(response.headers["X-Request-Id"])
     assert response.status_code == 200, response.text
     assert response.json()["status"] == "OK"
     return response

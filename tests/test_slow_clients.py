@@ -9,12 +9,12 @@ import time
 
 import pytest
 
-from berth import ok
-from catalogue import HOST, get, request
-from fcgi import Fcgi
-from private import Stack
-from waiting import wait_for
-from wire import Wire, ask, trusting
+from lib.client import ok
+from lib.catalogue import HOST, get, request
+from lib.fcgi import Fcgi
+from lib.stack import Stack
+from lib.waiting import wait_for
+from lib.wire import Wire, ask, trusting
 
 COUNT = 1000
 # Seconds; they are answered at once where slow ones are in nobody's way.

@@ -3,8 +3,8 @@ import contextlib
 
 import pytest
 
-from berth import assert_error, ok
-from trail import new_name
+from lib.client import assert_error, ok
+from lib.recorder import new_name
 
 
 def test_stop_ends_the_server_and_keeps_its_port(instance, api):

@@ -8,9 +8,9 @@ import threading
 import pytest
 import requests
 
-from berth import ok
-from private import Stack
-from waiting import wait_for
+from lib.client import ok
+from lib.stack import Stack
+from lib.waiting import wait_for
 
 
 class Supervisor:

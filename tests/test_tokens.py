@@ -9,13 +9,13 @@ import time
 
 import pytest
 
-from berth import Api, assert_error, ok
-from crowd import at_once
-from daemon import fields
-from fcgi import Fcgi
-from private import BINARY, Stack
+from lib.client import Api, assert_error, ok
+from lib.concurrency import at_once
+from lib.daemon import fields
+from lib.fcgi import Fcgi
+from lib.stack import BINARY, Stack
 from test_secrets import new_canary
-from waiting import wait_for
+from lib.waiting import wait_for
 
 PGBERTH = BINARY.parent / "pgberth"
 # The engine has one container of a name, whoever's it is: each worker has names of its own.
@@ -390,10 +390,10 @@ def test_path_is_one_value_of_the_line(stack, method, path):
         assert not any(" audit who=root" in line for line in lines)
 
 
-def test_token_is_in_no_log_and_no_record(stack, ours, search):
+def test_token_is_in_no_log_and_no_record(stack, ours, canary_search):
     secret = ours.session.headers["Authorization"].split()[1]
 
-    assert search.places_of(secret, secret[4:]) == []
+    assert canary_search.places_of(secret, secret[4:]) == []
     assert secret not in stack.log_text()
     assert not any(secret in path.read_text(errors="replace") for path in stack.run.glob("*.log"))
     assert secret not in stack.token("ls")

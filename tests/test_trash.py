@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from berth import assert_error, ok
-from private import Stack
-from racer import Racer, make_pairs
-from trail import new_name
-from waiting import wait_for
+from lib.client import assert_error, ok
+from lib.stack import Stack
+from lib.racer import Racer, make_pairs
+from lib.recorder import new_name
+from lib.waiting import wait_for
 
 
 def entries(api, name):
@@ -102,7 +102,7 @@ def test_methods_of_the_trash(api, trashed):
 
 
 def test_restores_at_once_end_in_one_instance(trashed, api):
-    from crowd import at_once
+    from lib.concurrency import at_once
     instance, entry = trashed
 
     answers = at_once([lambda: restore(api, entry)] * 10)

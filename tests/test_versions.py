@@ -1,7 +1,7 @@
 """The majors: the first one unless another is asked for, with all that Debian ships in them."""
 import pytest
 
-from berth import assert_error
+from lib.client import assert_error
 
 MAJORS = [15, 17]
 

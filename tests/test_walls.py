@@ -14,13 +14,13 @@ import threading
 import psycopg2
 import pytest
 
-import walls
-from berth import ok
-from crowd import at_once
-from private import Stack, free_port
-from racer import Racer, make_pairs, naive_removal
-from waiting import wait_for
-from walls import ELSEWHERE, METADATA, Apart, Attacker, Host, Outside, Walls, attack, host_address
+from lib import walls
+from lib.client import ok
+from lib.concurrency import at_once
+from lib.stack import Stack, free_port
+from lib.racer import Racer, make_pairs, naive_removal
+from lib.waiting import wait_for
+from lib.walls import ELSEWHERE, METADATA, Apart, Attacker, Host, Outside, Walls, attack, host_address
 
 walls.reap()
 

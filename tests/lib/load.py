@@ -6,7 +6,7 @@ import time
 import psycopg2
 import requests
 
-from berth import Api
+from lib.client import Api
 
 
 class Gets:

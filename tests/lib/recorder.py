@@ -12,7 +12,7 @@ def new_name(suffix=""):
     return f"test-{secrets.token_hex(4)}{suffix}"
 
 
-class Trail:
+class Recorder:
     def __init__(self):
         self.worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
         self.request_ids = []
@@ -50,4 +50,4 @@ class Registry:
 
 
 # One test runs at a time in a process, so the process has one trail.
-TRAIL = Trail()
+RECORDER = Recorder()

@@ -13,11 +13,11 @@ import threading
 import docker
 import jinja2
 
-from waiting import wait_for
+from lib.waiting import wait_for
 
-REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
 ROLE = REPOSITORY / "ansible/roles/firewall"
-ATTACK = base64.b64encode((REPOSITORY / "tests/attack.pl").read_bytes()).decode()
+ATTACK = base64.b64encode((REPOSITORY / "tests/lib/attack.pl").read_bytes()).decode()
 NEVER = ["169.254.0.0/16"]
 METADATA, ELSEWHERE = "169.254.169.254", "203.0.113.9"
 # Each worker has an outside of its own.
@@ -257,7 +257,7 @@ class Apart:
 
     def reaches_outside(self):
         """Whether who is on the bridge does."""
-        said = run("ip", "netns", "exec", self.tenant, "perl", REPOSITORY / "tests/attack.pl", "reach", "tcp", "10.0.2.2",
+        said = run("ip", "netns", "exec", self.tenant, "perl", REPOSITORY / "tests/lib/attack.pl", "reach", "tcp", "10.0.2.2",
                    80).stdout
         assert said == "reached\n" or said.startswith("not:"), said
         return said == "reached\n"

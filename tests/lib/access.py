@@ -5,7 +5,7 @@ import ssl
 import struct
 import subprocess
 
-from walls import NUMBER, Outside, run
+from lib.walls import NUMBER, Outside, run
 
 
 class Neighbourhood(Outside):

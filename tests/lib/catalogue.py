@@ -9,7 +9,7 @@ import hashlib
 import json
 import zlib
 
-from wire import RST_STREAM
+from lib.wire import RST_STREAM
 
 CANARY = "canary-5f1d9c4b7e"
 # These stand for a name and a port of the row's own, as long as those are, and for an instance that is there.

@@ -2,10 +2,10 @@
 import pathlib
 import subprocess
 
-from trail import TEST_NAME
+from lib.recorder import TEST_NAME
 
 
-class Traces:
+class Leftovers:
     PLACES = ("*", "instances/*", "staging/*", "trash/*")
 
     def __init__(self, api, engine, settings):

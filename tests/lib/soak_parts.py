@@ -17,11 +17,11 @@ import docker
 import psycopg2
 import requests
 
-from berth import Instance
-from crowd import at_once
-from engine import Engine, Process
-from trail import new_name
-from waiting import wait_for
+from lib.client import Instance
+from lib.concurrency import at_once
+from lib.engine import Engine, Process
+from lib.recorder import new_name
+from lib.waiting import wait_for
 
 # Every password begins so. Of a length that base64 does not blur.
 CANARY = f"canary{secrets.token_hex(9)}"
@@ -171,15 +171,15 @@ class Soak:
         return [f"{each['Id'][:12]} {each['State']} ({each['Status']})" for each in self.containers(all=True)
                 if each["Labels"]["pgberth.storage_dir"] == name]
 
-    def traces(self, name):
+    def leftovers(self, name):
         """What is left of a name that is gone."""
         left = [str(path) for path in self.stack.settings.instances.iterdir() if path.name == name]
         return left + self.engine_says(name)
 
     def assert_nothing_is_left(self, name):
         with contextlib.suppress(AssertionError):
-            self.until(lambda: not self.traces(name), "nothing is left")
-        left = self.traces(name)
+            self.until(lambda: not self.leftovers(name), "nothing is left")
+        left = self.leftovers(name)
         assert not left, f"I2: 404, and yet there is {left}"
 
     def trashed(self, name):

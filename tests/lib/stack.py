@@ -15,14 +15,14 @@ import subprocess
 import pytest
 import requests
 
-from berth import Api, Instance, ok
-from daemon import ServiceLog
-from engine import Process
-from settings import Settings
-from trail import new_name
-from waiting import wait_for
+from lib.client import Api, Instance, ok
+from lib.daemon import ServiceLog
+from lib.engine import Process
+from lib.settings import Settings
+from lib.recorder import new_name
+from lib.waiting import wait_for
 
-REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
 # Built by make test, with the fault hook that nothing else has; make asan and make tsan set another.
 BINARY = pathlib.Path(os.environ.get("PGBERTHD_UNDER_TEST", REPOSITORY / "app/build/faults/pgberthd"))
 SANITIZED = BINARY.exists() and any(word in BINARY.read_bytes() for word in (b"__asan_init", b"__tsan_init"))

@@ -8,7 +8,7 @@ import subprocess
 import docker
 import requests
 
-from waiting import wait_for
+from lib.waiting import wait_for
 
 HAS_SYSTEMD = pathlib.Path("/run/systemd/system").is_dir()
 

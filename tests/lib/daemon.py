@@ -8,10 +8,10 @@ import time
 
 import requests
 
-from engine import HAS_SYSTEMD, Process
-from waiting import wait_for
+from lib.engine import HAS_SYSTEMD, Process
+from lib.waiting import wait_for
 
-REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
 # What a test killed stays so until the test starts it, as often as it likes.

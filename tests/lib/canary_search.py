@@ -9,13 +9,13 @@ import time
 
 import docker
 
-from engine import HAS_SYSTEMD
+from lib.engine import HAS_SYSTEMD
 
 LOGS = ("/var/log/pgberth", "/var/log/nginx")
 CONFIGURATION = ("/etc/pgberth", "/run/pgberth")
 
 
-class Search:
+class CanarySearch:
     """For texts that did not exist before it: only files changed since then are read."""
 
     def __init__(self, engine, settings):

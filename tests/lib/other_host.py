@@ -6,9 +6,9 @@ import secrets
 import shutil
 import subprocess
 
-from private import Stack
-from waiting import wait_for
-from walls import NUMBER, run
+from lib.stack import Stack
+from lib.waiting import wait_for
+from lib.walls import NUMBER, run
 
 PREFIX = "pgbh"
 PLACE = pathlib.Path("/var/tmp")

@@ -10,7 +10,7 @@ import pytest
 import requests
 import requests.adapters
 
-from trail import TRAIL
+from lib.recorder import RECORDER
 
 # Longer than the slowest call may take: a test never judges speed, only an answer that never comes.
 PATIENCE = (10, 400)
@@ -28,24 +28,24 @@ class Api:
         self.session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=128))
 
     def call(self, method, path, headers=None, **options):
-        headers = {"X-Request-Id": TRAIL.new_request_id(), **(headers or {})}
+        headers = {"X-Request-Id": RECORDER.new_request_id(), **(headers or {})}
         options.setdefault("timeout", self.patience)
         return self.session.request(
             method, self.base + path, headers=headers, allow_redirects=False, **options)
 
     def on(self, method, name, rest="", **options):
         """A call on one instance."""
-        TRAIL.remember(name)
+        RECORDER.remember(name)
         return self.call(method, f"/containers/{urllib.parse.quote(name, safe='')}/{rest}", **options)
 
     def create(self, **fields):
         """POST as JSON."""
         if isinstance(fields.get("storage_dir"), str):
-            TRAIL.remember(fields["storage_dir"])
+            RECORDER.remember(fields["storage_dir"])
         return self.call("POST", "/containers/", json=fields)
 
     def create_by_form(self, fields):
-        TRAIL.remember(str(fields.get("storage_dir")))
+        RECORDER.remember(str(fields.get("storage_dir")))
         return self.call("POST", "/containers/", data=fields)
 
     def get(self, name):

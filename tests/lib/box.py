@@ -9,9 +9,9 @@ import secrets
 import subprocess
 import tempfile
 
-from waiting import wait_for
+from lib.waiting import wait_for
 
-REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
 IMAGE = "pgberth-box-test"
 CLONE = "/pgberth"
 NEW_NETWORK = 0x40000000  # CLONE_NEWNET, for setns(2)

@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-from private import free_port
+from lib.stack import free_port
 
 TLS_REQUEST = 80877103
 OK, CLEAR, MD5, SASL, SASL_CONTINUE, SASL_FINAL = 0, 3, 5, 10, 11, 12
