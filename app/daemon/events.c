@@ -12,6 +12,7 @@
 #include "daemon/look_queue.h"
 #include "engine/engine.h"
 #include "engine/http.h"
+#include "engine/read.h"
 
 #define LINE_MAX_BYTES (256 * 1024)
 #define POLL_MS 1000

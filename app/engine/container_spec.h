@@ -4,7 +4,9 @@
 
 #include <jansson.h>
 
-#include "engine/engine.h"
+#include "base/error.h"
+#include "engine/container.h"
+#include "model/config.h"
 
 /* Every container of ours is named by it and the storage_dir: a second one is refused. */
 #define CONTAINER_PREFIX "pgberth-"

@@ -11,43 +11,9 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "engine/container.h"
 #include "model/config.h"
 #include "model/record.h"
-
-#define CONTAINER_ID_SIZE 65
-
-/* What is: a container as the engine sees it. */
-struct container {
-	bool exists;
-	bool is_named; /* as pgberth named it: of a list only */
-	bool is_ours;  /* it carries this pgberth's labels for this instance */
-	char id[CONTAINER_ID_SIZE];
-	char storage_dir[NAME_SIZE];
-	bool is_created; /* and never started, as far as the engine is: of an inspect only */
-	bool is_running; /* and neither paused nor between two tries to start */
-	bool is_paused;
-	bool is_restarting;
-	bool oom_killed;
-	int exit_code;
-	int others;	 /* further containers that carry the same labels */
-	int restarts;	 /* by its restart policy, since it was made */
-	char error[256]; /* why the engine could not start it; "" */
-	int port;	 /* on the host that it publishes, 0: none */
-	int memory_mb;
-	double cpus;
-};
-
-/* What to make. Strings are borrowed for the call. */
-struct container_spec {
-	const struct record *record;
-	const char *image_id;
-	const char *pg_dir;	 /* host path mounted on /pg */
-	const char *conf_dir;	 /* host path mounted read-only on /etc/pgberth */
-	const char *const *argv; /* the command, NULL-ended */
-	/* For single-user repair: no network, no port, no restart, and a file mounted on
-	 * /etc/passwd, since that mode wants a name for its uid. NULL: not isolated. */
-	const char *isolated_passwd;
-};
 
 /* Main thread, once; cfg is borrowed for ever. Reads the seccomp profile. */
 bool engine_init(const struct config *cfg, struct error *err);
@@ -100,10 +66,5 @@ bool engine_logs(const char *id, int tail, struct buf *log, struct error *err);
 
 /* The event stream's path, for containers of this pgberth. Caller frees; NULL: memory. */
 char *engine_events_path(void);
-
-/* The instance that a line of the event stream is about, "" when it is about none; and
- * whether it says that a process was killed for want of memory. */
-void engine_event_read(const char *line, size_t length, char ret_name[NAME_SIZE],
-		       bool *ret_out_of_memory);
 
 #endif

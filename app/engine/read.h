@@ -4,7 +4,9 @@
 
 #include <jansson.h>
 
-#include "engine/engine.h"
+#include "base/buf.h"
+#include "engine/container.h"
+#include "model/config.h"
 
 /* Main thread, once; borrowed for ever. */
 void engine_read_init(const struct config *cfg);
@@ -21,5 +23,10 @@ bool container_from_list(struct container *ret, const json_t *json);
 
 /* What is in a log stream's frames; false without memory. */
 bool frames_unpack(const struct buf *frames, struct buf *log);
+
+/* The instance that a line of the event stream is about, "" when it is about none; and
+ * whether it says that a process was killed for want of memory. */
+void engine_event_read(const char *line, size_t length, char ret_name[NAME_SIZE],
+		       bool *ret_out_of_memory);
 
 #endif
