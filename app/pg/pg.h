@@ -13,16 +13,9 @@
 
 #include "base/error.h"
 #include "model/config.h"
+#include "pg/outcome.h"
 
 #define VERIFIER_SIZE 256
-
-/* What a server said. Only PG_OK leaves err alone. */
-enum pg_outcome {
-	PG_OK,
-	PG_NOT_YET, /* nobody listens, or it is starting up: try again */
-	PG_REFUSED, /* it answered, and does not let this user in (SQLSTATE 28…, 3D…) */
-	PG_FAILED, /* anything else; err says what */
-};
 
 /* Main thread, before any other: forgets PG* variables, which libpq would obey. */
 bool pg_init(const struct config *cfg, struct error *err);

@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "pg/pg.h"
+#include "pg/outcome.h"
 
 #define WIRE_MESSAGE_MAX (64 * 1024)
 #define WIRE_TOTAL_MAX (1024 * 1024)

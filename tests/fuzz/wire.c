@@ -9,6 +9,7 @@
 
 #include "base/deadline.h"
 #include "fuzz.h"
+#include "pg/pg.h"
 #include "pg/wire.h"
 
 #define DEADLINE_MS 2000
