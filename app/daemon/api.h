@@ -5,7 +5,7 @@
 #ifndef PGBERTH_DAEMON_API_H
 #define PGBERTH_DAEMON_API_H
 
-#include "daemon/router.h"
+#include "daemon/call.h"
 
 bool health_get(struct call *call, struct error *err);
 bool containers_list(struct call *call, struct error *err);

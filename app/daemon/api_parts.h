@@ -2,7 +2,7 @@
 #ifndef PGBERTH_DAEMON_API_PARTS_H
 #define PGBERTH_DAEMON_API_PARTS_H
 
-#include "daemon/router.h"
+#include "daemon/call.h"
 #include "instance/index.h"
 
 /* 200 with json, which is taken; NULL is out of memory. */

@@ -3,7 +3,7 @@
 #include "daemon/api.h"
 #include "daemon/api_parts.h"
 #include "instance/instance.h"
-#include "store/store.h"
+#include "store/trash.h"
 
 static json_t *entry_to_json(const struct trash_entry *entry)
 {

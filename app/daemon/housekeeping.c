@@ -10,8 +10,9 @@
 #include "base/log.h"
 #include "engine/http.h"
 #include "instance/instance.h"
+#include "store/reserve.h"
 #include "store/space_guard.h"
-#include "store/store.h"
+#include "store/staging.h"
 
 #define NICENESS 10
 #define TICK_MS 1000   /* expiry */

@@ -4,21 +4,7 @@
 
 #include <stdbool.h>
 
-#include "daemon/auth.h"
-#include "daemon/http.h"
-#include "model/spec.h"
-#include "store/store.h"
-
-/* A call on its way through its handler. */
-struct call {
-	struct request *req;
-	struct response *res;
-	struct caller caller;
-	char storage_dir[NAME_SIZE]; /* from the path; "" where it has none */
-	char trash_id[TRASH_ID_SIZE];
-	json_t *query;	  /* object of strings; owned by the router */
-	struct spec spec; /* from the body; owned by the router */
-};
+#include "daemon/call.h"
 
 struct route {
 	const char *method;

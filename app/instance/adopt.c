@@ -9,7 +9,11 @@
 #include "instance/instance.h"
 #include "instance/parts.h"
 #include "instance/ports.h"
+#include "store/disk.h"
+#include "store/foreign.h"
 #include "store/store.h"
+#include "store/template.h"
+#include "store/uid.h"
 
 static const struct config *config;
 

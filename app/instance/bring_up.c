@@ -15,7 +15,14 @@
 #include "pg/conf.h"
 #include "pg/pg.h"
 #include "pg/role.h"
+#include "store/check.h"
+#include "store/conf_files.h"
+#include "store/disk.h"
+#include "store/fill.h"
+#include "store/server_files.h"
+#include "store/server_log.h"
 #include "store/store.h"
+#include "store/template.h"
 
 #define POLL_MS 3
 #define LOOK_EVERY_MS 400 /* at the container, while its server does not answer */

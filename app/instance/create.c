@@ -12,9 +12,14 @@
 #include "instance/reconcile.h"
 #include "pg/conf.h"
 #include "pg/pg.h"
+#include "store/disk.h"
+#include "store/record_file.h"
 #include "store/space_guard.h"
 #include "store/spares.h"
 #include "store/store.h"
+#include "store/take.h"
+#include "store/template.h"
+#include "store/uid.h"
 
 static const struct config *config;
 

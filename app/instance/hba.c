@@ -10,7 +10,7 @@
 #include "pg/certificate_host.h"
 #include "pg/conf.h"
 #include "pg/role.h"
-#include "store/store.h"
+#include "store/conf_files.h"
 
 static const struct config *config;
 

@@ -14,7 +14,12 @@
 #include "instance/reconcile.h"
 #include "model/locks.h"
 #include "pg/pg.h"
+#include "store/disk.h"
+#include "store/record_file.h"
+#include "store/server_log.h"
 #include "store/store.h"
+#include "store/trash.h"
+#include "store/uid.h"
 
 bool instance_is_sound(const struct view *view, struct error *err)
 {

@@ -15,7 +15,7 @@
 #include "instance/index.h"
 #include "model/config.h"
 #include "model/spec.h"
-#include "store/store.h"
+#include "store/trash.h"
 
 /* Main thread, once. */
 void instance_init(const struct config *cfg);

@@ -13,7 +13,7 @@
 #include "instance/port_claim.h"
 #include "instance/ports.h"
 #include "pg/pg.h"
-#include "store/store.h"
+#include "store/load.h"
 
 #define LOOK_MS 200   /* at one server's port */
 #define LOOKS_MS 3000 /* at all of them */

@@ -12,6 +12,9 @@
 #include "instance/outside_hands.h"
 #include "instance/parts.h"
 #include "model/locks.h"
+#include "store/disk.h"
+#include "store/record_file.h"
+#include "store/server_log.h"
 #include "store/store.h"
 
 #define CRASHES_MAX 5 /* of a server that is never proven between them */

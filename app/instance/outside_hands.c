@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "base/log.h"
-#include "store/store.h"
+#include "store/record_file.h"
 
 static const struct config *config;
 

@@ -9,7 +9,7 @@
 #include "instance/outside_hands.h"
 #include "instance/ports.h"
 #include "model/locks.h"
-#include "store/store.h"
+#include "store/record_file.h"
 
 #define HOLDER_WAIT_MS 5000
 

@@ -7,7 +7,7 @@
 
 #include "base/kill_point.h"
 #include "base/log.h"
-#include "store/store.h"
+#include "store/disk.h"
 
 /*
  * What was never acknowledged has nothing to lose and is killed: a server that is asked to

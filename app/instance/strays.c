@@ -9,7 +9,9 @@
 #include "engine/engine.h"
 #include "instance/instance.h"
 #include "instance/parts.h"
+#include "store/foreign.h"
 #include "store/store.h"
+#include "store/template.h"
 
 static const struct config *config;
 

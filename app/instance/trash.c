@@ -8,7 +8,8 @@
 #include "base/scope.h"
 #include "instance/instance.h"
 #include "instance/parts.h"
-#include "store/store.h"
+#include "store/record_file.h"
+#include "store/trash.h"
 
 #define DAY_S 86400LL
 

@@ -9,7 +9,10 @@
 #include "instance/parts.h"
 #include "instance/ports.h"
 #include "instance/reconcile.h"
-#include "store/store.h"
+#include "store/disk.h"
+#include "store/record_file.h"
+#include "store/take.h"
+#include "store/uid.h"
 
 #define PORT_TRIES 5 /* of automatic allocation, when one turns out to be taken */
 

@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "model/config.h"
 #include "model/record.h"
-#include "store/store.h"
+#include "store/conf_files.h"
 
 #define CONF_FILES 7
 

@@ -17,7 +17,7 @@
 #include "base/deadline.h"
 #include "base/scope.h"
 #include "base/utf8.h"
-#include "store/store.h"
+#include "store/server_files.h"
 
 #define SSL_REQUEST 80877103
 

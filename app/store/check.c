@@ -1,5 +1,6 @@
-/* The contract with a data directory, and what is set aside in one. */
-#include <dirent.h>
+/* The parts of a data directory, one check each. */
+#include "store/check.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,7 +13,6 @@
 #include "base/files.h"
 #include "base/scope.h"
 #include "store/pg_control.h"
-#include "store/store.h"
 #include "store/tree.h"
 
 #define AUTO_CONF "postgresql.auto.conf"
@@ -171,12 +171,4 @@ void store_auto_conf_back(const struct record *record, const char *name)
 
 	if (data >= 0 && *name)
 		renameat2(data, name, data, AUTO_CONF, RENAME_NOREPLACE);
-}
-
-struct usage store_usage(const char *name)
-{
-	AUTO_CLOSE int dir = files_open_dir(store_tree.instances, name);
-	struct usage none = { 0 };
-
-	return dir < 0 ? none : files_usage(dir, USAGE_FILES_MAX);
 }

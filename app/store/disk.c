@@ -1,8 +1,10 @@
 /*
- * Instances with a quota (disk_mb): <root>/instances/<name>/pg.img, mounted at pg/. The
+ * The image is <root>/instances/<name>/pg.img. The
  * directory below the mount is as the one above: root's, so that nothing can be written past
  * the quota while nothing is mounted.
  */
+#include "store/disk.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,6 +16,7 @@
 #include "base/kill_point.h"
 #include "base/scope.h"
 #include "store/quota_disk.h"
+#include "store/space.h"
 #include "store/store.h"
 #include "store/tree.h"
 

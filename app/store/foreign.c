@@ -1,16 +1,33 @@
-/* Directories of another host, or copies: looking at one, and making it an instance. */
+/* A foreign directory: looked at beneath it, given away from the top down. */
+#include "store/foreign.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/files.h"
-#include "base/kill_point.h"
 #include "base/scope.h"
-#include "store/store.h"
+#include "store/check.h"
+#include "store/disk.h"
+#include "store/record_file.h"
 #include "store/tree.h"
+#include "store/uid.h"
+
+bool store_foreign_hold(const char *name)
+{
+	return store_hold(store_tree.instances, name);
+}
+
+void store_foreign_drop(const char *name)
+{
+	store_hold_end(store_tree.instances, name);
+}
+
+bool store_foreign_uid(const char *name, int first, int *ret_uid, struct error *err)
+{
+	return store_hold_uid(store_tree.instances, name, first, ret_uid, err);
+}
 
 bool store_foreign_read(const char *name, struct record *ret, struct error *err)
 {

@@ -1,4 +1,6 @@
-/* All instances, at start: which directories are some, and which are only alike. */
+/* Which directories are instances, and which are only alike. */
+#include "store/load.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -7,10 +9,10 @@
 #include <sys/stat.h>
 
 #include "base/files.h"
-#include "base/log.h"
 #include "base/scope.h"
-#include "store/store.h"
+#include "store/record_file.h"
 #include "store/tree.h"
+#include "store/uid.h"
 
 struct candidate {
 	char name[NAME_MAX + 1];

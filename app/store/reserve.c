@@ -1,7 +1,6 @@
-/*
- * <root>/reserve: a few megabytes given back piece by piece when the disk is full, so
- * that records can still be written: deleting must work then more than ever.
- */
+/* A file that is shortened by a piece at a time. */
+#include "store/reserve.h"
+
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
@@ -9,7 +8,7 @@
 
 #include "base/files.h"
 #include "base/scope.h"
-#include "store/store.h"
+#include "store/space.h"
 #include "store/tree.h"
 
 #define RESERVE_BYTES (4 << 20)

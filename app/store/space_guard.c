@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "store/store.h"
 
 #define INODE_BYTES 16384
 

@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "model/config.h"
 #include "model/record.h"
-#include "store/store.h"
+#include "store/space.h"
 
 #define SPACE_GUARD_BIGGEST 5
 

@@ -2,27 +2,92 @@
 #include "store/spares.h"
 
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/deadline.h"
 #include "base/log.h"
+#include "store/fill.h"
 #include "store/space_guard.h"
-#include "store/store.h"
+#include "store/uid.h"
 
 #define NICENESS 10
 #define RETRY_MS 60000 /* after a failure, of a full disk say */
+#define SPARES_MAX 256
 
 static struct {
 	const struct config *cfg;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool is_wanted, is_stopping; /* held under lock */
+	bool is_wanted, is_stopping; /* these and the list are held under lock */
+	struct spare list[SPARES_MAX];
+	int count;
 } spares = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	     .changed = PTHREAD_COND_INITIALIZER,
 	     .is_wanted = true };
+
+static bool spare_make(int version, struct error *err)
+{
+	struct spare spare = { .version = version };
+	struct template template;
+
+	if (!store_template(version, &template, err) || !store_uid_take(&spare.uid, err))
+		return false;
+	if (!store_pg_make(spare.name, version, spare.uid, &template, err)) {
+		store_uid_release(spare.uid);
+		return false;
+	}
+	snprintf(spare.template, sizeof(spare.template), "%s", template.directory);
+	pthread_mutex_lock(&spares.lock);
+	if (spares.count < SPARES_MAX)
+		spares.list[spares.count++] = spare;
+	pthread_mutex_unlock(&spares.lock);
+	return true;
+}
+
+static int spare_count(int version)
+{
+	int count = 0;
+
+	pthread_mutex_lock(&spares.lock);
+	for (int i = 0; i < spares.count; i++)
+		count += spares.list[i].version == version;
+	pthread_mutex_unlock(&spares.lock);
+	return count;
+}
+
+/* The first spare of a major; false when there is none. */
+static bool spare_pop(int version, struct spare *ret)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&spares.lock);
+	for (int i = 0; i < spares.count && !found; i++) {
+		if (spares.list[i].version != version)
+			continue;
+		*ret = spares.list[i];
+		spares.list[i] = spares.list[--spares.count];
+		found = true;
+	}
+	pthread_mutex_unlock(&spares.lock);
+	return found;
+}
+
+bool store_spare_take(int version, const struct template *template, struct spare *ret)
+{
+	while (spare_pop(version, ret)) {
+		if (strcmp(ret->template, template->directory) == 0)
+			return true;
+		store_staging_clear(
+			ret->name); /* of an image that is no longer installed */
+		store_uid_release(ret->uid);
+	}
+	return false;
+}
 
 void spares_poke(void)
 {
@@ -36,7 +101,7 @@ void spares_poke(void)
 static int major_in_need(void)
 {
 	for (const int *version = spares.cfg->version; *version; version++)
-		if (store_spare_count(*version) < spares.cfg->spares)
+		if (spare_count(*version) < spares.cfg->spares)
 			return *version;
 	return 0;
 }
@@ -80,8 +145,8 @@ static void *spares_run(void *user)
 		wait_for_poke(failed);
 		failed = false;
 		while (!failed && !is_stopping() && (version = major_in_need()))
-			failed = !space_guard_has_room(&err) ||
-				 !store_spare_make(version, &err);
+			failed =
+				!space_guard_has_room(&err) || !spare_make(version, &err);
 		if (failed)
 			log_warn("no spare made version=%d error=%s", version,
 				 LOG_TEXT(err.message));

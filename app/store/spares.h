@@ -1,16 +1,31 @@
 /*
- * Keeps data directories ready, so that a create need not wait for the disk: a thread
- * makes as many of each major as configured, and another whenever one was taken.
+ * Data directories made before anybody asks for them, so that a create need not wait for the
+ * disk: a thread makes as many of each major as configured, and another whenever one was
+ * taken.
  */
 #ifndef PGBERTH_STORE_SPARES_H
 #define PGBERTH_STORE_SPARES_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "model/config.h"
+#include "store/staging.h"
+#include "store/template.h"
+
+/* One of them, with its owner's uid. */
+struct spare {
+	char name[STORE_TEMPORARY_SIZE]; /* in staging/ */
+	char template[64];
+	int version, uid;
+};
 
 /* Main thread. */
 bool spares_start(const struct config *cfg, struct error *err);
 void spares_stop(void);
+
+/* Takes one that was made from this template; false when there is none. Any thread. */
+bool store_spare_take(int version, const struct template *template, struct spare *ret);
 
 /* One was taken. Any thread. */
 void spares_poke(void);

@@ -1,4 +1,6 @@
-/* The trash: entries named <storage_dir>.<time>.<random>, moved in and out by one rename. */
+/* Moves by one rename between the instances, the trash and staging; what is there, names and records tell. */
+#include "store/trash.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,10 +12,10 @@
 
 #include "base/files.h"
 #include "base/kill_point.h"
-#include "base/log.h"
-#include "base/scope.h"
-#include "store/store.h"
+#include "store/record_file.h"
+#include "store/staging.h"
 #include "store/tree.h"
+#include "store/uid.h"
 
 #define TIME_FORMAT "%Y%m%dT%H%M%SZ"
 
@@ -191,22 +193,4 @@ bool store_trash_remove(const char *id, struct error *err)
 		return false;
 	store_hold_end(store_tree.trash, id);
 	return true;
-}
-
-static void old_staging_clear(const char *name, void *user)
-{
-	struct error err;
-
-	(void)user;
-	if (strncmp(name, STORE_OLD_STAGING ".", sizeof(STORE_OLD_STAGING)) == 0 &&
-	    !files_remove_tree(store_tree.root, name, &err))
-		log_warn("left behind name=%s error=%s", name, LOG_TEXT(err.message));
-}
-
-void store_clear_old_staging(void)
-{
-	struct error err;
-
-	if (!store_names_walk(store_tree.root, old_staging_clear, NULL, &err))
-		log_warn("staging not cleared error=%s", LOG_TEXT(err.message));
 }

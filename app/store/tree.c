@@ -1,217 +1,82 @@
-/* What is read below a tenant's pg/: socket directory, pid file, server logs. */
+/* Opening by descriptor, below the directories that are held open. */
+#include "store/tree.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/files.h"
 #include "base/scope.h"
-#include "store/store.h"
-#include "store/tree.h"
 
-#define LOG_BYTES_MAX (1024 * 1024)
-#define ENTRIES_MAX 100000 /* of a log directory that a tenant may have filled */
-#define LOGS_MAX 64
+struct store_tree store_tree = { NULL, -1, -1, -1, -1 };
 
-int store_open_run(const struct record *record, struct error *err)
-{
-	return store_tenant_dir(record, "pg/run", err);
-}
-
-int store_open_socket(int run_dir)
-{
-	AUTO_CLOSE int fd = files_open(run_dir, ".s.PGSQL.5432", O_PATH, 0);
-	struct stat status;
-
-	if (fd < 0 || fstat(fd, &status) != 0)
-		return -1;
-	if (!S_ISSOCK(status.st_mode)) {
-		errno = ENOTSOCK;
-		return -1;
-	}
-	return take_fd(&fd);
-}
-
-/* The eighth line of postmaster.pid is "ready" (src/include/utils/pidfile.h). */
-bool store_says_ready(const struct record *record)
-{
-	struct error ignored;
-	AUTO_CLOSE int data = store_tenant_dir(record, "pg/data", &ignored);
-	AUTO_BUF text = { 0 };
-
-	return data >= 0 && files_read(data, "postmaster.pid", 4096, &text, &ignored) &&
-	       strstr(buf_text(&text), "\nready") != NULL;
-}
-
-void store_clear_stale(const struct record *record)
-{
-	struct error ignored;
-	AUTO_CLOSE int data = store_tenant_dir(record, "pg/data", &ignored);
-	AUTO_CLOSE int run = store_tenant_dir(record, "pg/run", &ignored);
-
-	if (data >= 0)
-		unlinkat(data, "postmaster.pid", 0);
-	if (run < 0)
-		return;
-	unlinkat(run, ".s.PGSQL.5432", 0);
-	unlinkat(run, ".s.PGSQL.5432.lock", 0);
-}
-
-struct log_file {
-	char name[64];
-	off_t size;
-};
-
-/* Server logs of a directory, the newest LOGS_MAX, newest first: names begin with the
- * time. */
-struct log_list {
-	struct log_file files[LOGS_MAX];
-	int count;
-};
-
-static void log_list_insert(struct log_list *list, const char *name, off_t size)
-{
-	int at = list->count;
-
-	while (at > 0 && strcmp(list->files[at - 1].name, name) < 0)
-		at--;
-	if (at == LOGS_MAX)
-		return;
-	if (list->count < LOGS_MAX)
-		list->count++;
-	memmove(&list->files[at + 1], &list->files[at],
-		sizeof(list->files[0]) * (size_t)(list->count - at - 1));
-	snprintf(list->files[at].name, sizeof(list->files[at].name), "%s", name);
-	list->files[at].size = size;
-}
-
-static bool log_name_is_ours(const char *name)
-{
-	size_t length = strlen(name);
-
-	return length < sizeof(((struct log_file *)0)->name) && length > 15 &&
-	       strncmp(name, "postgresql-", 11) == 0 &&
-	       strcmp(name + length - 4, ".log") == 0;
-}
-
-static void log_list_read(struct log_list *list, int dir)
+bool store_names_walk(int dir, void (*each)(const char *name, void *user), void *user,
+		      struct error *err)
 {
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *entry;
-	struct stat status;
 
-	list->count = 0;
 	if (!stream) {
 		if (fd >= 0)
 			close(fd);
-		return;
+		return fail_errno(err, "cannot list a directory of %s",
+				  store_tree.config->root);
 	}
-	for (int i = 0; i < ENTRIES_MAX && (entry = readdir(stream)); i++)
-		if (log_name_is_ours(entry->d_name) &&
-		    fstatat(dir, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    S_ISREG(status.st_mode))
-			log_list_insert(list, entry->d_name, status.st_size);
+	while ((entry = readdir(stream)))
+		if (entry->d_name[0] != '.')
+			each(entry->d_name, user);
 	closedir(stream);
-}
-
-static size_t lines_of(const struct buf *text)
-{
-	size_t lines = 0;
-
-	for (size_t i = 0; i < text->length; i++)
-		lines += text->data[i] == '\n';
-	return lines;
-}
-
-/* Appends the last max bytes of a file, from a line's beginning on. */
-static bool file_end_read(int dir, const struct log_file *file, size_t max,
-			  struct buf *ret)
-{
-	AUTO_CLOSE int fd = files_open(dir, file->name, O_RDONLY | O_NONBLOCK, 0);
-	AUTO_FREE char *bytes = malloc(max);
-	off_t from = file->size > (off_t)max ? file->size - (off_t)max : 0;
-	struct stat status;
-	const char *start;
-	ssize_t got;
-
-	if (fd < 0 || !bytes || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
-		return true; /* gone or changed since it was listed: not a log any more */
-	got = pread(fd, bytes, max, from);
-	if (got <= 0)
-		return true;
-	start = from > 0 ? memchr(bytes, '\n', (size_t)got) : NULL;
-	start = start ? start + 1 : bytes;
-	return buf_append(ret, start, (size_t)(bytes + got - start));
-}
-
-/* Puts the end of an older file before what is there. */
-static bool log_prepend(int dir, const struct log_file *file, struct buf *log)
-{
-	AUTO_BUF whole = { 0 };
-
-	if (!file_end_read(dir, file, LOG_BYTES_MAX - log->length, &whole) ||
-	    !buf_append(&whole, buf_text(log), log->length))
-		return false;
-	buf_done(log);
-	*log = whole;
-	whole = (struct buf){ 0 };
 	return true;
 }
 
-/* Start of the last `tail` lines. */
-static const char *last_lines(const struct buf *log, size_t tail)
+int store_instance_open(const char *name, struct error *err)
 {
-	const char *start = buf_text(log);
+	int fd = files_open_dir(store_tree.instances, name);
 
-	for (size_t skip = lines_of(log); skip > tail; skip--)
-		start = strchr(start, '\n') + 1;
-	return start;
+	if (fd < 0)
+		fail_errno(err, "cannot open the directory of %s", name);
+	return fd;
 }
 
-bool store_log_tail(const struct record *record, int tail, struct buf *log,
-		    struct error *err)
+int store_sub_dir(const struct record *record, const char *sub, struct stat *ret_status,
+		  struct error *err)
 {
-	AUTO_CLOSE int dir = store_tenant_dir(record, "pg/log", err);
-	AUTO_FREE struct log_list *list = malloc(sizeof(*list));
-	AUTO_BUF text = { 0 };
-	const char *start;
+	AUTO_CLOSE int dir = store_instance_open(record->storage_dir, err);
+	AUTO_CLOSE int found = -1;
 
 	if (dir < 0)
-		return false;
-	if (!list)
-		return fail(err, ERR_INTERNAL, "out of memory");
-	log_list_read(list, dir);
-	for (int i = 0; i < list->count && lines_of(&text) < (size_t)tail &&
-			text.length < LOG_BYTES_MAX;
-	     i++)
-		if (!log_prepend(dir, &list->files[i], &text))
-			return fail(err, ERR_INTERNAL, "out of memory");
-	for (size_t i = 0; i < text.length; i++)
-		if (text.data[i] == '\0')
-			text.data[i] = '?';
-	start = last_lines(&text, (size_t)tail);
-	return buf_append(log, start, strlen(start)) ||
-	       fail(err, ERR_INTERNAL, "out of memory");
+		return -1;
+	found = files_open_dir(dir, sub);
+	if (found < 0 || fstat(found, ret_status) != 0) {
+		fail_errno(err, "cannot open %s of %s", sub, record->storage_dir);
+		return -1;
+	}
+	return take_fd(&found);
 }
 
-void store_log_prune(const struct record *record)
+int store_tenant_dir(const struct record *record, const char *sub, struct error *err)
 {
-	struct error ignored;
-	AUTO_CLOSE int dir = store_tenant_dir(record, "pg/log", &ignored);
-	AUTO_FREE struct log_list *list = malloc(sizeof(*list));
-	off_t total = 0;
+	struct stat status;
+	AUTO_CLOSE int found = store_sub_dir(record, sub, &status, err);
 
-	if (dir < 0 || !list)
-		return;
-	log_list_read(list, dir);
-	for (int i = 0; i < list->count; i++) {
-		total += list->files[i].size;
-		if (i > 0 && total > (off_t)store_tree.config->log_mb * 1024 * 1024)
-			unlinkat(dir, list->files[i].name, 0);
+	if (found >= 0 && status.st_uid != (uid_t)record->uid) {
+		fail(err, ERR_FOREIGN_DATA, "%s of %s has another owner", sub,
+		     record->storage_dir);
+		return -1;
 	}
+	return take_fd(&found);
+}
+
+/* pg/ is root's, in the group of its tenant. */
+int store_owner(int parent, const char *name)
+{
+	AUTO_CLOSE int dir = files_open_dir(parent, name);
+	struct stat status;
+
+	if (dir < 0 || fstatat(dir, "pg", &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    status.st_gid > INT32_MAX)
+		return 0;
+	return (int)status.st_gid;
 }

@@ -1,19 +1,14 @@
-/*
- * Which uids are taken: by instances and spares, one each, and by directories that are held:
- * what is in the trash, and what is none of the instances (foreign). Such a one may name two,
- * or one that somebody else has.
- */
-#include <fcntl.h>
+/* A count for each uid of the range, and a list of the directories that are held. */
+#include "store/uid.h"
+
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/files.h"
 #include "base/scope.h"
-#include "store/store.h"
+#include "store/record_file.h"
 #include "store/tree.h"
 
 #define TAKERS_MAX UCHAR_MAX /* more cannot be counted: such a uid stays taken */
@@ -193,16 +188,6 @@ bool store_is_held(int parent, const char *name)
 	return is;
 }
 
-bool store_foreign_hold(const char *name)
-{
-	return store_hold(store_tree.instances, name);
-}
-
-void store_foreign_drop(const char *name)
-{
-	store_hold_end(store_tree.instances, name);
-}
-
 /* One that this directory has already and nobody else; 0: there is none. Held: lock. */
 static int uid_keep(const struct held *held, int first)
 {
@@ -217,28 +202,17 @@ static int uid_keep(const struct held *held, int first)
 	return 0;
 }
 
-bool store_foreign_uid(const char *name, int first, int *ret_uid, struct error *err)
+bool store_hold_uid(int parent, const char *name, int first, int *ret_uid,
+		    struct error *err)
 {
 	int uid;
 
 	pthread_mutex_lock(&uids.lock);
-	uid = uid_keep(*held_find(store_tree.instances, name), first);
+	uid = uid_keep(*held_find(parent, name), first);
 	if (uid)
 		taker_add(uid);
 	else
 		uid = uid_take();
 	pthread_mutex_unlock(&uids.lock);
 	return uid_taken(uid, ret_uid, err);
-}
-
-/* pg/ is root's, in the group of its tenant. */
-int store_owner(int parent, const char *name)
-{
-	AUTO_CLOSE int dir = files_open_dir(parent, name);
-	struct stat status;
-
-	if (dir < 0 || fstatat(dir, "pg", &status, AT_SYMLINK_NOFOLLOW) != 0 ||
-	    status.st_gid > INT32_MAX)
-		return 0;
-	return (int)status.st_gid;
 }

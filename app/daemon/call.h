@@ -1,0 +1,20 @@
+/* A call on its way from the router through its handler to its answer. */
+#ifndef PGBERTH_DAEMON_CALL_H
+#define PGBERTH_DAEMON_CALL_H
+
+#include "daemon/auth.h"
+#include "daemon/http.h"
+#include "model/spec.h"
+#include "store/trash.h"
+
+struct call {
+	struct request *req;
+	struct response *res;
+	struct caller caller;
+	char storage_dir[NAME_SIZE]; /* from the path; "" where it has none */
+	char trash_id[TRASH_ID_SIZE];
+	json_t *query;	  /* object of strings; owned by the router */
+	struct spec spec; /* from the body; owned by the router */
+};
+
+#endif

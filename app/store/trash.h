@@ -1,0 +1,44 @@
+/* What was deleted, kept under <storage_dir>.<time>.<random> with its uid, moved in and out by
+ * one rename. */
+#ifndef PGBERTH_STORE_TRASH_H
+#define PGBERTH_STORE_TRASH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "model/record.h"
+
+/* One thing in the trash. Times are seconds since 1970. */
+#define TRASH_ID_SIZE 128
+struct trash_entry {
+	char id[TRASH_ID_SIZE];
+	char storage_dir[NAME_SIZE]; /* whose record it has; "": it cannot be read */
+	int version;
+	long long trashed_at;
+};
+
+/* [A-Za-z0-9][A-Za-z0-9_.-]*, shorter than TRASH_ID_SIZE. */
+bool store_trash_id_is_valid(const char *id);
+
+/* The storage_dir that an id begins with; "" when it is none of ours. */
+void store_trash_name(const char *id, char ret_name[NAME_SIZE]);
+
+/* Moves an instance to the trash; its uid stays taken. */
+bool store_trash(const char *name, struct error *err);
+
+/* All of it in *ret (array of *ret_count, to be freed), by id. */
+bool store_trash_list(struct trash_entry **ret, size_t *ret_count, struct error *err);
+
+/* What is there under that id. Errors: ERR_NOT_FOUND, ERR_FOREIGN_DATA: no record, or
+ * its uid is another's, too. */
+bool store_trash_find(const char *id, struct record *ret, struct error *err);
+
+/* Moves it back to the instances, under its own name. Errors: ERR_NOT_FOUND,
+ * ERR_FOREIGN_DATA: a directory of that name is there. */
+bool store_trash_restore(const char *id, const char *name, struct error *err);
+
+/* Removes it for good, and frees its uid. Errors: ERR_NOT_FOUND. May take long. */
+bool store_trash_remove(const char *id, struct error *err);
+
+#endif
