@@ -5,8 +5,8 @@
 #include "base/version.h"
 #include "daemon/api.h"
 #include "daemon/api_parts.h"
-#include "daemon/events.h"
 #include "engine/engine.h"
+#include "engine/events.h"
 #include "instance/instance.h"
 #include "store/space_guard.h"
 
@@ -58,7 +58,7 @@ static json_t *storage_to_json(const struct caller *caller, bool *ret_ok)
 
 bool health_get(struct call *call, struct error *err)
 {
-	bool engine_ok = events_engine_is_up();
+	bool engine_ok = engine_is_up();
 	bool process_ok = instance_is_loaded();
 	bool storage_ok;
 	json_t *storage = storage_to_json(&call->caller, &storage_ok);
@@ -68,7 +68,7 @@ bool health_get(struct call *call, struct error *err)
 			  "version", PGBERTH_VERSION, "process",
 			  part(process_ok, "pid", json_integer(getpid())), "engine",
 			  part(engine_ok, "api",
-			       text_or_null(engine_ok ? engine_api_prefix() + 2 : "")),
+			       text_or_null(engine_ok ? engine_api_version() : "")),
 			  "storage", storage);
 
 	if (!answer(call, json, err))

@@ -8,7 +8,6 @@
 
 #include "base/deadline.h"
 #include "base/log.h"
-#include "engine/http.h"
 #include "instance/instance.h"
 #include "store/reserve.h"
 #include "store/space_guard.h"
@@ -60,7 +59,6 @@ static void *keeper_run(void *user)
 			next_sweep = deadline_in_ms(SWEEP_MS);
 		}
 	} while (tick_wait());
-	engine_http_thread_done();
 	return NULL;
 }
 

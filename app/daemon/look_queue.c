@@ -10,7 +10,6 @@
 #include "base/deadline.h"
 #include "base/log.h"
 #include "base/scope.h"
-#include "engine/http.h"
 #include "instance/index.h"
 #include "instance/instance.h"
 
@@ -134,7 +133,6 @@ static void *reconciler_run(void *user)
 				 : !instance_look_for_strays())
 			look_again(entry);
 	}
-	engine_http_thread_done();
 	return NULL;
 }
 

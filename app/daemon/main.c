@@ -19,11 +19,11 @@
 #include "base/version.h"
 #include "daemon/api.h"
 #include "daemon/auth.h"
-#include "daemon/events.h"
 #include "daemon/housekeeping.h"
 #include "daemon/look_queue.h"
 #include "daemon/workers.h"
 #include "engine/engine.h"
+#include "engine/events.h"
 #include "instance/bring_up.h"
 #include "instance/instance.h"
 #include "instance/outside_hands.h"
@@ -111,6 +111,14 @@ static bool parts_init(struct config *cfg, struct error *err)
 	       engine_init(cfg, err);
 }
 
+static void on_engine_event(const struct container_event *event)
+{
+	look_queue_poke(event->storage_dir, event->out_of_memory);
+}
+
+static const struct engine_listener engine_listener = { on_engine_event,
+							look_queue_poke_all };
+
 /*
  * Health is served from the start, all else once the records are read. Where the socket
  * is not ours it outlives us, and what came in the meantime waits in it: then nobody is
@@ -122,8 +130,8 @@ static bool parts_start(const struct config *cfg, struct error *err)
 
 	return workers_open(cfg, &inherited, err) && (inherited || workers_start(err)) &&
 	       instance_load(err) && (!inherited || workers_start(err)) &&
-	       look_queue_start(err) && events_start(err) && spares_start(cfg, err) &&
-	       housekeeping_start(err);
+	       look_queue_start(err) && engine_events_start(&engine_listener, err) &&
+	       spares_start(cfg, err) && housekeeping_start(err);
 }
 
 static void signals_block(sigset_t *ret_signals)
@@ -178,7 +186,7 @@ static int parts_stop(void)
 	workers_stop();
 	housekeeping_stop();
 	spares_stop();
-	events_stop();
+	engine_events_stop();
 	look_queue_stop();
 	log_info("stopped");
 	return 0;

@@ -28,7 +28,6 @@
 #include "daemon/http.h"
 #include "daemon/look_queue.h"
 #include "daemon/router.h"
-#include "engine/http.h"
 #include "instance/instance.h"
 
 #define BACKLOG 1024
@@ -204,7 +203,6 @@ static void *worker_run(void *user)
 	} else {
 		log_error("worker cannot start");
 	}
-	engine_http_thread_done();
 	return NULL;
 }
 

@@ -1,4 +1,5 @@
-/* A container of an instance: as the engine sees it, and as pgberth wants it made. */
+/* A container of an instance: as the engine sees it, what happens to it, and as pgberth wants it
+ * made. */
 #ifndef PGBERTH_ENGINE_CONTAINER_H
 #define PGBERTH_ENGINE_CONTAINER_H
 
@@ -27,6 +28,12 @@ struct container {
 	int port;	 /* on the host that it publishes, 0: none */
 	int memory_mb;
 	double cpus;
+};
+
+/* Something happened to the container of an instance. */
+struct container_event {
+	char storage_dir[NAME_SIZE];
+	bool out_of_memory; /* one of its processes was killed for want of memory */
 };
 
 /* What to make. Strings are borrowed for the call. */

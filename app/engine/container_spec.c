@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/scope.h"
+#include "engine/http.h"
 
 static const struct config *config;
 static char *seccomp_option; /* "seccomp=" and the profile's text, as the API wants it */
@@ -163,4 +164,19 @@ json_t *engine_spec_to_json(const struct container_spec *spec)
 		"StopTimeout", config->stop_timeout_s, "ExposedPorts", "5432/tcp",
 		"Healthcheck", "Test", "NONE", "Labels", labels(spec->record),
 		"HostConfig", host_config(spec));
+}
+
+char *engine_spec_filters(const char *storage_dir)
+{
+	json_auto_t *filters =
+		json_pack("{s:[s+]}", "label", "pgberth.root=", config->root);
+	AUTO_BUF text = { 0 };
+
+	if (*storage_dir && json_array_append_new(json_object_get(filters, "label"),
+						  json_sprintf("pgberth.storage_dir=%s",
+							       storage_dir)) != 0)
+		return NULL;
+	return buf_json(&text, filters, JSON_COMPACT)
+		       ? engine_http_escape(buf_text(&text))
+		       : NULL;
 }

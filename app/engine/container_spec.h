@@ -18,4 +18,8 @@ bool engine_spec_init(const struct config *cfg, struct error *err);
 json_t *engine_spec_to_json(const struct container_spec *spec);
 json_t *engine_spec_limits(const struct record *record);
 
+/* {"label": ["pgberth.root=…"]}, percent-encoded for a query, with the label of an instance
+ * unless storage_dir is "". Caller frees; NULL without memory. */
+char *engine_spec_filters(const char *storage_dir);
+
 #endif

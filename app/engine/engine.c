@@ -1,18 +1,17 @@
-/* Engine API calls. */
+/* Each call asks the engine once and again only where its answer may still change: a name that it is
+ * releasing, a network that is missing, a removal under way. */
 #include "engine/engine.h"
 
-#include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/deadline.h"
 #include "base/scope.h"
+#include "engine/call.h"
 #include "engine/container_spec.h"
 #include "engine/http.h"
 #include "engine/network.h"
-#include "engine/parts.h"
 #include "engine/read.h"
 
 #define PING_MS 3000
@@ -21,99 +20,10 @@
 #define REMOVAL_WAIT_MS 10000
 
 static const struct config *config;
-static pthread_mutex_t version_lock = PTHREAD_MUTEX_INITIALIZER;
-static char version_prefix[16] = "/v1.41"; /* held under version_lock */
 
-const char *engine_api_prefix(void)
+const char *engine_api_version(void)
 {
-	static _Thread_local char prefix[sizeof(version_prefix)];
-
-	pthread_mutex_lock(&version_lock);
-	memcpy(prefix, version_prefix, sizeof(prefix));
-	pthread_mutex_unlock(&version_lock);
-	return prefix;
-}
-
-static const char *message_of(const json_t *json)
-{
-	const char *message = json_string_value(json_object_get(json, "message"));
-
-	return message ? message : "no reason given";
-}
-
-static bool no_sense(struct error *err, const char *what)
-{
-	return fail(err, ERR_ENGINE, "the engine's answer makes no sense: %s", what);
-}
-
-/* The reply's JSON, NULL when there is none; new reference. */
-static json_t *reply_json(const struct engine_reply *reply)
-{
-	return json_loadb(buf_text(&reply->body), reply->body.length, 0, NULL);
-}
-
-bool engine_call(const char *method, long timeout_ms, const json_t *body, int *ret_status,
-		 json_t **ret_json, struct error *err, const char *fmt, ...)
-{
-	AUTO_REPLY reply = { 0 };
-	char path[480];
-	size_t used;
-	va_list ap;
-
-	used = (size_t)snprintf(path, sizeof(path), "%s", engine_api_prefix());
-	va_start(ap, fmt);
-	vsnprintf(path + used, sizeof(path) - used, fmt, ap);
-	va_end(ap);
-	if (!engine_http(method, path, body, timeout_ms, &reply, err))
-		return false;
-	*ret_status = reply.status;
-	*ret_json = reply_json(&reply);
-	return true;
-}
-
-bool engine_refused(struct error *err, const char *what, int status, const json_t *json)
-{
-	/* The last three: of addresses, of bridges' subnets, of a bridge's 1,023 ports. */
-	static const char *const full[] = { "no space left on device",
-					    "no available IPv4 addresses",
-					    "non-overlapping IPv4 address pool",
-					    "exchange full" };
-	enum error_code code = ERR_ENGINE;
-
-	for (size_t i = 0; i < COUNT_OF(full); i++)
-		if (strstr(message_of(json), full[i]))
-			code = ERR_NO_SPACE;
-	return fail(err, code, "the engine cannot %s: %s (status %d)", what,
-		    message_of(json), status);
-}
-
-/* The engine's own word for it: a proxy's 404, say, proves nothing. */
-static bool is_absent(int status, const json_t *json)
-{
-	return status == 404 && strstr(message_of(json), "No such container");
-}
-
-/* Newest API version that the tests have run against. */
-#define API_MINOR_NEWEST 41
-#define API_MINOR_OLDEST 41
-
-static bool version_agree(struct error *err)
-{
-	AUTO_REPLY reply = { 0 };
-	int major = 0, minor = 0;
-
-	if (!engine_http("GET", "/_ping", NULL, QUICK_MS, &reply, err))
-		return false;
-	if (sscanf(reply.api_version, "%d.%d", &major, &minor) != 2 || major != 1 ||
-	    minor < API_MINOR_OLDEST)
-		return fail(err, ERR_ENGINE, "the engine's API %s is older than 1.%d",
-			    reply.api_version, API_MINOR_OLDEST);
-	if (minor > API_MINOR_NEWEST)
-		minor = API_MINOR_NEWEST;
-	pthread_mutex_lock(&version_lock);
-	snprintf(version_prefix, sizeof(version_prefix), "/v1.%d", minor);
-	pthread_mutex_unlock(&version_lock);
-	return true;
+	return engine_call_prefix() + strlen("/v");
 }
 
 bool engine_ping(struct error *err)
@@ -136,30 +46,13 @@ bool engine_init(const struct config *cfg, struct error *err)
 
 bool engine_connect(struct error *err)
 {
-	return version_agree(err) && engine_network_ensure(err);
-}
-
-/* {"label": ["pgberth.root=…"]}, percent-encoded for a query, with another label if
- * storage_dir is not "". Caller frees. */
-static char *filters_encoded(const char *storage_dir)
-{
-	json_auto_t *filters =
-		json_pack("{s:[s+]}", "label", "pgberth.root=", config->root);
-	AUTO_BUF text = { 0 };
-
-	if (*storage_dir && json_array_append_new(json_object_get(filters, "label"),
-						  json_sprintf("pgberth.storage_dir=%s",
-							       storage_dir)) != 0)
-		return NULL;
-	return buf_json(&text, filters, JSON_COMPACT)
-		       ? engine_http_escape(buf_text(&text))
-		       : NULL;
+	return engine_call_agree(err) && engine_network_ensure(err);
 }
 
 static bool list_labelled(const char *storage_dir, struct container **ret,
 			  size_t *ret_count, struct error *err)
 {
-	AUTO_FREE char *filters = filters_encoded(storage_dir);
+	AUTO_FREE char *filters = engine_spec_filters(storage_dir);
 	AUTO_FREE struct container *list = NULL;
 	json_auto_t *json = NULL;
 	int status;
@@ -176,7 +69,7 @@ static bool list_labelled(const char *storage_dir, struct container **ret,
 		return fail(err, ERR_INTERNAL, "out of memory");
 	for (size_t i = 0; i < json_array_size(json); i++)
 		if (!container_from_list(&list[i], json_array_get(json, i)))
-			return no_sense(err, "the list of containers");
+			return engine_no_sense(err, "the list of containers");
 	*ret_count = json_array_size(json);
 	*ret = take(&list);
 	return true;
@@ -191,12 +84,12 @@ static bool inspect_one(const char *id_or_name, struct container *ret, struct er
 			 "/containers/%s/json", id_or_name))
 		return false;
 	*ret = (struct container){ .exists = false };
-	if (is_absent(status, json))
+	if (engine_is_absent(status, json))
 		return true;
 	if (status != 200)
 		return engine_refused(err, "show the container", status, json);
 	return container_from_inspect(ret, json) ||
-	       no_sense(err, "what it says of a container");
+	       engine_no_sense(err, "what it says of a container");
 }
 
 /* The one to deal with: what runs rather than not, what has its name rather than not. */
@@ -259,7 +152,7 @@ bool engine_list(struct container **ret, size_t *ret_count, struct error *err)
 static bool create_refused(const struct container_spec *spec, int status,
 			   const json_t *json, struct error *err)
 {
-	if (status == 404 && strstr(message_of(json), "mage"))
+	if (status == 404 && strstr(engine_message(json), "mage"))
 		return fail(err, ERR_IMAGE_MISSING,
 			    "the engine has no image for PostgreSQL %d; run make up",
 			    spec->record->version);
@@ -335,7 +228,7 @@ bool engine_create(const struct container_spec *spec, char ret_id[CONTAINER_ID_S
  */
 static bool start_refused(int status, const json_t *json, struct error *err)
 {
-	const char *message = message_of(json);
+	const char *message = engine_message(json);
 
 	if (strstr(message, "port is already allocated"))
 		return fail_at(err, ERR_PORT_IN_USE, "port",
@@ -362,7 +255,7 @@ bool engine_start(const char *id, struct error *err)
 
 	if (!start_once(id, &status, &json, err))
 		return false;
-	if (status == 404 && strstr(message_of(json), "network")) {
+	if (status == 404 && strstr(engine_message(json), "network")) {
 		json_decref(json);
 		json = NULL;
 		if (!engine_network_ensure(err) || !start_once(id, &status, &json, err))
@@ -380,7 +273,7 @@ bool engine_stop(const char *id, struct error *err)
 			 &json, err, "/containers/%s/stop?t=%d", id,
 			 config->stop_timeout_s))
 		return false;
-	if (status == 204 || status == 304 || is_absent(status, json))
+	if (status == 204 || status == 304 || engine_is_absent(status, json))
 		return true;
 	return engine_refused(err, "stop the container", status, json);
 }
@@ -410,9 +303,9 @@ bool engine_remove(const char *id, struct error *err)
 	if (!engine_call("DELETE", SLOW_MS, NULL, &status, &json, err,
 			 "/containers/%s?force=1&v=1", id))
 		return false;
-	if (status == 204 || is_absent(status, json))
+	if (status == 204 || engine_is_absent(status, json))
 		return true;
-	if (status == 409 && strstr(message_of(json), "already in progress"))
+	if (status == 409 && strstr(engine_message(json), "already in progress"))
 		return removal_wait(id, err);
 	return engine_refused(err, "remove the container", status, json);
 }
@@ -442,7 +335,7 @@ bool engine_wait(const char *id, int timeout_ms, int *ret_exit_code, struct erro
 	if (status != 200)
 		return engine_refused(err, "wait for the container", status, json);
 	if (!json_is_integer(json_object_get(json, "StatusCode")))
-		return no_sense(err, "how the container ended");
+		return engine_no_sense(err, "how the container ended");
 	*ret_exit_code = (int)json_integer_value(json_object_get(json, "StatusCode"));
 	return true;
 }
@@ -453,7 +346,7 @@ bool engine_logs(const char *id, int tail, struct buf *log, struct error *err)
 	char path[200];
 
 	snprintf(path, sizeof(path), "%s/containers/%s/logs?stdout=1&stderr=1&tail=%d",
-		 engine_api_prefix(), id, tail);
+		 engine_call_prefix(), id, tail);
 	if (!engine_http("GET", path, NULL, QUICK_MS, &reply, err))
 		return false;
 	if (reply.status != 200)
@@ -461,15 +354,4 @@ bool engine_logs(const char *id, int tail, struct buf *log, struct error *err)
 			    reply.status);
 	return frames_unpack(&reply.body, log) ||
 	       fail(err, ERR_INTERNAL, "out of memory");
-}
-
-char *engine_events_path(void)
-{
-	AUTO_FREE char *filters = filters_encoded("");
-	AUTO_BUF path = { 0 };
-
-	if (!filters || !buf_printf(&path, "http://engine%s/events?filters=%s",
-				    engine_api_prefix(), filters))
-		return NULL;
-	return strdup(path.data);
 }

@@ -24,8 +24,8 @@ bool engine_connect(struct error *err);
 /* Whether the engine answers at all, within a few seconds. */
 bool engine_ping(struct error *err);
 
-/* "/v1.41"-like prefix that was agreed on. */
-const char *engine_api_prefix(void);
+/* The API version that was agreed on, "1.41" say. */
+const char *engine_api_version(void);
 
 /* The container of an instance; exists = false is an answer, not an error. */
 bool engine_inspect(const char *storage_dir, struct container *ret, struct error *err);
@@ -63,8 +63,5 @@ bool engine_wait(const char *id, int timeout_ms, int *ret_exit_code, struct erro
 
 /* Appends the last `tail` lines of what the container said on stdout and stderr. */
 bool engine_logs(const char *id, int tail, struct buf *log, struct error *err);
-
-/* The event stream's path, for containers of this pgberth. Caller frees; NULL: memory. */
-char *engine_events_path(void);
 
 #endif

@@ -2,6 +2,7 @@
 #include "engine/http.h"
 
 #include <curl/curl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,27 +15,21 @@
 #define REPLY_MAX (4 * 1024 * 1024) /* a list of some 2,500 containers */
 
 static const char *socket_of_engine;
-static _Thread_local CURL *handle;
+static pthread_key_t handle_key; /* of each thread's handle */
 static _Thread_local bool is_scout;
 static atomic_bool is_given_up;
 
 bool engine_http_init(const char *socket_path, struct error *err)
 {
 	socket_of_engine = socket_path;
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		return fail(err, ERR_INTERNAL, "libcurl cannot be initialised");
-	return true;
+	return (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK &&
+		pthread_key_create(&handle_key, curl_easy_cleanup) == 0) ||
+	       fail(err, ERR_INTERNAL, "libcurl cannot be initialised");
 }
 
 const char *engine_http_socket(void)
 {
 	return socket_of_engine;
-}
-
-void engine_http_thread_done(void)
-{
-	curl_easy_cleanup(handle);
-	handle = NULL;
 }
 
 static size_t on_body(char *data, size_t size, size_t count, void *user)
@@ -74,18 +69,25 @@ static int on_progress(void *user, curl_off_t down_total, curl_off_t down,
 	return !is_scout && atomic_load(&is_given_up);
 }
 
-static bool handle_ready(struct error *err)
+/* The thread's own, as new; NULL without memory. */
+static CURL *handle_get(void)
 {
-	if (!handle)
-		handle = curl_easy_init();
-	else
+	CURL *handle = pthread_getspecific(handle_key);
+
+	if (handle) {
 		curl_easy_reset(handle);
-	return handle || fail(err, ERR_INTERNAL, "out of memory");
+		return handle;
+	}
+	handle = curl_easy_init();
+	if (pthread_setspecific(handle_key, handle) == 0)
+		return handle;
+	curl_easy_cleanup(handle);
+	return NULL;
 }
 
 /* False without memory: a request with half of its options could go anywhere. */
-static bool handle_set(const char *method, const char *url, const char *body,
-		       struct curl_slist *headers, long timeout_ms,
+static bool handle_set(CURL *handle, const char *method, const char *url,
+		       const char *body, struct curl_slist *headers, long timeout_ms,
 		       struct engine_reply *reply, char *problem)
 {
 	bool ok = headers != NULL;
@@ -136,6 +138,7 @@ bool engine_http(const char *method, const char *path, const json_t *body,
 	AUTO_BUF text = { 0 };
 	char problem[CURL_ERROR_SIZE] = "";
 	struct curl_slist *headers;
+	CURL *handle;
 	CURLcode code;
 	char url[512];
 	long status = 0;
@@ -143,13 +146,14 @@ bool engine_http(const char *method, const char *path, const json_t *body,
 	*ret_reply = (struct engine_reply){ .body.max = REPLY_MAX };
 	if (!is_scout && atomic_load(&is_given_up) && !is_back())
 		return fail(err, ERR_ENGINE, "the container engine is silent");
-	if (!handle_ready(err) || (body && !buf_json(&text, body, JSON_COMPACT)))
+	handle = handle_get();
+	if (!handle || (body && !buf_json(&text, body, JSON_COMPACT)))
 		return fail(err, ERR_INTERNAL, "out of memory");
 	snprintf(url, sizeof(url), "http://engine%s", path);
 	headers = curl_slist_append(NULL, "Content-Type: application/json");
 	code = CURLE_OUT_OF_MEMORY;
-	if (handle_set(method, url, buf_text(&text), headers, timeout_ms, ret_reply,
-		       problem))
+	if (handle_set(handle, method, url, buf_text(&text), headers, timeout_ms,
+		       ret_reply, problem))
 		code = curl_easy_perform(handle);
 	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, NULL);

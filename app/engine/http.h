@@ -20,7 +20,8 @@ bool engine_http_init(const char *socket_path, struct error *err);
 /*
  * One exchange. body may be NULL (borrowed). path begins with '/'. Fails only when no
  * whole reply came (ERR_ENGINE): a status of 500 is a reply. End ret_reply with
- * engine_reply_done() in either case. Any thread: each has a handle of its own.
+ * engine_reply_done() in either case. Any thread: each has a handle of its own, which ends
+ * with it.
  */
 bool engine_http(const char *method, const char *path, const json_t *body,
 		 long timeout_ms, struct engine_reply *ret_reply, struct error *err);
@@ -28,9 +29,6 @@ bool engine_http(const char *method, const char *path, const json_t *body,
 void engine_reply_done(struct engine_reply *reply);
 
 #define AUTO_REPLY __attribute__((cleanup(engine_reply_done))) struct engine_reply
-
-/* Frees the calling thread's handle; at the end of a thread that used engine_http(). */
-void engine_http_thread_done(void);
 
 /* A query's value, percent-encoded. Caller frees; NULL without memory. */
 char *engine_http_escape(const char *value);

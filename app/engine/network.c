@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 #include "base/scope.h"
-#include "engine/parts.h"
+#include "engine/call.h"
 
 #define OPTION_NAME "com.docker.network.bridge.name"
 #define OPTION_ICC "com.docker.network.bridge.enable_icc"

@@ -130,16 +130,16 @@ bool frames_unpack(const struct buf *frames, struct buf *log)
 	return true;
 }
 
-void engine_event_read(const char *line, size_t length, char ret_name[NAME_SIZE],
-		       bool *ret_out_of_memory)
+bool event_from_line(struct container_event *ret, const char *line, size_t length)
 {
 	json_auto_t *event = json_loadb(line, length, 0, NULL);
 	const json_t *actor = json_object_get(event, "Actor");
 	const char *name =
 		string_at(json_object_get(actor, "Attributes"), "pgberth.storage_dir");
 
-	*ret_out_of_memory = strcmp(string_at(event, "Action"), "oom") == 0;
-	ret_name[0] = '\0';
-	if (name_is_valid(name))
-		snprintf(ret_name, NAME_SIZE, "%s", name);
+	if (!name_is_valid(name))
+		return false;
+	snprintf(ret->storage_dir, sizeof(ret->storage_dir), "%s", name);
+	ret->out_of_memory = strcmp(string_at(event, "Action"), "oom") == 0;
+	return true;
 }

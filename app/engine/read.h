@@ -24,9 +24,7 @@ bool container_from_list(struct container *ret, const json_t *json);
 /* What is in a log stream's frames; false without memory. */
 bool frames_unpack(const struct buf *frames, struct buf *log);
 
-/* The instance that a line of the event stream is about, "" when it is about none; and
- * whether it says that a process was killed for want of memory. */
-void engine_event_read(const char *line, size_t length, char ret_name[NAME_SIZE],
-		       bool *ret_out_of_memory);
+/* Of a line of the event stream; false when it is about no instance. */
+bool event_from_line(struct container_event *ret, const char *line, size_t length);
 
 #endif

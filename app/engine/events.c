@@ -1,5 +1,5 @@
 /* One thread that reads the event stream with a multi handle, so that it can be woken. */
-#include "daemon/events.h"
+#include "engine/events.h"
 
 #include <curl/curl.h>
 #include <pthread.h>
@@ -9,7 +9,8 @@
 #include "base/deadline.h"
 #include "base/log.h"
 #include "base/scope.h"
-#include "daemon/look_queue.h"
+#include "engine/call.h"
+#include "engine/container_spec.h"
 #include "engine/engine.h"
 #include "engine/http.h"
 #include "engine/read.h"
@@ -22,6 +23,7 @@
 #define SILENCES_MAX 2 /* in a row; a busy engine may miss one ping */
 
 static struct {
+	const struct engine_listener *listener;
 	pthread_t thread;
 	CURLM *multi;
 	atomic_bool is_stopping;
@@ -29,19 +31,17 @@ static struct {
 	int silences; /* pings without an answer, of the events thread alone */
 } stream;
 
-bool events_engine_is_up(void)
+bool engine_is_up(void)
 {
 	return atomic_load(&stream.is_up);
 }
 
 static void line_read(const char *line, size_t length)
 {
-	char name[NAME_SIZE];
-	bool out_of_memory;
+	struct container_event event;
 
-	engine_event_read(line, length, name, &out_of_memory);
-	if (*name)
-		look_queue_poke(name, out_of_memory);
+	if (event_from_line(&event, line, length))
+		stream.listener->on_event(&event);
 }
 
 /* Lines are split anywhere; a line too long to be one of the engine's ends the stream. */
@@ -61,6 +61,18 @@ static size_t on_bytes(char *data, size_t size, size_t count, void *user)
 	pending->length = (size_t)(pending->data + pending->length - line);
 	memmove(pending->data, line, pending->length + 1);
 	return count;
+}
+
+/* For containers of this pgberth. Caller frees; NULL: memory. */
+static char *stream_url(void)
+{
+	AUTO_FREE char *filters = engine_spec_filters("");
+	AUTO_BUF path = { 0 };
+
+	if (!filters || !buf_printf(&path, "http://engine%s/events?filters=%s",
+				    engine_call_prefix(), filters))
+		return NULL;
+	return strdup(path.data);
 }
 
 static CURL *stream_handle(const char *url, struct buf *pending)
@@ -85,7 +97,7 @@ static void up_set(bool is_up, const char *why)
 	if (atomic_exchange(&stream.is_up, is_up) == is_up)
 		return;
 	if (is_up)
-		log_info("engine up api=%s", engine_api_prefix());
+		log_info("engine up api=%s", engine_call_prefix());
 	else
 		log_warn("engine away error=%s", LOG_TEXT(why));
 }
@@ -93,14 +105,14 @@ static void up_set(bool is_up, const char *why)
 /* A silent engine keeps the stream open all the same. */
 static void ping(void)
 {
-	bool was_up = events_engine_is_up();
+	bool was_up = engine_is_up();
 	struct error err = { 0 };
 
 	stream.silences = engine_ping(&err) ? 0 : stream.silences + 1;
 	up_set(stream.silences == 0, err.message);
 	engine_http_give_up(stream.silences >= SILENCES_MAX);
-	if (!was_up && events_engine_is_up())
-		look_queue_poke_all();
+	if (!was_up && engine_is_up())
+		stream.listener->on_gap();
 }
 
 /* Until the stream ends or pgberthd does. */
@@ -120,7 +132,7 @@ static void stream_read(void)
 			next_ping = deadline_in_ms(PING_EVERY_MS);
 		}
 		if (deadline_passed(next_look)) {
-			look_queue_poke_all();
+			stream.listener->on_gap();
 			next_look = deadline_in_ms(LOOK_AT_ALL_MS);
 		}
 	}
@@ -129,7 +141,7 @@ static void stream_read(void)
 /* One connection. What happened before it is found by looking at all. */
 static void stream_once(void)
 {
-	AUTO_FREE char *url = engine_events_path();
+	AUTO_FREE char *url = stream_url();
 	AUTO_BUF pending = { .max = LINE_MAX_BYTES };
 	CURL *handle = url ? stream_handle(url, &pending) : NULL;
 
@@ -139,7 +151,7 @@ static void stream_once(void)
 		int running;
 
 		curl_multi_perform(stream.multi, &running);
-		look_queue_poke_all();
+		stream.listener->on_gap();
 		stream_read();
 		curl_multi_remove_handle(stream.multi, handle);
 	}
@@ -167,19 +179,19 @@ static void *events_run(void *user)
 		up_set(false, err.message);
 		curl_multi_poll(stream.multi, NULL, 0, RETRY_MS, NULL);
 	}
-	engine_http_thread_done();
 	return NULL;
 }
 
-bool events_start(struct error *err)
+bool engine_events_start(const struct engine_listener *listener, struct error *err)
 {
+	stream.listener = listener;
 	stream.multi = curl_multi_init();
 	if (!stream.multi || pthread_create(&stream.thread, NULL, events_run, NULL) != 0)
 		return fail(err, ERR_INTERNAL, "cannot start the events thread");
 	return true;
 }
 
-void events_stop(void)
+void engine_events_stop(void)
 {
 	atomic_store(&stream.is_stopping, true);
 	curl_multi_wakeup(stream.multi);
