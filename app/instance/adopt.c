@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/process.h"
 #include "base/scope.h"
 #include "engine/engine.h"
+#include "engine/processes.h"
 #include "instance/instance.h"
 #include "instance/parts.h"
 #include "instance/ports.h"
@@ -78,7 +78,7 @@ static bool uid_is_idle(const char *name, int uid, struct error *err)
 	/* Its directory may be this very one, renamed under its server. */
 	if (*rightful.name && !store_exists(rightful.name))
 		rightful.container_id[0] = '\0';
-	pid = process_of_uid(uid, rightful.container_id);
+	pid = engine_process_of_uid(uid, rightful.container_id);
 	if (pid < 0)
 		return fail_errno(err, "cannot look for processes that may be using it");
 	return pid == 0 || fail(err, ERR_FOREIGN_DATA,

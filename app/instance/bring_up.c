@@ -9,8 +9,8 @@
 #include "base/deadline.h"
 #include "base/kill_point.h"
 #include "base/log.h"
-#include "base/process.h"
 #include "base/scope.h"
+#include "engine/processes.h"
 #include "instance/hba.h"
 #include "pg/conf.h"
 #include "pg/pg.h"
@@ -397,7 +397,7 @@ static bool idle_wait(const struct record *record, struct error *err)
 	long long deadline = deadline_in_ms(IDLE_TIMEOUT_MS);
 	int pid;
 
-	while ((pid = process_of_uid(record->uid, "")) != 0) {
+	while ((pid = engine_process_of_uid(record->uid, "")) != 0) {
 		if (pid < 0)
 			return fail_errno(err, "cannot look for processes that may be "
 					       "using the data");

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/process.h"
 #include "base/scope.h"
 #include "engine/engine.h"
+#include "engine/processes.h"
 #include "instance/instance.h"
 #include "instance/parts.h"
 #include "store/foreign.h"
@@ -114,8 +114,8 @@ static void foreign_check(void)
 }
 
 /*
- * An engine that was killed amid a start forgets the container, and what runc had made of
- * it waits for ever: with an address of the tenants' network, which the engine gives to
+ * An engine that was killed amid a start forgets the container, and the process in it
+ * waits for ever: with an address of the tenants' network, which the engine gives to
  * the next server, too.
  */
 static void process_check(const struct unstarted *process, void *user)
@@ -132,14 +132,14 @@ static void process_check(const struct unstarted *process, void *user)
 	log_warn("process of a container that the engine forgot killed pid=%d "
 		 "container=%.12s",
 		 process->pid, process->container_id);
-	process_kill(process);
+	engine_kill_unstarted(process);
 }
 
 static bool processes_check(void)
 {
 	bool ok = true;
 
-	process_each_unstarted(config->uid_min, config->uid_max, process_check, &ok);
+	engine_each_unstarted(config->uid_min, config->uid_max, process_check, &ok);
 	return ok;
 }
 

@@ -4,18 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/loop.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <xfs/xfs.h>
 
@@ -24,25 +18,18 @@
 #include "base/kill_point.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "engine/mount_namespace.h"
+#include "store/loop_device.h"
 
 #define MKFS "/usr/sbin/mkfs.xfs"
-#define LOOP_CONTROL "/dev/loop-control"
 #define XFS_DB "/usr/sbin/xfs_db"
 #define CHILD_TIMEOUT_MS 60000
 #define MAGIC "XFSB"	     /* what the superblock begins with */
 #define UUID_AT 32	     /* in the superblock, of 16 bytes */
-#define ATTACH_TRIES 200     /* while others take the free devices */
 #define BUSY_TIMEOUT_MS 2000 /* of what is open in it: a look at a log, say */
 #define HELD_TIMEOUT_MS 1000 /* of what is being unmounted still */
 #define TWIN_TIMEOUT_MS 5000 /* the same, of what this one is a copy of */
 #define POLL_MS 10
-
-static const char *engine_socket;
-
-void quota_disk_init(const char *path)
-{
-	engine_socket = path;
-}
 
 static off_t bytes_of_mb(int size_mb)
 {
@@ -52,13 +39,17 @@ static off_t bytes_of_mb(int size_mb)
 bool quota_disk_can(struct error *err)
 {
 	if (access(MKFS, X_OK) != 0)
-		return fail_field(err, "disk_mb", "this host has no quotas: no " MKFS);
+		return fail_field(err, "disk_mb",
+				  "disk_mb is not available on this host: " MKFS
+				  " is missing");
 	if (access(LOOP_CONTROL, F_OK) != 0)
 		return fail_field(err, "disk_mb",
-				  "this host has no quotas: no " LOOP_CONTROL);
+				  "disk_mb is not available on this host: " LOOP_CONTROL
+				  " is missing");
 	return prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN) == 1 ||
-	       fail_field(err, "disk_mb",
-			  "this host has no quotas: pgberthd is not let mount");
+	       fail_field(
+		       err, "disk_mb",
+		       "disk_mb is not available on this host: pgberthd lacks the right to mount (CAP_SYS_ADMIN)");
 }
 
 bool quota_disk_format(int file, int size_mb, struct error *err)
@@ -70,63 +61,11 @@ bool quota_disk_format(int file, int size_mb, struct error *err)
 	return child_run(argv, file, CHILD_TIMEOUT_MS, err);
 }
 
-/* A loop device with the file in it; -1 with err. */
-static int loop_attach(int file, char ret_path[32], struct error *err)
-{
-	AUTO_CLOSE int control = open(LOOP_CONTROL, O_RDWR | O_CLOEXEC);
-	struct loop_config config = {
-		.fd = (__u32)file,
-		.info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO,
-	};
-
-	for (int i = 0; control >= 0 && i < ATTACH_TRIES; i++) {
-		int number = ioctl(control, LOOP_CTL_GET_FREE);
-		AUTO_CLOSE int fd = -1;
-
-		snprintf(ret_path, 32, "/dev/loop%d", number);
-		fd = number >= 0 ? open(ret_path, O_RDWR | O_CLOEXEC) : -1;
-		if (fd < 0)
-			break;
-		if (ioctl(fd, LOOP_CONFIGURE, &config) == 0)
-			return take_fd(&fd);
-		if (errno != EBUSY)
-			break;
-	}
-	fail_errno(err, "cannot get a loop device");
-	return -1;
-}
-
-/* The device that has the file already, opened; -1: none has. */
-static int loop_find(int file, char ret_path[32])
-{
-	struct loop_info64 info;
-	struct stat status;
-	char sign[64];
-
-	if (fstat(file, &status) != 0)
-		return -1;
-	/* They are numbered without many gaps: the first free one is taken. */
-	for (int number = 0, gaps = 0; gaps < 256; number++) {
-		AUTO_CLOSE int fd = -1;
-
-		snprintf(sign, sizeof(sign), "/sys/block/loop%d/loop", number);
-		gaps = access(sign, F_OK) == 0 ? 0 : gaps + 1;
-		if (gaps)
-			continue;
-		snprintf(ret_path, 32, "/dev/loop%d", number);
-		fd = open(ret_path, O_RDWR | O_CLOEXEC);
-		if (fd >= 0 && ioctl(fd, LOOP_GET_STATUS64, &info) == 0 &&
-		    info.lo_device == status.st_dev && info.lo_inode == status.st_ino)
-			return take_fd(&fd);
-	}
-	return -1;
-}
-
 /* What is unmounted here may be mounted still where a container copies the host's mounts. */
 static bool loop_end_wait(int file, struct error *err)
 {
 	long long deadline = deadline_in_ms(TWIN_TIMEOUT_MS);
-	char device[32];
+	char device[LOOP_PATH_SIZE];
 
 	for (;;) {
 		AUTO_CLOSE int loop = loop_find(file, device);
@@ -181,7 +120,7 @@ static bool mount_failed(struct error *err)
 /* *ret_is_twin: the kernel refused what has the UUID of another one that is mounted. */
 static bool fresh_mount(int file, const char *place, bool *ret_is_twin, struct error *err)
 {
-	char device[32];
+	char device[LOOP_PATH_SIZE];
 	AUTO_CLOSE int loop = loop_attach(file, device, err);
 
 	*ret_is_twin = false;
@@ -203,7 +142,7 @@ static bool attach_and_mount(int file, const char *place, struct error *err)
 {
 	long long held_until = deadline_in_ms(HELD_TIMEOUT_MS);
 	long long twin_until = deadline_in_ms(TWIN_TIMEOUT_MS);
-	char magic[sizeof(MAGIC)] = "", device[32];
+	char magic[sizeof(MAGIC)] = "", device[LOOP_PATH_SIZE];
 	bool is_twin;
 
 	if (pread(file, magic, strlen(MAGIC), 0) < 0 || strcmp(magic, MAGIC) != 0)
@@ -221,23 +160,6 @@ static bool attach_and_mount(int file, const char *place, struct error *err)
 	return true;
 }
 
-/* The loop device of a mounted file system, opened; -1 with errno. */
-static int device_open(const struct stat *status)
-{
-	char link[64], target[256];
-	ssize_t length;
-
-	/* ../../devices/virtual/block/loop7 */
-	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(status->st_dev),
-		 minor(status->st_dev));
-	length = readlink(link, target, sizeof(target) - 1);
-	if (length <= 0)
-		return -1;
-	target[length] = '\0';
-	snprintf(link, sizeof(link), "/dev/%.32s", basename(target));
-	return open(link, O_RDWR | O_CLOEXEC);
-}
-
 static bool file_stretch(int file, off_t bytes)
 {
 	struct stat status;
@@ -252,7 +174,6 @@ static bool file_stretch(int file, off_t bytes)
 static bool grow(int file, const char *place, off_t bytes, struct error *err)
 {
 	AUTO_CLOSE int fd = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_CLOSE int loop = -1;
 	struct xfs_fsop_geom geometry;
 	struct xfs_growfs_data wanted;
 	struct stat status;
@@ -267,8 +188,7 @@ static bool grow(int file, const char *place, off_t bytes, struct error *err)
 	if (!file_stretch(file, bytes))
 		return fail_errno(err, "cannot enlarge its disk image");
 	kill_point("image.stretched");
-	loop = device_open(&status);
-	if (loop < 0 || ioctl(loop, LOOP_SET_CAPACITY, 0) != 0)
+	if (!loop_stretch(&status))
 		return fail_errno(err, "cannot enlarge its loop device");
 	if (ioctl(fd, XFS_IOC_FSGROWFSDATA, &wanted) != 0)
 		return fail_errno(err, "cannot enlarge its disk");
@@ -290,18 +210,14 @@ static bool is_mount(const char *place, bool *ret_is, struct error *err)
 	return true;
 }
 
-/* ---- in the engine's mount namespace ---- */
-
 struct errand {
-	bool (*run)(const struct errand *errand, struct error *err);
 	const char *path, *place;
 	int size_mb;
-	bool ok;
-	struct error err;
 };
 
-static bool run_mount(const struct errand *errand, struct error *err)
+static bool mount_there(void *user, struct error *err)
 {
+	const struct errand *errand = user;
 	AUTO_CLOSE int file = open(errand->path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	bool is_there = false;
 
@@ -317,8 +233,9 @@ static bool run_mount(const struct errand *errand, struct error *err)
 }
 
 /* A mount that others look into is taken out of sight, and ends when they are done. */
-static bool run_unmount(const struct errand *errand, struct error *err)
+static bool unmount_there(void *user, struct error *err)
 {
+	const struct errand *errand = user;
 	long long deadline = deadline_in_ms(BUSY_TIMEOUT_MS);
 
 	while (umount2(errand->place, UMOUNT_NOFOLLOW) != 0) {
@@ -338,72 +255,18 @@ static bool run_unmount(const struct errand *errand, struct error *err)
 	return true;
 }
 
-/* The process that listens at the engine's socket; -1 with errno. */
-static pid_t engine_pid(void)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	AUTO_CLOSE int fd =
-		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct ucred peer;
-	socklen_t size = sizeof(peer);
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", engine_socket);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
-		return -1;
-	return peer.pid;
-}
-
-/* Changes root and working directory of this thread, too. */
-static bool namespace_enter(struct error *err)
-{
-	pid_t pid = engine_pid();
-	AUTO_CLOSE int fd = -1;
-	char path[64];
-
-	if (pid < 0)
-		return fail_errno(err, "cannot find the engine");
-	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return (fd >= 0 && unshare(CLONE_FS) == 0 && setns(fd, CLONE_NEWNS) == 0) ||
-	       fail_errno(err, "cannot enter the engine's mount namespace");
-}
-
-static void *errand_run(void *user)
-{
-	struct errand *errand = user;
-
-	errand->ok = namespace_enter(&errand->err) && errand->run(errand, &errand->err);
-	return NULL;
-}
-
-/* A thread of its own has its own namespace. */
-static bool errand_send(struct errand *errand, struct error *err)
-{
-	pthread_t thread;
-
-	if (pthread_create(&thread, NULL, errand_run, errand) != 0)
-		return fail(err, ERR_INTERNAL, "cannot start a thread");
-	pthread_join(thread, NULL);
-	if (!errand->ok)
-		*err = errand->err;
-	return errand->ok;
-}
-
 bool quota_disk_mount(const char *path, const char *place, int size_mb, struct error *err)
 {
-	struct errand errand = {
-		.run = run_mount, .path = path, .place = place, .size_mb = size_mb
-	};
+	struct errand errand = { .path = path, .place = place, .size_mb = size_mb };
 
-	return errand_send(&errand, err);
+	return engine_mount_namespace_run(mount_there, &errand, err);
 }
 
 bool quota_disk_unmount(const char *place, struct error *err)
 {
-	struct errand errand = { .run = run_unmount, .place = place };
+	struct errand errand = { .place = place };
 
-	return errand_send(&errand, err);
+	return engine_mount_namespace_run(unmount_there, &errand, err);
 }
 
 enum quota_disk_health quota_disk_look(int parent, const char *name, int size_mb)

@@ -4,11 +4,9 @@
  * (ext4 wants CAP_SYS_RESOURCE), and which the kernel never mounts twice by two loop
  * devices, since it knows its UUID.
  *
- * Mounts are made in the engine's mount namespace, whose containers are to see them: that of
- * who listens at its socket (process 1, where systemd does). pgberthd may have another one,
- * which must then get what is mounted there. Paths are absolute, and no part of them is a
- * tenant's. The loop devices go by themselves when nothing is mounted
- * on them any more (LO_FLAGS_AUTOCLEAR): also when pgberthd is killed at any step.
+ * Mounts are made where the engine sees them, whose containers are to see them, too. Paths are
+ * absolute, and no part of them is a tenant's. What is mounted holds its loop device, and nothing
+ * else does.
  *
  * Errors: ERR_FOREIGN_DATA when the image is missing or damaged, ERR_NO_SPACE,
  * ERR_INTERNAL. Any thread, one at a time for one image.
@@ -19,9 +17,6 @@
 #include <stdbool.h>
 
 #include "base/error.h"
-
-/* Main thread, once: the path of the engine's socket, borrowed. */
-void quota_disk_init(const char *path);
 
 /* Whether this process may do all that here, and has what it takes. Errors: ERR_INVALID,
  * naming disk_mb. */

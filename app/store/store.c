@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/files.h"
-#include "store/quota_disk.h"
 #include "store/staging.h"
 #include "store/tree.h"
 #include "store/uid.h"
@@ -46,7 +45,6 @@ static bool root_lock(struct error *err)
 bool store_open(const struct config *cfg, struct error *err)
 {
 	store_tree.config = cfg;
-	quota_disk_init(cfg->engine_socket);
 	store_tree.root = open(cfg->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (store_tree.root < 0)
 		return fail_errno(err, "cannot open root %s", cfg->root);
