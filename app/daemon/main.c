@@ -34,6 +34,7 @@
 #include "pg/certificate_host.h"
 #include "pg/pg.h"
 #include "pg/role.h"
+#include "pg/verifier.h"
 #include "store/space_guard.h"
 #include "store/spares.h"
 #include "store/store.h"
@@ -107,6 +108,7 @@ static bool parts_init(struct config *cfg, struct error *err)
 	port_claim_init(cfg);
 	bring_up_init(cfg);
 	role_init(cfg);
+	pg_verifier_init();
 	return store_open(cfg, err) && ports_init(cfg, err) && pg_init(cfg, err) &&
 	       engine_init(cfg, err);
 }

@@ -11,7 +11,7 @@
 #include "instance/port_claim.h"
 #include "instance/reconcile.h"
 #include "pg/conf.h"
-#include "pg/pg.h"
+#include "pg/verifier.h"
 #include "store/disk.h"
 #include "store/record_file.h"
 #include "store/space_guard.h"

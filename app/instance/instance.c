@@ -13,7 +13,7 @@
 #include "instance/ports.h"
 #include "instance/reconcile.h"
 #include "model/locks.h"
-#include "pg/pg.h"
+#include "pg/verifier.h"
 #include "store/disk.h"
 #include "store/record_file.h"
 #include "store/server_log.h"

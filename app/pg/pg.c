@@ -1,18 +1,18 @@
-/* Talks with servers, under deadlines. */
+/* A session through the socket, and a login through the port: a handshake, then simple queries. */
 #include "pg/pg.h"
 
-#include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/deadline.h"
 #include "base/scope.h"
+#include "pg/handshake.h"
+#include "pg/message.h"
 #include "pg/scram.h"
 #include "pg/wire.h"
 
 #define BYE_MS 100
-#define LET_IN "the server does not let pgberth in"
 #define REFUSES "the server refuses a statement of pgberth"
 
 struct pg_session {
@@ -21,40 +21,10 @@ struct pg_session {
 
 static const struct config *config;
 
-extern char **environ;
-
 bool pg_init(const struct config *cfg, struct error *err)
 {
-	for (char **at = environ; *at;) {
-		char name[64];
-
-		if (strncmp(*at, "PG", 2) != 0) {
-			at++;
-			continue;
-		}
-		snprintf(name, sizeof(name), "%.*s", (int)strcspn(*at, "="), *at);
-		unsetenv(name);
-	}
 	config = cfg;
 	return pg_wire_init(err);
-}
-
-bool pg_verifier(const char *password, char ret[VERIFIER_SIZE], struct error *err)
-{
-	/* Without a usable parameter libpq does not try to connect, but hashes all the same. */
-	const char *const names[] = { "sslmode", NULL };
-	const char *const values[] = { "none at all", NULL };
-	PGconn *conn = PQconnectStartParams(names, values, 0);
-	char *verifier = conn ? PQencryptPasswordConn(conn, password, config->admin_user,
-						      "scram-sha-256")
-			      : NULL;
-	bool ok = verifier && strlen(verifier) < VERIFIER_SIZE;
-
-	if (ok)
-		snprintf(ret, VERIFIER_SIZE, "%s", verifier);
-	PQfreemem(verifier);
-	PQfinish(conn);
-	return ok || fail(err, ERR_INTERNAL, "cannot hash the password");
 }
 
 /*
@@ -68,94 +38,6 @@ bool pg_verifier(const char *password, char ret[VERIFIER_SIZE], struct error *er
 	"-c log_min_error_statement=panic -c session_preload_libraries= "                \
 	"-c local_preload_libraries= -c synchronous_commit=local"
 
-static enum pg_outcome no_memory(struct error *err)
-{
-	fail(err, ERR_INTERNAL, "out of memory");
-	return PG_FAILED;
-}
-
-static enum pg_outcome odd(struct error *err)
-{
-	fail(err, ERR_SERVER, "the server does not keep to PostgreSQL's protocol");
-	return PG_FAILED;
-}
-
-static bool text_add(struct buf *to, const char *text)
-{
-	return buf_append(to, text, strlen(text) + 1);
-}
-
-/* StartupMessage: the version, then pairs of names and values. */
-static enum pg_outcome hello_say(struct pg_wire *wire, const char *user,
-				 const char *database, const char *options,
-				 struct error *err)
-{
-	static const char version[] = { 0, 3, 0, 0 };
-	AUTO_BUF hello = { 0 };
-
-	if (!buf_append(&hello, version, sizeof(version)) || !text_add(&hello, "user") ||
-	    !text_add(&hello, user) || !text_add(&hello, "database") ||
-	    !text_add(&hello, database) || !text_add(&hello, "application_name") ||
-	    !text_add(&hello, "pgberth") || !text_add(&hello, "options") ||
-	    !text_add(&hello, options) || !text_add(&hello, ""))
-		return no_memory(err);
-	return pg_wire_say(wire, '\0', &hello, err);
-}
-
-/* The next message but for those that want no answer. An error ends it. */
-static enum pg_outcome message_hear(struct pg_wire *wire, char *ret_type,
-				    struct buf *body, const char *what, struct error *err)
-{
-	enum pg_outcome outcome;
-
-	do /* NoticeResponse, ParameterStatus, BackendKeyData, NotificationResponse */
-		outcome = pg_wire_hear(wire, ret_type, body, err);
-	while (outcome == PG_OK && strchr("NSKA", *ret_type) && *ret_type);
-	if (outcome == PG_OK && *ret_type == 'E')
-		return pg_wire_error(body, what, err);
-	return outcome;
-}
-
-/* What an Authentication message asks for; its data stands behind. */
-enum { AUTH_OK = 0, AUTH_SASL = 10, AUTH_SASL_CONTINUE = 11, AUTH_SASL_FINAL = 12 };
-
-static long long auth_kind(const struct buf *body)
-{
-	const unsigned char *kind = (const unsigned char *)buf_text(body);
-
-	if (body->length < 4)
-		return -1;
-	return (long long)kind[0] << 24 | kind[1] << 16 | kind[2] << 8 | kind[3];
-}
-
-static enum pg_outcome auth_hear(struct pg_wire *wire, int want, struct buf *body,
-				 struct error *err)
-{
-	char type;
-	enum pg_outcome outcome = message_hear(wire, &type, body, LET_IN, err);
-
-	if (outcome != PG_OK)
-		return outcome;
-	if (type != 'R' || body->length < 4)
-		return odd(err);
-	if (auth_kind(body) != want) {
-		fail(err, ERR_SERVER,
-		     "the server asks for another authentication than pgberth gives");
-		return PG_FAILED;
-	}
-	return PG_OK;
-}
-
-/* After AuthenticationOk: until it is ready for a query. */
-static enum pg_outcome ready_hear(struct pg_wire *wire, struct error *err)
-{
-	AUTO_BUF body = { 0 };
-	char type;
-	enum pg_outcome outcome = message_hear(wire, &type, &body, LET_IN, err);
-
-	return outcome != PG_OK || type == 'Z' ? outcome : odd(err);
-}
-
 enum pg_outcome pg_open(struct pg_session **ret, const struct pg_door *door,
 			long long deadline_ms, struct error *err)
 {
@@ -166,7 +48,7 @@ enum pg_outcome pg_open(struct pg_session **ret, const struct pg_door *door,
 	enum pg_outcome outcome;
 
 	if (!session)
-		return no_memory(err);
+		return message_fail_memory(err);
 	outcome = pg_wire_to_socket(&session->wire, door->run_dir, door->uid, deadline_ms,
 				    err);
 	if (outcome == PG_OK)
@@ -193,7 +75,7 @@ static void bye_say(struct pg_wire *wire)
 	struct error ignored;
 
 	wire->deadline_ms = deadline_in_ms(BYE_MS);
-	pg_wire_say(wire, 'X', &nothing, &ignored);
+	message_say(wire, 'X', &nothing, &ignored);
 }
 
 void pg_close(struct pg_session *session)
@@ -236,7 +118,7 @@ static enum pg_outcome answer_hear(struct pg_wire *wire, char *ret_value, size_t
 		enum pg_outcome outcome;
 
 		type = '\0'; /* it stays so when no message comes */
-		outcome = message_hear(wire, &type, &body, REFUSES, &problem);
+		outcome = message_hear_answer(wire, &type, &body, REFUSES, &problem);
 		if (type == 'E' && outcome != PG_OK) {
 			has_failed = true;
 			*err = problem;
@@ -246,7 +128,7 @@ static enum pg_outcome answer_hear(struct pg_wire *wire, char *ret_value, size_t
 		} else if (type == 'D' && ret_value && !has_value) {
 			has_value = value_read(&body, ret_value, size);
 		} else if (!type || !strchr("TDCIZ", type)) {
-			return odd(err);
+			return message_fail_protocol(err);
 		}
 	}
 	return has_failed ? PG_FAILED : PG_OK;
@@ -260,9 +142,9 @@ enum pg_outcome pg_run(struct pg_session *session, const char *sql, char *ret_va
 
 	if (ret_value)
 		*ret_value = '\0';
-	if (!text_add(&query, sql))
-		return no_memory(err);
-	outcome = pg_wire_say(&session->wire, 'Q', &query, err);
+	if (!message_text_add(&query, sql))
+		return message_fail_memory(err);
+	outcome = message_say(&session->wire, 'Q', &query, err);
 	return outcome == PG_OK ? answer_hear(&session->wire, ret_value, size, err)
 				: PG_FAILED;
 }
@@ -281,17 +163,11 @@ static enum pg_outcome scram_begin(struct pg_wire *wire, struct scram *scram,
 		return PG_FAILED;
 	length[2] = (unsigned char)(first.length >> 8);
 	length[3] = (unsigned char)first.length;
-	if (!text_add(&body, SCRAM_MECHANISM) ||
+	if (!message_text_add(&body, SCRAM_MECHANISM) ||
 	    !buf_append(&body, length, sizeof(length)) ||
 	    !buf_append(&body, first.data, first.length))
-		return no_memory(err);
-	return pg_wire_say(wire, 'p', &body, err);
-}
-
-/* The data of an Authentication message as text: a NUL in it ends it. */
-static const char *auth_text(const struct buf *body)
-{
-	return buf_text(body) + 4;
+		return message_fail_memory(err);
+	return message_say(wire, 'p', &body, err);
 }
 
 /* Whether the server has it among the mechanisms that it lists, each ended by a NUL. */
@@ -325,7 +201,7 @@ static enum pg_outcome scram_run(struct pg_wire *wire, const char *password,
 		return outcome;
 	if (!scram_final(&scram, auth_text(&body), &final, err))
 		return PG_FAILED;
-	outcome = pg_wire_say(wire, 'p', &final, err);
+	outcome = message_say(wire, 'p', &final, err);
 	if (outcome == PG_OK)
 		outcome = auth_hear(wire, AUTH_SASL_FINAL, &body, err);
 	if (outcome != PG_OK)
@@ -387,7 +263,7 @@ enum pg_outcome pg_asks_for_scram(int port, long long deadline_ms, struct error 
 	char type;
 
 	if (outcome == PG_OK)
-		outcome = pg_wire_hear(&wire, &type, &body, err);
+		outcome = message_hear(&wire, &type, &body, err);
 	if (outcome != PG_OK)
 		return outcome;
 	if (type == 'R' && auth_kind(&body) == AUTH_SASL)
@@ -397,6 +273,6 @@ enum pg_outcome pg_asks_for_scram(int port, long long deadline_ms, struct error 
 		     port);
 		return PG_REFUSED;
 	}
-	pg_wire_error(&body, LET_IN, err);
+	message_error(&body, LET_IN, err);
 	return err->code == ERR_SERVER_FULL ? PG_OK : PG_REFUSED;
 }

@@ -1,9 +1,8 @@
 /*
- * SQL over an instance's socket, the proof of a login, verifiers. A server is its
- * tenant's and may be hostile: everything has a deadline and a size, over TCP a login is
- * SCRAM bound to the TLS channel and nothing else, and on the socket no byte is said
- * before the peer's uid was checked. libpq makes verifiers alone: it would let a server
- * choose how long it computes, and how much memory it takes. Any thread.
+ * SQL over an instance's socket, and the proof of a login. A server is its tenant's and may be
+ * hostile: everything has a deadline and a size, over TCP a login is SCRAM bound to the TLS
+ * channel and nothing else, and on the socket no byte is said before the peer's uid was checked.
+ * Any thread.
  */
 #ifndef PGBERTH_PG_H
 #define PGBERTH_PG_H
@@ -15,13 +14,8 @@
 #include "model/config.h"
 #include "pg/outcome.h"
 
-#define VERIFIER_SIZE 256
-
-/* Main thread, before any other: forgets PG* variables, which libpq would obey. */
+/* Main thread, once; cfg is borrowed for ever. */
 bool pg_init(const struct config *cfg, struct error *err);
-
-/* SCRAM-SHA-256$… for a password, computed in this process. */
-bool pg_verifier(const char *password, char ret[VERIFIER_SIZE], struct error *err);
 
 /* Who to be on the socket. */
 struct pg_door {

@@ -6,6 +6,7 @@
 
 #include "base/deadline.h"
 #include "base/scope.h"
+#include "pg/pg.h"
 #include "store/server_files.h"
 
 /* No quotes can be in admin_user (config.c) nor in a verifier (base64, '$', ':'). */

@@ -9,7 +9,8 @@
 #include "base/error.h"
 #include "model/config.h"
 #include "model/record.h"
-#include "pg/pg.h"
+#include "pg/outcome.h"
+#include "pg/verifier.h"
 
 #define PROOF_TIMEOUT_MS 15000 /* for one task with a running server */
 

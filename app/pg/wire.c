@@ -1,4 +1,4 @@
-/* Messages over a socket, with or without TLS, under a deadline. */
+/* Non-blocking sockets, polled until the deadline; TLS by OpenSSL on top of them. */
 #include "pg/wire.h"
 
 #include <arpa/inet.h>
@@ -16,7 +16,6 @@
 
 #include "base/deadline.h"
 #include "base/scope.h"
-#include "base/utf8.h"
 #include "store/server_files.h"
 
 #define SSL_REQUEST 80877103
@@ -184,8 +183,8 @@ static enum pg_outcome wire_move(struct pg_wire *wire, bool out, void *data,
 	}
 }
 
-static enum pg_outcome wire_send(struct pg_wire *wire, const struct buf *bytes,
-				 struct error *err)
+enum pg_outcome pg_wire_send(struct pg_wire *wire, const struct buf *bytes,
+			     struct error *err)
 {
 	size_t sent = 0, count;
 
@@ -200,8 +199,8 @@ static enum pg_outcome wire_send(struct pg_wire *wire, const struct buf *bytes,
 	return PG_OK;
 }
 
-static enum pg_outcome wire_read(struct pg_wire *wire, void *data, size_t length,
-				 struct error *err)
+enum pg_outcome pg_wire_read(struct pg_wire *wire, void *data, size_t length,
+			     struct error *err)
 {
 	size_t have = 0, count;
 
@@ -272,15 +271,15 @@ static enum pg_outcome tls_handshake(struct pg_wire *wire, struct error *err)
 static enum pg_outcome wire_secure(struct pg_wire *wire, struct error *err)
 {
 	AUTO_BUF request = { 0 };
-	uint32_t number = htonl(SSL_REQUEST);
+	const uint32_t number[] = { htonl(8), htonl(SSL_REQUEST) };
 	enum pg_outcome outcome;
 	char answer;
 
-	if (!buf_append(&request, &number, sizeof(number)))
+	if (!buf_append(&request, number, sizeof(number)))
 		return lacking(err, "a message");
-	outcome = pg_wire_say(wire, '\0', &request, err);
+	outcome = pg_wire_send(wire, &request, err);
 	if (outcome == PG_OK)
-		outcome = wire_read(wire, &answer, 1, err);
+		outcome = pg_wire_read(wire, &answer, 1, err);
 	if (outcome != PG_OK)
 		return outcome;
 	return answer == 'S' ? tls_handshake(wire, err) : failed(err, "refuses TLS");
@@ -334,85 +333,4 @@ bool pg_wire_binding(const struct pg_wire *wire, unsigned char ret[WIRE_BINDING_
 	*ret_length = length;
 	return ok || fail(err, ERR_SERVER,
 			  "the server's certificate cannot be bound to a login");
-}
-
-enum pg_outcome pg_wire_say(struct pg_wire *wire, char type, const struct buf *body,
-			    struct error *err)
-{
-	AUTO_BUF message = { 0 };
-	uint32_t length = htonl((uint32_t)(body->length + 4));
-
-	if ((type && !buf_append(&message, &type, 1)) ||
-	    !buf_append(&message, &length, sizeof(length)) ||
-	    !buf_append(&message, buf_text(body), body->length))
-		return lacking(err, "a message");
-	return wire_send(wire, &message, err);
-}
-
-enum pg_outcome pg_wire_hear(struct pg_wire *wire, char *ret_type, struct buf *body,
-			     struct error *err)
-{
-	unsigned char head[5] = { 0 };
-	AUTO_FREE char *data = NULL;
-	enum pg_outcome outcome = wire_read(wire, head, sizeof(head), err);
-	size_t length = (size_t)head[1] << 24 | (size_t)head[2] << 16 |
-			(size_t)head[3] << 8 | head[4];
-
-	if (outcome != PG_OK)
-		return outcome;
-	if (length < 4 || length > WIRE_MESSAGE_MAX)
-		return failed(err, "says more than anybody needs");
-	length -= 4;
-	data = malloc(length + 1);
-	if (!data)
-		return lacking(err, "room for a message");
-	outcome = wire_read(wire, data, length, err);
-	if (outcome != PG_OK)
-		return outcome;
-	data[length] = '\0';
-	buf_done(body);
-	*body = (struct buf){ .data = take(&data),
-			      .length = length,
-			      .allocated = length + 1 };
-	*ret_type = (char)head[0];
-	return PG_OK;
-}
-
-/* A field of an ErrorResponse ("" where it has none), up to the body's end. */
-static const char *error_field(const struct buf *body, char name)
-{
-	const char *text = buf_text(body);
-
-	for (size_t at = 0; at < body->length && text[at];
-	     at += strlen(text + at) + 1) /* a NUL stands behind body */
-		if (text[at] == name)
-			return text + at + 1;
-	return "";
-}
-
-/* By SQLSTATE, or its first letters ("Error Codes" of the manual). */
-static const struct {
-	const char *state;
-	enum pg_outcome outcome;
-	enum error_code code;
-} meanings[] = {
-	{ "57P", PG_NOT_YET, ERR_STARTING },	  /* it starts, recovers or shuts down */
-	{ "28", PG_REFUSED, ERR_SERVER },	  /* invalid authorization */
-	{ "3D", PG_REFUSED, ERR_SERVER },	  /* no such database */
-	{ "55", PG_REFUSED, ERR_SERVER },	  /* which takes no connections */
-	{ "53300", PG_REFUSED, ERR_SERVER_FULL }, /* too_many_connections */
-	{ "", PG_FAILED, ERR_SERVER },
-};
-
-enum pg_outcome pg_wire_error(const struct buf *body, const char *what, struct error *err)
-{
-	const char *state = error_field(body, 'C');
-	char line[200];
-	size_t i = 0;
-
-	while (strncmp(state, meanings[i].state, strlen(meanings[i].state)) != 0)
-		i++;
-	utf8_one_line(line, sizeof(line), error_field(body, 'M'));
-	fail(err, meanings[i].code, "%s: %s", what, line);
-	return meanings[i].outcome;
 }

@@ -1,10 +1,7 @@
 /*
- * A connection to a server that may be hostile, in PostgreSQL's protocol 3.0: nothing
- * waits beyond the deadline, no message is taken that is longer than WIRE_MESSAGE_MAX,
- * and no more than WIRE_TOTAL_MAX bytes in all, of TLS no more than WIRE_READS_MAX
- * pieces. For pg*.c only. Any thread.
- *
- * Source: "Frontend/Backend Protocol" of PostgreSQL's manual.
+ * Bytes to and from a server that may be hostile, in clear or over TLS: nothing waits beyond the
+ * deadline, and no more than WIRE_TOTAL_MAX bytes are taken in all, of TLS no more than
+ * WIRE_READS_MAX pieces. For pg/ alone. Any thread.
  */
 #ifndef PGBERTH_PG_WIRE_H
 #define PGBERTH_PG_WIRE_H
@@ -13,7 +10,6 @@
 #include "base/error.h"
 #include "pg/outcome.h"
 
-#define WIRE_MESSAGE_MAX (64 * 1024)
 #define WIRE_TOTAL_MAX (1024 * 1024)
 #define WIRE_READS_MAX 100000 /* TLS takes two for each record */
 #define WIRE_BINDING_MAX 64   /* EVP_MAX_MD_SIZE */
@@ -46,16 +42,10 @@ void pg_wire_close(struct pg_wire *wire);
 bool pg_wire_binding(const struct pg_wire *wire, unsigned char ret[WIRE_BINDING_MAX],
 		     size_t *ret_length, struct error *err);
 
-/* Sends one message; type '\0' for the first, which has none. */
-enum pg_outcome pg_wire_say(struct pg_wire *wire, char type, const struct buf *body,
-			    struct error *err);
-
-/* Waits for the next message; its body replaces what is in *body. */
-enum pg_outcome pg_wire_hear(struct pg_wire *wire, char *ret_type, struct buf *body,
+/* Sends all of it; reads as much as that. */
+enum pg_outcome pg_wire_send(struct pg_wire *wire, const struct buf *bytes,
 			     struct error *err);
-
-/* What an ErrorResponse says, in err; and what it means for who tries to get in. */
-enum pg_outcome pg_wire_error(const struct buf *body, const char *what,
-			      struct error *err);
+enum pg_outcome pg_wire_read(struct pg_wire *wire, void *data, size_t length,
+			     struct error *err);
 
 #endif

@@ -1,0 +1,65 @@
+/* StartupMessage, Authentication* and ReadyForQuery. */
+#include "pg/handshake.h"
+
+#include <string.h>
+
+#include "pg/message.h"
+
+enum pg_outcome hello_say(struct pg_wire *wire, const char *user, const char *database,
+			  const char *options, struct error *err)
+{
+	static const char version[] = { 0, 3, 0, 0 };
+	AUTO_BUF hello = { 0 };
+
+	if (!buf_append(&hello, version, sizeof(version)) ||
+	    !message_text_add(&hello, "user") || !message_text_add(&hello, user) ||
+	    !message_text_add(&hello, "database") ||
+	    !message_text_add(&hello, database) ||
+	    !message_text_add(&hello, "application_name") ||
+	    !message_text_add(&hello, "pgberth") ||
+	    !message_text_add(&hello, "options") || !message_text_add(&hello, options) ||
+	    !message_text_add(&hello, ""))
+		return message_fail_memory(err);
+	return message_say(wire, '\0', &hello, err);
+}
+
+long long auth_kind(const struct buf *body)
+{
+	const unsigned char *kind = (const unsigned char *)buf_text(body);
+
+	if (body->length < 4)
+		return -1;
+	return (long long)kind[0] << 24 | kind[1] << 16 | kind[2] << 8 | kind[3];
+}
+
+const char *auth_text(const struct buf *body)
+{
+	return buf_text(body) + 4;
+}
+
+enum pg_outcome auth_hear(struct pg_wire *wire, int want, struct buf *body,
+			  struct error *err)
+{
+	char type;
+	enum pg_outcome outcome = message_hear_answer(wire, &type, body, LET_IN, err);
+
+	if (outcome != PG_OK)
+		return outcome;
+	if (type != 'R' || body->length < 4)
+		return message_fail_protocol(err);
+	if (auth_kind(body) != want) {
+		fail(err, ERR_SERVER,
+		     "the server asks for another authentication than pgberth gives");
+		return PG_FAILED;
+	}
+	return PG_OK;
+}
+
+enum pg_outcome ready_hear(struct pg_wire *wire, struct error *err)
+{
+	AUTO_BUF body = { 0 };
+	char type;
+	enum pg_outcome outcome = message_hear_answer(wire, &type, &body, LET_IN, err);
+
+	return outcome != PG_OK || type == 'Z' ? outcome : message_fail_protocol(err);
+}

@@ -1,0 +1,43 @@
+/*
+ * Messages of PostgreSQL's protocol 3.0, none of them longer than MESSAGE_MAX. For pg/ alone. Any
+ * thread.
+ *
+ * Source: "Frontend/Backend Protocol" of PostgreSQL's manual.
+ */
+#ifndef PGBERTH_PG_MESSAGE_H
+#define PGBERTH_PG_MESSAGE_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "pg/outcome.h"
+#include "pg/wire.h"
+
+#define MESSAGE_MAX (64 * 1024)
+
+/* Appends a text with the NUL that ends it; false without memory. */
+bool message_text_add(struct buf *to, const char *text);
+
+/* Sends one message; type '\0' for the first, which has none. */
+enum pg_outcome message_say(struct pg_wire *wire, char type, const struct buf *body,
+			    struct error *err);
+
+/* Waits for the next message; its body replaces what is in *body. */
+enum pg_outcome message_hear(struct pg_wire *wire, char *ret_type, struct buf *body,
+			     struct error *err);
+
+/* The same, but for those that want no answer; an ErrorResponse is a failure to do `what`. */
+enum pg_outcome message_hear_answer(struct pg_wire *wire, char *ret_type,
+				    struct buf *body, const char *what,
+				    struct error *err);
+
+/* What an ErrorResponse says, in err; and what it means for who tries to get in. */
+enum pg_outcome message_error(const struct buf *body, const char *what,
+			      struct error *err);
+
+/* PG_FAILED: without memory; the server said what it must not say here. */
+enum pg_outcome message_fail_memory(struct error *err);
+enum pg_outcome message_fail_protocol(struct error *err);
+
+#endif
