@@ -1,4 +1,4 @@
-/* Replies are read whole, as JSON; the version is that of the engine, as far as it is known here. */
+/* The version of the API is that of the engine, but none that no test has seen. */
 #include "engine/call.h"
 
 #include <pthread.h>

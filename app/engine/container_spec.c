@@ -1,4 +1,4 @@
-/* What a tenant's container may do: as little as PostgreSQL needs. */
+/* A tenant's container may do as little as PostgreSQL needs. */
 #include "engine/container_spec.h"
 
 #include <stdio.h>

@@ -1,4 +1,7 @@
-/* The container of an instance as the engine's create call wants it: the hardening. */
+/*
+ * Containers of instances as the engine is to make them: what they may do, may use and see, and
+ * the labels that they are found by. For engine/ alone.
+ */
 #ifndef PGBERTH_ENGINE_CONTAINER_SPEC_H
 #define PGBERTH_ENGINE_CONTAINER_SPEC_H
 

@@ -1,5 +1,5 @@
-/* Each call asks the engine once and again only where its answer may still change: a name that it is
- * releasing, a network that is missing, a removal under way. */
+/* Each call asks once, and again only where the answer changes by itself: a name that is being
+ * given up, a removal under way, a network that is missing. */
 #include "engine/engine.h"
 
 #include <stdio.h>

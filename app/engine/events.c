@@ -1,4 +1,4 @@
-/* One thread that reads the event stream with a multi handle, so that it can be woken. */
+/* The stream is read by a multi handle of libcurl, so that its thread can be woken. */
 #include "engine/events.h"
 
 #include <curl/curl.h>

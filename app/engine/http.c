@@ -1,4 +1,4 @@
-/* libcurl over a unix socket, one easy handle a thread. */
+/* Each thread has an easy handle of libcurl, which ends with the thread. */
 #include "engine/http.h"
 
 #include <curl/curl.h>

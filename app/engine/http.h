@@ -1,4 +1,7 @@
-/* Method + path + JSON over the engine's unix socket. Knows HTTP, not the Engine API. */
+/*
+ * HTTP over the engine's unix socket: a method, a path and JSON in, a whole reply out, always
+ * within the given time. Knows nothing of the Engine API.
+ */
 #ifndef PGBERTH_ENGINE_HTTP_H
 #define PGBERTH_ENGINE_HTTP_H
 

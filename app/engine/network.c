@@ -1,4 +1,4 @@
-/* The bridge that the servers sit on: made once, and never one with a hole in it. */
+/* The network is made by one thread, and checked again whenever the engine was away. */
 #include "engine/network.h"
 
 #include <jansson.h>

@@ -1,4 +1,4 @@
-/* Reading the engine's answers. */
+/* A member that is missing or of another type fails the whole answer where it matters. */
 #include "engine/read.h"
 
 #include <stdint.h>

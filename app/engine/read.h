@@ -1,4 +1,7 @@
-/* Between engine.c and engine_read.c: what the engine's answers say. Pure. */
+/*
+ * The engine's answers, read into what the calls return; an answer that makes no sense is told
+ * apart from one that says no. For engine/ alone. Pure.
+ */
 #ifndef PGBERTH_ENGINE_READ_H
 #define PGBERTH_ENGINE_READ_H
 

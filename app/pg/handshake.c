@@ -1,4 +1,4 @@
-/* StartupMessage, Authentication* and ReadyForQuery. */
+/* A server may send notices and parameters in between; they are passed over. */
 #include "pg/handshake.h"
 
 #include <string.h>

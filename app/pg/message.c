@@ -1,4 +1,4 @@
-/* Type, length, body; and the fields of an ErrorResponse. */
+/* A message is a type, a length and a body; an ErrorResponse is fields, each ended by a NUL. */
 #include "pg/message.h"
 
 #include <arpa/inet.h>

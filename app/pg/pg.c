@@ -1,4 +1,4 @@
-/* A session through the socket, and a login through the port: a handshake, then simple queries. */
+/* Statements go as simple queries, and of their answers only the first value is kept. */
 #include "pg/pg.h"
 
 #include <stdio.h>

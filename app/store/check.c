@@ -1,4 +1,4 @@
-/* The parts of a data directory, one check each. */
+/* Each check names what is wrong, since a person is to mend it. */
 #include "store/check.h"
 
 #include <errno.h>

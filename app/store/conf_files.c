@@ -1,4 +1,4 @@
-/* Files of root's in the group of the tenant, who may read them. */
+/* Each file belongs to root, in the group of its tenant, who may read it. */
 #include "store/conf_files.h"
 
 #include <string.h>

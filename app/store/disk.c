@@ -1,7 +1,6 @@
 /*
- * The image is <root>/instances/<name>/pg.img. The
- * directory below the mount is as the one above: root's, so that nothing can be written past
- * the quota while nothing is mounted.
+ * The image is <root>/instances/<name>/pg.img. The directory below the mount belongs to root,
+ * as the one above does, so that nothing can be written past the quota while nothing is mounted.
  */
 #include "store/disk.h"
 

@@ -1,4 +1,4 @@
-/* A data directory by way of staging, or on the disk of its own. */
+/* A data directory is made in staging and renamed to its place, or made on its own disk. */
 #include "store/fill.h"
 
 #include <stdio.h>

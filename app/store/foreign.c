@@ -1,4 +1,4 @@
-/* A foreign directory: looked at beneath it, given away from the top down. */
+/* A foreign directory is given away in steps, and any of them may be the last one. */
 #include "store/foreign.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* The kernel gives out numbers that others may take first, and names what holds a file in /sys. */
+/* The kernel tells a free number, which another process may take first. */
 #include "store/loop_device.h"
 
 #include <errno.h>

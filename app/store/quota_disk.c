@@ -1,4 +1,4 @@
-/* Image files: mkfs.xfs(8), loop(4), mount(2), ioctl_xfs_fsgrowfs(2). */
+/* Images are made by mkfs.xfs(8), mounted by mount(2), and grown by ioctl_xfs_fsgrowfs(2). */
 #include "store/quota_disk.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* The record as JSON in its file. */
+/* A record is written whole, over members that it does not know. */
 #include "store/record_file.h"
 
 #include "base/buf.h"

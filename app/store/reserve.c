@@ -1,4 +1,4 @@
-/* A file that is shortened by a piece at a time. */
+/* The reserve is one file, shortened by a piece at a time. */
 #include "store/reserve.h"
 
 #include <fcntl.h>

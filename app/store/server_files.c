@@ -1,4 +1,4 @@
-/* Socket and pid file, opened beneath the tenant's own directories. */
+/* Each is opened beneath the tenant's own directory, and looked at before it is used. */
 #include "store/server_files.h"
 
 #include <errno.h>

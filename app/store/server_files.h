@@ -1,5 +1,4 @@
-/* What a server keeps in its tenant's directories beside the data: its socket and its pid file.
- * They are the tenant's, so what they say is a hint. */
+/* Socket and pid file of a server. They are its tenant's, so what they say is a hint. */
 #ifndef PGBERTH_STORE_SERVER_FILES_H
 #define PGBERTH_STORE_SERVER_FILES_H
 

@@ -1,4 +1,4 @@
-/* The newest log files by their names, which begin with the time. */
+/* Log files are ordered by their names, which begin with the time. */
 #include "store/server_log.h"
 
 #include <dirent.h>

@@ -1,4 +1,4 @@
-/* A server's own log files: read and pruned within bounds, whatever its tenant put there. */
+/* Log files of a server, read and pruned within bounds, whatever its tenant put there. */
 #ifndef PGBERTH_STORE_SERVER_LOG_H
 #define PGBERTH_STORE_SERVER_LOG_H
 

@@ -1,4 +1,4 @@
-/* statvfs(3) of the whole, and a count of the parts. */
+/* statvfs(3) answers for the whole; an instance is counted file by file. */
 #include "store/space.h"
 
 #include <sys/statvfs.h>

@@ -1,4 +1,4 @@
-/* How much of the disk is left, and how much of it an instance has. */
+/* Disk space: what is left of it, and what an instance takes. */
 #ifndef PGBERTH_STORE_SPACE_H
 #define PGBERTH_STORE_SPACE_H
 

@@ -1,4 +1,4 @@
-/* Opening of the tree under <root>, and the names in it. */
+/* The lock on <root> lasts as long as the process, and so does each directory opened here. */
 #include "store/store.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* An instance directory is laid in staging and renamed to its place. */
+/* A directory is laid in staging and renamed to its place, where nothing may be yet. */
 #include "store/take.h"
 
 #include <errno.h>

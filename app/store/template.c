@@ -1,4 +1,4 @@
-/* manifest.json, as the image role writes it. */
+/* manifest.json of a major is written when its image is built. */
 #include "store/template.h"
 
 #include <jansson.h>

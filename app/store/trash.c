@@ -1,4 +1,4 @@
-/* Moves by one rename between the instances, the trash and staging; what is there, names and records tell. */
+/* Trash entries are named <storage_dir>.<time>.<random>. */
 #include "store/trash.h"
 
 #include <errno.h>

@@ -1,5 +1,4 @@
-/* What was deleted, kept under <storage_dir>.<time>.<random> with its uid, moved in and out by
- * one rename. */
+/* Deleted instances, kept with their uids, moved in and out by one rename. */
 #ifndef PGBERTH_STORE_TRASH_H
 #define PGBERTH_STORE_TRASH_H
 

@@ -1,4 +1,4 @@
-/* Opening by descriptor, below the directories that are held open. */
+/* Directories are opened below those that are held open, never by a path from /. */
 #include "store/tree.h"
 
 #include <dirent.h>

@@ -1,5 +1,5 @@
 /*
- * Which uids are taken: by instances and spares, one each, and by directories that are held:
+ * Uids that are taken: by instances and spares, one each, and by directories that are held:
  * what is in the trash, and what is none of the instances (foreign). Such a one may name two,
  * or one that somebody else has. No uid is given away while anything here names it.
  */
