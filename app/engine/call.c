@@ -79,7 +79,9 @@ const char *engine_message(const json_t *json)
 
 bool engine_refused(struct error *err, const char *what, int status, const json_t *json)
 {
-	/* The last three: of addresses, of bridges' subnets, of a bridge's 1,023 ports. */
+	/*
+	 * The last three: of addresses, of bridges' subnets, of a bridge's 1,023 ports.
+	 */
 	static const char *const full[] = { "no space left on device",
 					    "no available IPv4 addresses",
 					    "non-overlapping IPv4 address pool",

@@ -1,5 +1,5 @@
-/* A container of an instance: as the engine sees it, what happens to it, and as pgberth wants it
- * made. */
+/* A container of an instance: as the engine sees it, what happens to it, and as pgberth
+ * wants it made. */
 #ifndef PGBERTH_ENGINE_CONTAINER_H
 #define PGBERTH_ENGINE_CONTAINER_H
 

@@ -1,7 +1,5 @@
-/*
- * Containers of instances as the engine is to make them: what they may do, may use and see, and
- * the labels that they are found by. For engine/ alone.
- */
+/* Containers of instances as the engine is to make them: what they may do, may use and
+ * see, and the labels that they are found by. For engine/ alone. */
 #ifndef PGBERTH_ENGINE_CONTAINER_SPEC_H
 #define PGBERTH_ENGINE_CONTAINER_SPEC_H
 
@@ -21,8 +19,8 @@ bool engine_spec_init(const struct config *cfg, struct error *err);
 json_t *engine_spec_to_json(const struct container_spec *spec);
 json_t *engine_spec_limits(const struct record *record);
 
-/* {"label": ["pgberth.root=…"]}, percent-encoded for a query, with the label of an instance
- * unless storage_dir is "". Caller frees; NULL without memory. */
+/* {"label": ["pgberth.root=…"]}, percent-encoded for a query, with the label of an
+ * instance unless storage_dir is "". Caller frees; NULL without memory. */
 char *engine_spec_filters(const char *storage_dir);
 
 #endif

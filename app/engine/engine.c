@@ -1,5 +1,5 @@
-/* Each call asks once, and again only where the answer changes by itself: a name that is being
- * given up, a removal under way, a network that is missing. */
+/* Each call asks once, and again only where the answer changes by itself: a name that is
+ * being given up, a removal under way, a network that is missing. */
 #include "engine/engine.h"
 
 #include <stdio.h>

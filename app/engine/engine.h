@@ -1,7 +1,7 @@
 /*
- * Typed calls to the container engine (Docker Engine API 1.41 and later). No file outside
- * engine/ knows which engine that is. Every call may fail with ERR_ENGINE (away, too slow,
- * or an answer that makes no sense). Any thread.
+ * Typed calls to the container engine (Docker Engine API 1.41 and later). No file
+ * outside engine/ knows which engine that is. Every call may fail with ERR_ENGINE (away,
+ * too slow, or an answer that makes no sense). Any thread.
  */
 #ifndef PGBERTH_ENGINE_H
 #define PGBERTH_ENGINE_H

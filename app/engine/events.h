@@ -1,7 +1,7 @@
 /*
- * What happens to containers, as soon as the engine tells of it. Its stream may drop events and
- * be cut, so they are hints only; a thread here reads it, opens it again when it ends, and knows
- * by pings whether the engine answers at all.
+ * What happens to containers, as soon as the engine tells of it. Its stream may drop
+ * events and be cut, so they are hints only; a thread here reads it, opens it again when
+ * it ends, and knows by pings whether the engine answers at all.
  */
 #ifndef PGBERTH_ENGINE_EVENTS_H
 #define PGBERTH_ENGINE_EVENTS_H
@@ -15,8 +15,8 @@
 struct engine_listener {
 	void (*on_event)(const struct container_event *event);
 
-	/* Anything may have happened to any of them: the stream begins, the engine answers
-	 * again, or half a minute has passed. */
+	/* Anything may have happened to any of them: the stream begins, the engine
+	 * answers again, or half a minute has passed. */
 	void (*on_gap)(void);
 };
 

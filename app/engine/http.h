@@ -1,7 +1,5 @@
-/*
- * HTTP over the engine's unix socket: a method, a path and JSON in, a whole reply out, always
- * within the given time. Knows nothing of the Engine API.
- */
+/* HTTP over the engine's unix socket: a method, a path and JSON in, a whole reply out,
+ * always within the given time. Knows nothing of the Engine API. */
 #ifndef PGBERTH_ENGINE_HTTP_H
 #define PGBERTH_ENGINE_HTTP_H
 
@@ -23,8 +21,8 @@ bool engine_http_init(const char *socket_path, struct error *err);
 /*
  * One exchange. body may be NULL (borrowed). path begins with '/'. Fails only when no
  * whole reply came (ERR_ENGINE): a status of 500 is a reply. End ret_reply with
- * engine_reply_done() in either case. Any thread: each has a handle of its own, which ends
- * with it.
+ * engine_reply_done() in either case. Any thread: each has a handle of its own, which
+ * ends with it.
  */
 bool engine_http(const char *method, const char *path, const json_t *body,
 		 long timeout_ms, struct engine_reply *ret_reply, struct error *err);
@@ -41,7 +39,8 @@ const char *engine_http_socket(void);
 
 /*
  * Whether the engine has been found silent. Then every call under way fails at once, and
- * every new one unless the engine answers it a ping within a second, but for those of the calling thread of engine_http_scout(), which finds out.
+ * every new one unless the engine answers it a ping within a second, but for those of
+ * the calling thread of engine_http_scout(), which finds out.
  */
 void engine_http_give_up(bool given_up);
 void engine_http_scout(void);

@@ -1,4 +1,5 @@
-/* The bridge that the servers are on: there, and without a hole in it, before one starts. */
+/* The bridge that the servers are on: there, and without a hole in it, before one
+ * starts. */
 #ifndef PGBERTH_ENGINE_NETWORK_H
 #define PGBERTH_ENGINE_NETWORK_H
 

@@ -1,4 +1,6 @@
-/* The cgroup of a process names its container; runc names itself until the command runs. */
+/*
+ * The cgroup of a process names its container; runc names itself until the command runs.
+ */
 #include "engine/processes.h"
 
 #include <dirent.h>

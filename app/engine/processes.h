@@ -1,16 +1,15 @@
 /*
- * Processes of tenants' users on the host, and whether they are in a container: also in one that
- * the engine has forgotten. Reads /proc (proc(5)) and asks the engine nothing. Any thread.
+ * Processes of tenants' users on the host, and whether they are in a container: also in
+ * one that the engine has forgotten. Reads /proc (proc(5)) and asks the engine nothing.
+ * Any thread.
  */
 #ifndef PGBERTH_ENGINE_PROCESSES_H
 #define PGBERTH_ENGINE_PROCESSES_H
 
 #include "engine/container.h"
 
-/*
- * A live process with this real, effective or saved uid, in whatever container but this one
- * ("": any) or none; 0: there is none; -1: that cannot be found out (errno).
- */
+/* A live process with this real, effective or saved uid, in whatever container but this
+ * one ("": any) or none; 0: there is none; -1: that cannot be found out (errno). */
 int engine_process_of_uid(int uid, const char *but_container);
 
 /* The process that waits in a new container for the word to start. */

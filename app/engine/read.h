@@ -1,7 +1,5 @@
-/*
- * The engine's answers, read into what the calls return; an answer that makes no sense is told
- * apart from one that says no. For engine/ alone. Pure.
- */
+/* The engine's answers, read into what the calls return; an answer that makes no sense
+ * is told apart from one that says no. For engine/ alone. Pure. */
 #ifndef PGBERTH_ENGINE_READ_H
 #define PGBERTH_ENGINE_READ_H
 

@@ -1,7 +1,5 @@
-/*
- * The beginning of a connection in PostgreSQL's protocol: who one is, what the server asks for
- * in return, until it is ready for a query. For pg/ alone. Any thread.
- */
+/* The beginning of a connection in PostgreSQL's protocol: who one is, what the server
+ * asks for in return, until it is ready for a query. For pg/ alone. Any thread. */
 #ifndef PGBERTH_PG_HANDSHAKE_H
 #define PGBERTH_PG_HANDSHAKE_H
 
@@ -17,8 +15,8 @@
 enum pg_outcome hello_say(struct pg_wire *wire, const char *user, const char *database,
 			  const char *options, struct error *err);
 
-/* What an Authentication message asks for (-1: it is none); its data, as text, stand behind: a
- * NUL in them ends it. */
+/* What an Authentication message asks for (-1: it is none); its data, as text, stand
+ * behind: a NUL in them ends it. */
 enum { AUTH_OK = 0, AUTH_SASL = 10, AUTH_SASL_CONTINUE = 11, AUTH_SASL_FINAL = 12 };
 long long auth_kind(const struct buf *body);
 const char *auth_text(const struct buf *body);

@@ -1,4 +1,5 @@
-/* A message is a type, a length and a body; an ErrorResponse is fields, each ended by a NUL. */
+/* A message is a type, a length and a body; an ErrorResponse is fields, each ended by a
+ * NUL. */
 #include "pg/message.h"
 
 #include <arpa/inet.h>

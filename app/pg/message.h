@@ -1,6 +1,6 @@
 /*
- * Messages of PostgreSQL's protocol 3.0, none of them longer than MESSAGE_MAX. For pg/ alone. Any
- * thread.
+ * Messages of PostgreSQL's protocol 3.0, none of them longer than MESSAGE_MAX. For pg/
+ * alone. Any thread.
  *
  * Source: "Frontend/Backend Protocol" of PostgreSQL's manual.
  */
@@ -27,7 +27,8 @@ enum pg_outcome message_say(struct pg_wire *wire, char type, const struct buf *b
 enum pg_outcome message_hear(struct pg_wire *wire, char *ret_type, struct buf *body,
 			     struct error *err);
 
-/* The same, but for those that want no answer; an ErrorResponse is a failure to do `what`. */
+/* The same, but for those that want no answer; an ErrorResponse is a failure to do
+ * `what`. */
 enum pg_outcome message_hear_answer(struct pg_wire *wire, char *ret_type,
 				    struct buf *body, const char *what,
 				    struct error *err);

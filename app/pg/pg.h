@@ -1,8 +1,8 @@
 /*
- * SQL over an instance's socket, and the proof of a login. A server is its tenant's and may be
- * hostile: everything has a deadline and a size, over TCP a login is SCRAM bound to the TLS
- * channel and nothing else, and on the socket no byte is said before the peer's uid was checked.
- * Any thread.
+ * SQL over an instance's socket, and the proof of a login. A server is its tenant's and
+ * may be hostile: everything has a deadline and a size, over TCP a login is SCRAM bound
+ * to the TLS channel and nothing else, and on the socket no byte is said before the
+ * peer's uid was checked. Any thread.
  */
 #ifndef PGBERTH_PG_H
 #define PGBERTH_PG_H

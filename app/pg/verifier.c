@@ -24,7 +24,8 @@ void pg_verifier_init(void)
 
 bool pg_verifier(const char *password, char ret[VERIFIER_SIZE], struct error *err)
 {
-	/* Without a usable parameter libpq does not try to connect, but hashes all the same. */
+	/* Without a usable parameter libpq does not try to connect, but hashes all the
+	 * same. */
 	const char *const names[] = { "sslmode", NULL };
 	const char *const values[] = { "none at all", NULL };
 	PGconn *conn = PQconnectStartParams(names, values, 0);

@@ -220,7 +220,8 @@ enum pg_outcome pg_wire_read(struct pg_wire *wire, void *data, size_t length,
 
 /*
  * OpenSSL takes records that carry no data, without end and within one call, as long as
- * the server sends them (HelloRequest, KeyUpdate, tickets): it reads no further than this.
+ * the server sends them (HelloRequest, KeyUpdate, tickets): it reads no further than
+ * this.
  */
 static long tls_may_read(BIO *bio, int operation, const char *data, size_t length, int i,
 			 long l, int rc, size_t *processed)

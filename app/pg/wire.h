@@ -1,7 +1,7 @@
 /*
- * Bytes to and from a server that may be hostile, in clear or over TLS: nothing waits beyond the
- * deadline, and no more than WIRE_TOTAL_MAX bytes are taken in all, of TLS no more than
- * WIRE_READS_MAX pieces. For pg/ alone. Any thread.
+ * Bytes to and from a server that may be hostile, in clear or over TLS: nothing waits
+ * beyond the deadline, and no more than WIRE_TOTAL_MAX bytes are taken in all, of TLS no
+ * more than WIRE_READS_MAX pieces. For pg/ alone. Any thread.
  */
 #ifndef PGBERTH_PG_WIRE_H
 #define PGBERTH_PG_WIRE_H

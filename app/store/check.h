@@ -1,5 +1,5 @@
-/* The contract with a data directory before a server starts on it, and its settings, which are
- * set aside for a start that does without them. */
+/* The contract with a data directory before a server starts on it, and its settings,
+ * which are set aside for a start that does without them. */
 #ifndef PGBERTH_STORE_CHECK_H
 #define PGBERTH_STORE_CHECK_H
 
@@ -10,10 +10,11 @@
 #include "store/template.h"
 
 /*
- * The data directory is there, whole, the tenant's own, of this major, and its text is sorted
- * as this image sorts it. Where a password is to be set it is no standby either, and unless
- * its settings are set aside they are in a file. The owner of a foreign directory does not
- * matter. Changes nothing. Errors: ERR_FOREIGN_DATA with what is wrong.
+ * The data directory is there, whole, the tenant's own, of this major, and its text is
+ * sorted as this image sorts it. Where a password is to be set it is no standby either,
+ * and unless its settings are set aside they are in a file. The owner of a foreign
+ * directory does not matter. Changes nothing. Errors: ERR_FOREIGN_DATA with what is
+ * wrong.
  */
 enum store_use { STORE_READ, STORE_WRITTEN, STORE_SAFE, STORE_FOREIGN };
 bool store_check(const struct record *record, const struct template *template,

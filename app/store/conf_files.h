@@ -1,5 +1,5 @@
-/* The files of conf/, which are pgberth's: the tenant's server reads them, and cannot change
- * them. Each is replaced whole or not at all, synced to disk. */
+/* The files of conf/, which are pgberth's: the tenant's server reads them, and cannot
+ * change them. Each is replaced whole or not at all, synced to disk. */
 #ifndef PGBERTH_STORE_CONF_FILES_H
 #define PGBERTH_STORE_CONF_FILES_H
 

@@ -1,4 +1,6 @@
-/* A data directory is made in staging and renamed to its place, or made on its own disk. */
+/*
+ * A data directory is made in staging and renamed to its place, or made on its own disk.
+ */
 #include "store/fill.h"
 
 #include <stdio.h>

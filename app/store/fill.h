@@ -1,5 +1,5 @@
-/* Data directories, copied from the template under a system identifier of their own: each is
- * empty or whole, and synced to disk. */
+/* Data directories, copied from the template under a system identifier of their own:
+ * each is empty or whole, and synced to disk. */
 #ifndef PGBERTH_STORE_FILL_H
 #define PGBERTH_STORE_FILL_H
 

@@ -11,10 +11,8 @@
 #include "model/record.h"
 #include "store/template.h"
 
-/*
- * The uids that its record and its pg/ name are taken as long as it is held. Holding it again
- * looks at it anew. True when it has a record that can be read.
- */
+/* The uids that its record and its pg/ name are taken as long as it is held. Holding it
+ * again looks at it anew. True when it has a record that can be read. */
 bool store_foreign_hold(const char *name);
 void store_foreign_drop(const char *name);
 
@@ -37,9 +35,9 @@ bool store_foreign_check(const struct record *record, const struct template *tem
 bool store_foreign_adopt(const struct record *record, int was_uid, struct error *err);
 
 /*
- * A uid for the instance that a foreign directory becomes: `first`, if that or another one
- * of those that are held for it is in the range and nobody else's, else a new one. It is
- * taken besides, to be released if nothing comes of it. Errors: ERR_NO_SPACE.
+ * A uid for the instance that a foreign directory becomes: `first`, if that or another
+ * one of those that are held for it is in the range and nobody else's, else a new one.
+ * It is taken besides, to be released if nothing comes of it. Errors: ERR_NO_SPACE.
  */
 bool store_foreign_uid(const char *name, int first, int *ret_uid, struct error *err);
 

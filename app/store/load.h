@@ -1,5 +1,5 @@
-/* The records of all instances, at start: no two of them share a name or a uid, and whatever
- * does not fit its record is told apart. */
+/* The records of all instances, at start: no two of them share a name or a uid, and
+ * whatever does not fit its record is told apart. */
 #ifndef PGBERTH_STORE_LOAD_H
 #define PGBERTH_STORE_LOAD_H
 

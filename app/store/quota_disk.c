@@ -1,4 +1,5 @@
-/* Images are made by mkfs.xfs(8), mounted by mount(2), and grown by ioctl_xfs_fsgrowfs(2). */
+/* Images are made by mkfs.xfs(8), mounted by mount(2), and grown by
+ * ioctl_xfs_fsgrowfs(2). */
 #include "store/quota_disk.h"
 
 #include <errno.h>
@@ -47,9 +48,9 @@ bool quota_disk_can(struct error *err)
 				  "disk_mb is not available on this host: " LOOP_CONTROL
 				  " is missing");
 	return prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN) == 1 ||
-	       fail_field(
-		       err, "disk_mb",
-		       "disk_mb is not available on this host: pgberthd lacks the right to mount (CAP_SYS_ADMIN)");
+	       fail_field(err, "disk_mb",
+			  "disk_mb is not available on this host: pgberthd lacks the "
+			  "right to mount (CAP_SYS_ADMIN)");
 }
 
 bool quota_disk_format(int file, int size_mb, struct error *err)
@@ -61,7 +62,8 @@ bool quota_disk_format(int file, int size_mb, struct error *err)
 	return child_run(argv, file, CHILD_TIMEOUT_MS, err);
 }
 
-/* What is unmounted here may be mounted still where a container copies the host's mounts. */
+/* What is unmounted here may be mounted still where a container copies the host's
+ * mounts. */
 static bool loop_end_wait(int file, struct error *err)
 {
 	long long deadline = deadline_in_ms(TWIN_TIMEOUT_MS);
@@ -134,9 +136,10 @@ static bool fresh_mount(int file, const char *place, bool *ret_is_twin, struct e
 }
 
 /*
- * The kernel refuses what is still mounted somewhere, by a container that has just copied
- * the host's mounts, say, or is just being unmounted: that end is waited for. After it the
- * device is taken that has the same file. What is a copy of that file waits longer.
+ * The kernel refuses what is still mounted somewhere, by a container that has just
+ * copied the host's mounts, say, or is just being unmounted: that end is waited for.
+ * After it the device is taken that has the same file. What is a copy of that file waits
+ * longer.
  */
 static bool attach_and_mount(int file, const char *place, struct error *err)
 {

@@ -1,12 +1,12 @@
 /*
- * A file system of its own in a sparse file: what bounds the space and the inodes of whoever
- * owns what is in it. It is XFS, which grows while it is mounted with CAP_SYS_ADMIN alone
- * (ext4 wants CAP_SYS_RESOURCE), and which the kernel never mounts twice by two loop
- * devices, since it knows its UUID.
+ * A file system of its own in a sparse file: what bounds the space and the inodes of
+ * whoever owns what is in it. It is XFS, which grows while it is mounted with
+ * CAP_SYS_ADMIN alone (ext4 wants CAP_SYS_RESOURCE), and which the kernel never mounts
+ * twice by two loop devices, since it knows its UUID.
  *
- * Mounts are made where the engine sees them, whose containers are to see them, too. Paths are
- * absolute, and no part of them is a tenant's. What is mounted holds its loop device, and nothing
- * else does.
+ * Mounts are made where the engine sees them, whose containers are to see them, too.
+ * Paths are absolute, and no part of them is a tenant's. What is mounted holds its loop
+ * device, and nothing else does.
  *
  * Errors: ERR_FOREIGN_DATA when the image is missing or damaged, ERR_NO_SPACE,
  * ERR_INTERNAL. Any thread, one at a time for one image.
@@ -25,8 +25,8 @@ bool quota_disk_can(struct error *err);
 /* An empty file system in a new file that is open for writing. */
 bool quota_disk_format(int file, int size_mb, struct error *err);
 
-/* Makes it another file system than the one that it is a copy of, which could not be mounted
- * beside it. Not while it is mounted. */
+/* Makes it another file system than the one that it is a copy of, which could not be
+ * mounted beside it. Not while it is mounted. */
 bool quota_disk_renew(int file, struct error *err);
 
 /* Mounts it at place, a directory, where it is not mounted yet, and grows the file system

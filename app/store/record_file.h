@@ -1,5 +1,5 @@
-/* instance.json, replaced whole or not at all and synced to disk, also when the disk is full:
- * the reserve is spent on it. */
+/* instance.json, replaced whole or not at all and synced to disk, also when the disk is
+ * full: the reserve is spent on it. */
 #ifndef PGBERTH_STORE_RECORD_FILE_H
 #define PGBERTH_STORE_RECORD_FILE_H
 
@@ -10,8 +10,11 @@
 
 bool store_save(const struct record *record, struct error *err);
 
-/* For store/ alone: the record in a directory below parent, or in dir itself. Members that a
- * later pgberthd wrote are kept. Errors: ERR_FOREIGN_DATA: it cannot be understood. */
+/*
+ * For store/ alone: the record in a directory below parent, or in dir itself. Members
+ * that a later pgberthd wrote are kept. Errors: ERR_FOREIGN_DATA: it cannot be
+ * understood.
+ */
 bool store_record_read(int parent, const char *name, struct record *ret,
 		       struct error *err);
 bool store_record_write(int dir, const struct record *record, struct error *err);

@@ -1,7 +1,7 @@
 /*
- * Data directories made before anybody asks for them, so that a create need not wait for the
- * disk: a thread makes as many of each major as configured, and another whenever one was
- * taken.
+ * Data directories made before anybody asks for them, so that a create need not wait for
+ * the disk: a thread makes as many of each major as configured, and another whenever one
+ * was taken.
  */
 #ifndef PGBERTH_STORE_SPARES_H
 #define PGBERTH_STORE_SPARES_H

@@ -1,4 +1,5 @@
-/* The lock on <root> lasts as long as the process, and so does each directory opened here. */
+/* The lock on <root> lasts as long as the process, and so does each directory opened
+ * here. */
 #include "store/store.h"
 
 #include <errno.h>

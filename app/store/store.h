@@ -12,10 +12,9 @@
  *                                     pg.img, mounted at pg/, where there is a quota
  *   <root>/trash/<storage_dir>.<time>.<random>/
  *
- * For all headers of this folder: errors are ERR_NO_SPACE when the disk is full, ERR_INTERNAL
- * else, unless said; any thread, the caller holding the instance's lock.
- *
- * This one opens the tree and tells what is in it.
+ * This header opens the tree and tells what is in it. Errors, here and in all of store/,
+ * unless said: ERR_NO_SPACE when the disk is full, ERR_INTERNAL else. Any thread, the
+ * caller holding the instance's lock.
  */
 #ifndef PGBERTH_STORE_H
 #define PGBERTH_STORE_H

@@ -1,4 +1,5 @@
-/* <root>/templates: for each major an initialised PGDATA, and the image that it belongs to. */
+/* <root>/templates: for each major an initialised PGDATA, and the image that it belongs
+ * to. */
 #ifndef PGBERTH_STORE_TEMPLATE_H
 #define PGBERTH_STORE_TEMPLATE_H
 

@@ -21,8 +21,8 @@ extern struct store_tree store_tree;
 /* An instance's directory; -1 with err. */
 int store_instance_open(const char *name, struct error *err);
 
-/* A directory below an instance, opened beneath it; whoever's, or checked to be the tenant's.
- * -1 with err. */
+/* A directory below an instance, opened beneath it; whoever's, or checked to be the
+ * tenant's. -1 with err. */
 int store_sub_dir(const struct record *record, const char *sub, struct stat *ret_status,
 		  struct error *err);
 int store_tenant_dir(const struct record *record, const char *sub, struct error *err);

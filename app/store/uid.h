@@ -1,7 +1,8 @@
 /*
- * Uids that are taken: by instances and spares, one each, and by directories that are held:
- * what is in the trash, and what is none of the instances (foreign). Such a one may name two,
- * or one that somebody else has. No uid is given away while anything here names it.
+ * Uids that are taken: by instances and spares, one each, and by directories that are
+ * held: what is in the trash, and what is none of the instances (foreign). Such a one
+ * may name two, or one that somebody else has. No uid is given away while anything here
+ * names it.
  */
 #ifndef PGBERTH_STORE_UID_H
 #define PGBERTH_STORE_UID_H
@@ -29,8 +30,8 @@ bool store_hold(int parent, const char *name);
 void store_hold_end(int parent, const char *name);
 bool store_is_held(int parent, const char *name);
 
-/* Takes `first` once more, if that or another one of those that are held for the directory is
- * in the range and nobody else's, else a new one. Errors: ERR_NO_SPACE. */
+/* Takes `first` once more, if that or another one of those that are held for the
+ * directory is in the range and nobody else's, else a new one. Errors: ERR_NO_SPACE. */
 bool store_hold_uid(int parent, const char *name, int first, int *ret_uid,
 		    struct error *err);
 
