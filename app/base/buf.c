@@ -1,4 +1,4 @@
-/* Growing byte buffers. */
+/* Byte buffers that grow by copying, so that no freed memory keeps a secret. */
 #include "base/buf.h"
 
 #include <stdarg.h>
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* realloc() would leave a copy of what may be a password behind, so copy and wipe. */
+/* Copies and wipes: realloc() would leave a copy of a password behind in freed memory. */
 static bool buf_reserve(struct buf *buf, size_t length)
 {
 	size_t size = buf->allocated ? buf->allocated : 256;

@@ -10,15 +10,15 @@ struct buf {
 	char *data; /* NULL until the first byte */
 	size_t length;
 	size_t allocated;
-	size_t max; /* 0: no cap but memory */
+	size_t max; /* 0: memory is the only cap */
 };
 
-/* Appends; false when the cap or memory does not allow it, leaving buf as it was. */
+/* Appends; false, with buf as it was, when the cap is reached or memory is missing. */
 bool buf_append(struct buf *buf, const void *data, size_t length);
 bool buf_printf(struct buf *buf, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Keeps the last lines of what may be more than max bytes; of one line, its end. */
+/* Keeps the last whole lines that fit into max bytes; of one longer line, its end. */
 void buf_keep_lines(struct buf *buf, size_t max);
 
 /* Overwrites the bytes (they may be secret) and frees them. */
@@ -30,8 +30,9 @@ const char *buf_text(const struct buf *buf);
 #define AUTO_BUF __attribute__((cleanup(buf_done))) struct buf
 
 /*
- * Appends JSON's text (flags: json_dumps(3)); false without memory or JSON, and then buf
- * is of no use. json_dumps() itself leaves out keys it has no memory for (2.14).
+ * Appends the text of json (flags: json_dumps(3)); false when memory is missing or json
+ * is NULL: the content of buf is then undefined. json_dumps() is not used, since without
+ * memory it leaves keys out and still reports success (2.14).
  */
 bool buf_json(struct buf *buf, const json_t *json, size_t flags);
 

@@ -1,4 +1,4 @@
-/* Children, by posix_spawn(3): the threads beside are not copied. */
+/* Children are made by posix_spawn(3), which copies none of pgberthd's other threads. */
 #include "base/child.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 
 #include "base/scope.h"
 
-/* Standard files from nowhere, 3 the file, and nothing above. */
+/* Descriptors of the child: 0 to 2 are /dev/null, 3 is the file, the rest is closed. */
 static int files_set(posix_spawn_file_actions_t *files, int file)
 {
 	int status = posix_spawn_file_actions_init(files);
@@ -26,7 +26,7 @@ static int files_set(posix_spawn_file_actions_t *files, int file)
 	return status;
 }
 
-/* Signals as at the start of a program: pgberthd blocks some. */
+/* Signals of the child are unblocked and at their defaults: pgberthd blocks some. */
 static int signals_set(posix_spawnattr_t *attributes)
 {
 	sigset_t none, all;

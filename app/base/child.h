@@ -1,6 +1,6 @@
 /*
- * A program of the host run as a child. pgberthd runs no other than those that are named in
- * the callers of this, by absolute path, without a shell. Any thread.
+ * Runs programs of the host, by absolute path and without a shell. pgberthd starts no
+ * program by any other way. Any thread.
  */
 #ifndef PGBERTH_BASE_CHILD_H
 #define PGBERTH_BASE_CHILD_H
@@ -9,12 +9,12 @@
 
 #include "base/error.h"
 
-#define CHILD_FILE "/proc/self/fd/3" /* what the child knows the file by */
+#define CHILD_FILE "/proc/self/fd/3" /* the file's path in the child */
 
 /*
- * Runs argv (argv[0] its path, NULL ends) to its end, with that file as its only open one,
- * no input, no output and no environment; after timeout_ms it is killed. Errors:
- * ERR_INTERNAL, also when it ends with another status than 0.
+ * Runs argv (argv[0] is the program's path, NULL ends) to its end. The program has `file`
+ * as its only open file, no input, no output and no environment, and is killed after
+ * timeout_ms. Errors: ERR_INTERNAL, also when its exit status is not 0.
  */
 bool child_run(const char *const argv[], int file, int timeout_ms, struct error *err);
 

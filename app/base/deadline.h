@@ -1,4 +1,4 @@
-/* Deadlines on the monotonic clock, so that a clock set back or forth moves none. */
+/* Deadlines on the monotonic clock: a change of the host's time does not move them. */
 #ifndef PGBERTH_BASE_DEADLINE_H
 #define PGBERTH_BASE_DEADLINE_H
 
@@ -20,7 +20,7 @@ static inline long long deadline_in_ms(long long timeout_ms)
 	return now_ms() + timeout_ms;
 }
 
-/* Milliseconds left, 0 when it has passed; fits poll(2). */
+/* Milliseconds until the deadline, 0 when it has passed, at most an hour: fits poll(2). */
 static inline int deadline_left_ms(long long deadline_ms)
 {
 	long long left = deadline_ms - now_ms();
@@ -35,7 +35,7 @@ static inline bool deadline_passed(long long deadline_ms)
 	return now_ms() >= deadline_ms;
 }
 
-/* Waits for `cond` until the deadline; false when that has passed. `mutex` is held. */
+/* Waits for `cond` until the deadline; false when it has passed. `mutex` is held. */
 static inline bool deadline_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex,
 				      long long deadline_ms)
 {

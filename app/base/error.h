@@ -1,6 +1,6 @@
 /*
- * The one way to fail. An error carries a code (which decides status and slug of
- * the answer), a sentence for a person and, where one is at fault, the field.
+ * Errors. Each function that fails fills one by fail(): a code (which decides status and
+ * slug of the answer), a sentence for a person and, if a field is wrong, its name.
  */
 #ifndef PGBERTH_BASE_ERROR_H
 #define PGBERTH_BASE_ERROR_H
@@ -37,7 +37,7 @@ enum error_code {
 struct error {
 	enum error_code code;
 	char message[400];
-	char field[64]; /* empty: no field is at fault */
+	char field[64]; /* empty: no field is wrong */
 };
 
 /* Fills err and returns false. The message: lower case, names the thing, no secret. */
@@ -52,13 +52,13 @@ bool fail_at(struct error *err, enum error_code code, const char *field, const c
 #define fail_field(err, field, ...) fail_at(err, ERR_INVALID, field, __VA_ARGS__)
 
 /*
- * A system call failed: says what was tried and errno's text. A full disk or quota
- * becomes ERR_NO_SPACE, anything else ERR_INTERNAL. Reads errno.
+ * Reports a failed system call: the message, then the text of errno. A full disk or quota
+ * becomes ERR_NO_SPACE, any other errno ERR_INTERNAL.
  */
 bool fail_errno(struct error *err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Puts "what: " before the message that err has; returns false. */
+/* Puts "message: " before the message of err; returns false. */
 bool fail_because(struct error *err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -1,4 +1,4 @@
-/* File system work that trusts no name it did not make. */
+/* File system calls that never follow a name out of the directory they were given. */
 #include "base/files.h"
 
 #include <dirent.h>
@@ -149,7 +149,7 @@ static bool copy_bytes(int from, int to)
 	while (copied > 0 || (copied < 0 && errno == EINTR));
 	if (copied == 0 || errno != EXDEV)
 		return copied == 0;
-	do /* between file systems of two kinds */
+	do /* copy_file_range() does not work between types of file systems */
 		copied = sendfile(to, from, NULL, 1 << 30);
 	while (copied > 0 || (copied < 0 && errno == EINTR));
 	return copied == 0;
@@ -164,7 +164,7 @@ static bool copy_file(int from, int to, const char *name, int uid, struct error 
 	    fchown(target, (uid_t)uid, (gid_t)uid) != 0)
 		return fail_errno(err, "cannot copy %s", name);
 	kill_point("fill.copied");
-	/* Starts the write-back now, so that the fsync later finds it done. */
+	/* Write-back starts now, so that the later fsync has little left to do. */
 	sync_file_range(target, 0, 0, SYNC_FILE_RANGE_WRITE);
 	return true;
 }

@@ -1,4 +1,4 @@
-/* Giving a tree to somebody, which somebody hostile may have made. */
+/* Changes the owner of trees whose content a hostile tenant may have made. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,16 +11,16 @@
 #include "base/scope.h"
 
 struct owning {
-	const struct files_owner *owner; /* NULL: only look whether it can be done */
+	const struct files_owner *owner; /* NULL: only check */
 	int depth_max;
 };
 
 static bool entry_refuse(const char *name, const char *what, struct error *err)
 {
-	return fail(err, ERR_FOREIGN_DATA, "%.100s in it is %s", name, what);
+	return fail(err, ERR_FOREIGN_DATA, "its entry %.100s is %s", name, what);
 }
 
-/* What is given away here must be nowhere else, too, and of no use but as data. */
+/* An entry that is given away must have no other name, and must hold nothing but data. */
 static bool entry_check(const struct owning *owning, const char *name,
 			const struct stat *status, int depth, struct error *err)
 {
@@ -39,7 +39,7 @@ static bool entry_give(const struct owning *owning, int fd, const struct stat *s
 	const struct files_owner *owner = owning->owner;
 	char path[32];
 
-	/* The mode last: chown(2) takes setuid bits away. */
+	/* The mode is set last, since chown(2) clears setuid bits. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (fchownat(fd, "", (uid_t)owner->uid, (gid_t)owner->gid, AT_EMPTY_PATH) != 0 ||
 	    (S_ISREG(status->st_mode) && owner->file_mode &&

@@ -1,4 +1,4 @@
-/* Removing and measuring trees that somebody hostile may have made. */
+/* Removes and measures trees whose content a hostile tenant may have made. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,12 +11,12 @@
 
 #define DEPTH_MAX 64
 
-/* One removal. What lies deeper than DEPTH_MAX is moved up to `top`, under numbered
- * names, and removed from there: descriptors and stack stay bounded. So is what somebody
- * swaps meanwhile. */
+/* A removal. Directories deeper than DEPTH_MAX are moved up to `top`, under numbered
+ * names, and removed from there, so that descriptors and stack stay bounded. Directories
+ * that somebody swaps during the removal are moved there too. */
 struct removal {
 	int top;
-	const char *name; /* prefix of those names */
+	const char *name; /* prefix of the numbered names */
 	dev_t device;
 	unsigned long long moved, done;
 };
@@ -55,8 +55,8 @@ static bool remove_entries(struct removal *removal, int dir, int depth, struct e
 	return true;
 }
 
-/* What was found to be a directory is something else by now: somebody swaps it for a link,
- * say. Above, where only pgberthd is, it stays what it is. */
+/* The directory has been swapped for something else since it was found, for a link say.
+ * In `top`, where only pgberthd writes, nobody can swap it again. */
 static bool swapped_away(struct removal *removal, int dir, const char *name,
 			 struct error *err)
 {
@@ -96,7 +96,7 @@ bool files_remove_tree(int dir, const char *name, struct error *err)
 	char moved[200];
 
 	if (fstat(dir, &status) != 0)
-		return fail_errno(err, "cannot look at a directory");
+		return fail_errno(err, "cannot read the status of a directory");
 	removal.device = status.st_dev;
 	if (!remove_below(&removal, dir, name, 0, err))
 		return false;

@@ -1,4 +1,4 @@
-/* Between files.c and files_remove.c: walking directories by descriptor. */
+/* Walks through directories by descriptor, for the files*.c beside this header only. */
 #ifndef PGBERTH_BASE_FILES_WALK_H
 #define PGBERTH_BASE_FILES_WALK_H
 

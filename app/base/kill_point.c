@@ -1,4 +1,4 @@
-/* The fault hook of the test build. */
+/* Kill points are compiled into test builds only. */
 #include "base/kill_point.h"
 
 #ifdef PGBERTH_KILL_POINTS

@@ -1,13 +1,13 @@
 /*
- * Named steps at which the test build can be made to die, as kill -9 would: when a file,
- * named by the environment variable KILL_POINT_FILE, holds the step. Other builds know nothing
- * of them.
+ * Named steps at which a test build dies as by kill -9: the environment variable
+ * KILL_POINT_FILE names a file, and that file names the step. Other builds have no such
+ * steps.
  */
 #ifndef PGBERTH_BASE_KILL_POINT_H
 #define PGBERTH_BASE_KILL_POINT_H
 
 #ifdef PGBERTH_KILL_POINTS
-/* Does not return when `step` is the one. Any thread. */
+/* Ends the process when the file names `step`. Any thread. */
 void kill_point(const char *step);
 #else
 #define kill_point(step) ((void)0)

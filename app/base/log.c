@@ -1,4 +1,4 @@
-/* Logging. */
+/* Log lines survive rotation and concurrent writers, since each is one write(2). */
 #include "base/log.h"
 
 #include <errno.h>
@@ -34,7 +34,7 @@ bool log_open(const char *path)
 	return true;
 }
 
-/* dup3() puts the new file under the old number, so no writer ever sees a closed one. */
+/* dup3() puts the new file under the old descriptor, so no writer sees a closed one. */
 void log_reopen(void)
 {
 	int fd;
@@ -43,7 +43,8 @@ void log_reopen(void)
 		return;
 	fd = log_file_open();
 	if (fd < 0) {
-		log_error("log cannot reopen %s: %s", log_path, strerrordesc_np(errno));
+		log_error("log not reopened path=%s error=%s", LOG_WORD(log_path),
+			  LOG_TEXT(strerrordesc_np(errno)));
 		return;
 	}
 	dup3(fd, atomic_load(&log_file), O_CLOEXEC);
@@ -120,7 +121,7 @@ static void log_line(const char *level, const char *fmt, va_list ap)
 				 log_request);
 	line[used++] = '\n';
 	if (write(atomic_load(&log_file), line, (size_t)used) < 0)
-		return; /* nowhere left to say so */
+		return; /* no other place is left to report this */
 }
 
 #define LOG_AT(level)                                                                    \

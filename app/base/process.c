@@ -1,5 +1,5 @@
-/* A walk over /proc. Who owns an entry there would not do: a process can hide that by
- * making itself undumpable (prctl(2)). */
+/* Uids are read from /proc/<pid>/status, not from the entry's owner: a process can change
+ * that by making itself undumpable (prctl(2)). */
 #include "base/process.h"
 
 #include <errno.h>
@@ -81,7 +81,8 @@ void process_kill_uid(int uid)
 	while (uid > 0 && (pid = process_next(proc, "", uid, uid)) > 0) {
 		AUTO_CLOSE int pidfd = pidfd_open(pid, 0);
 
-		/* Once more: its pid may have become another's before. */
+		/* The uid is read again: another process may have got the pid in the
+		 * meantime. */
 		if (pidfd >= 0 &&
 		    process_read(proc, pid, "status", status, sizeof(status)) &&
 		    status_has_uid(status, uid, uid))

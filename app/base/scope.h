@@ -1,6 +1,6 @@
 /*
- * Ownership made visible: variables that clean up after themselves when they
- * leave their scope, and take() to hand what they hold to somebody else.
+ * Variables that free or close what they hold at the end of their scope, unless take()
+ * hands it to a new owner.
  */
 #ifndef PGBERTH_BASE_SCOPE_H
 #define PGBERTH_BASE_SCOPE_H
@@ -25,7 +25,7 @@ static inline void scope_close(int *fd)
 /* A file descriptor, closed at the end of the scope; start it at -1. */
 #define AUTO_CLOSE __attribute__((cleanup(scope_close)))
 
-/* Hands over what *pointer holds and leaves NULL behind. */
+/* Hands over the value of *pointer and leaves NULL there. */
 #define take(pointer)                                                                    \
 	({                                                                               \
 		__typeof__(*(pointer)) taken_ = *(pointer);                              \
@@ -33,7 +33,7 @@ static inline void scope_close(int *fd)
 		taken_;                                                                  \
 	})
 
-/* The same for a file descriptor, leaving -1 behind. */
+/* The same for a file descriptor, leaving -1 there. */
 static inline int take_fd(int *fd)
 {
 	int taken = *fd;

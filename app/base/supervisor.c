@@ -1,4 +1,4 @@
-/* sd_notify(3) and sd_watchdog_enabled(3), without their library. */
+/* sd_notify(3) and sd_watchdog_enabled(3), without libsystemd. */
 #include "base/supervisor.h"
 
 #include <errno.h>
@@ -16,8 +16,9 @@
 #include "base/scope.h"
 
 /*
- * A management record of no known type, which libfcgi answers inside of FCGX_Accept_r()
- * (FastCGI 1.0, section 4.2): who does is a worker, and no request is begun nor logged.
+ * A management record of unknown type. libfcgi answers it inside of FCGX_Accept_r()
+ * (FastCGI 1.0, section 4.2), so an answer proves that a worker lives, and no request is
+ * logged.
  */
 static const unsigned char question[] = { 1, 100, 0, 0, 0, 0, 0, 0 };
 #define UNKNOWN_TYPE 11
@@ -46,11 +47,11 @@ void supervisor_tell(const char *state)
 	    sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address,
 		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path))) <
 		    0)
-		log_warn("cannot tell the supervisor %s: %s", state,
-			 strerrordesc_np(errno));
+		log_warn("supervisor not told state=%s error=%s", state,
+			 LOG_TEXT(strerrordesc_np(errno)));
 }
 
-/* Three times in what the watchdog waits for: one late answer is not the end. */
+/* A third of the watchdog's timeout: one late answer does not end pgberthd. */
 int supervisor_interval_ms(void)
 {
 	const char *pid = getenv("WATCHDOG_PID");
@@ -82,5 +83,5 @@ void supervisor_feed(const char *socket_path, int timeout_ms)
 	if (answers(socket_path, timeout_ms))
 		supervisor_tell("WATCHDOG=1");
 	else
-		log_error("no worker answers within %d ms", timeout_ms);
+		log_error("no worker answers timeout_ms=%d", timeout_ms);
 }

@@ -1,19 +1,19 @@
 /*
- * What a supervisor such as systemd is told, if there is one: that all is ready, that it
- * ends, and, where a watchdog asks for it, that requests are still answered. Main thread.
+ * Tells a supervisor such as systemd that pgberthd is ready, that it ends and, if a
+ * watchdog asks for it, that requests are still answered. Main thread.
  */
 #ifndef PGBERTH_BASE_SUPERVISOR_H
 #define PGBERTH_BASE_SUPERVISOR_H
 
-/* state: as in sd_notify(3), "READY=1". Does nothing where nobody asked to be told. */
+/* Sends a state of sd_notify(3), such as "READY=1", if a supervisor asked for it. */
 void supervisor_tell(const char *state);
 
-/* Milliseconds from one supervisor_feed() to the next; 0 where there is no watchdog. */
+/* Milliseconds from one supervisor_feed() to the next; 0: there is no watchdog. */
 int supervisor_interval_ms(void);
 
 /*
- * Asks a question at the FastCGI socket (a path) and tells the watchdog if a worker
- * answers it within timeout_ms; else says so in the log only, and the watchdog bites.
+ * Asks a question at the FastCGI socket (a path) and feeds the watchdog if a worker
+ * answers within timeout_ms; else only logs that, and the watchdog restarts pgberthd.
  */
 void supervisor_feed(const char *socket_path, int timeout_ms);
 

@@ -1,4 +1,4 @@
-/* What a tree takes of the disk. */
+/* Disk space and files that a tree takes. */
 #ifndef PGBERTH_BASE_USAGE_H
 #define PGBERTH_BASE_USAGE_H
 
@@ -8,7 +8,7 @@
 struct usage {
 	uint64_t bytes;
 	int files;
-	bool is_more; /* too deep, or too many files, to be counted to its end */
+	bool is_more; /* the tree is too deep or too large to count to its end */
 };
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * RFC 3629. jansson checks it too, but says the same when it has no memory, and that
- * must not become the client's fault.
+ * UTF-8 is checked here, although jansson checks it too: jansson reports missing memory
+ * with the same error, and that must not become the client's fault.
  */
 #include "base/utf8.h"
 
@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 
-/* Bytes of the sequence that a byte begins, 0: it begins none. */
+/* Length of the sequence that this byte begins, 0: none. */
 static size_t sequence_length(unsigned char first)
 {
 	if (first < 0x80)
@@ -37,7 +37,7 @@ static bool sequence_is_valid(const unsigned char *bytes, size_t length)
 	       (point < 0xd800 || point > 0xdfff);
 }
 
-/* Bytes of the character that the text begins with, 0: it begins with none. */
+/* Length of the character that the text begins with, 0: the text is not UTF-8. */
 static size_t character_length(const char *text, size_t length)
 {
 	const unsigned char *bytes = (const unsigned char *)text;
