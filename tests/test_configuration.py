@@ -13,15 +13,15 @@ BAD = {
     "empty": ("root =", "root must not be empty"),
     "unknown option": ("prot_min = 6000", "unknown key prot_min"),
     "unknown section": ("[postgres]\nport_min = 6000", "unknown section [postgres]"),
-    "no option at all": ("what is this", "line 2: cannot be understood"),
+    "no option at all": ("what is this", "line 2 is neither a section nor key = value"),
     "ports the wrong way round": ("port_min = 7000\nport_max = 6000", "port_min must not be above port_max"),
     "uids the wrong way round": ("uid_min = 9000\nuid_max = 8000", "uid_min must not be above uid_max"),
     "more changes than workers": ("workers = 8\nchanges = 8", "changes must be below workers"),
     "a name as an address": ("publish_address = localhost", "publish_address must be an IPv4 address"),
     "certificate without key": ("tls_certificate = /x", "tls_certificate and tls_key go together"),
-    "admin of PostgreSQL's own": ("admin_user = pg_admin", "admin_user must be up to 63"),
+    "admin of PostgreSQL's own": ("admin_user = pg_admin", "admin_user must be up to 63 characters"),
     "the host's network": ("network = host", "network must not be host"),
-    "a long bridge": ("network = sixteen-letters-", "network must be up to 15"),
+    "a long bridge": ("network = sixteen-letters-", "network must be up to 15 characters"),
     "some egress": ("egress = some", "egress must be none or open"),
     "a version of old": ("versions = 9.6", "versions must be up to 7 majors"),
     "a small quota": ("disk_mb = 100", "disk_mb must be 0, or from 512"),
@@ -46,7 +46,7 @@ def test_bad_one_is_told_of(tmp_path, bad):
 
 
 def test_missing_one_is_told_of(tmp_path):
-    assert told(tmp_path / "none") == (1, "", f"pgberthd: {tmp_path}/none: cannot be read\n")
+    assert told(tmp_path / "none") == (1, "", f"pgberthd: {tmp_path}/none cannot be read\n")
 
 
 def test_good_one_is_fine_and_starts_nothing(tmp_path):

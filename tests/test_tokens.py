@@ -452,7 +452,7 @@ def test_help_is_given(arguments):
 
 
 def test_token_commands_say_what_is_wrong(stack):
-    assert "there is no token nobody" in stack.token("revoke", "nobody", status=1)
+    assert "token nobody does not exist" in stack.token("revoke", "nobody", status=1)
     assert "already" in stack.token("add", "root", "--scope", "read", status=1)
     assert "cannot be read" in stack.pgberth("token", "ls", "-c", "/nowhere", status=1)
     listed = stack.token("ls")

@@ -1,4 +1,4 @@
-/* Configuration: one row per option, its default included. Parsed by libinih. */
+/* Options are rows of one table, with their defaults; libinih parses the file. */
 #include "model/config.h"
 
 #include <arpa/inet.h>
@@ -149,7 +149,8 @@ static bool versions_parse(struct config *cfg, struct error *err)
 	return true;
 }
 
-/* It is a bridge's name as well (IFNAMSIZ), and part of a path of the engine's API. */
+/* The network's name is its bridge's too (IFNAMSIZ), and part of paths of the engine's
+ * API. */
 static bool network_check(const struct config *cfg, struct error *err)
 {
 	static const char *const others[] = { "host", "none", "default", ".", ".." };
@@ -160,7 +161,7 @@ static bool network_check(const struct config *cfg, struct error *err)
 			return fail(err, ERR_INVALID, "network must not be %s", name);
 	if (strlen(name) > 15 || name[strspn(name, NETWORK_CHARACTERS)])
 		return fail(err, ERR_INVALID,
-			    "network must be up to 15 of a-z, 0-9, _ . and -");
+			    "network must be up to 15 characters of a-z, 0-9, _ . and -");
 	if (strcmp(cfg->egress, "none") != 0 && strcmp(cfg->egress, "open") != 0)
 		return fail(err, ERR_INVALID, "egress must be none or open");
 	return true;
@@ -187,11 +188,13 @@ static bool config_check(struct config *cfg, struct error *err)
 				   "abcdefghijklmnopqrstuvwxyz0123456789_")])
 		return fail(
 			err, ERR_INVALID,
-			"admin_user must be up to 63 of a-z, 0-9 and _, not beginning with pg_");
+			"admin_user must be up to 63 characters of a-z, 0-9 and _, and "
+			"must not begin with pg_");
 	return network_check(cfg, err) && versions_parse(cfg, err);
 }
 
-/* What the host has, to which limits are held. Whether there is a root is for store to say. */
+/* Limits of the host, which the limits of servers may not exceed. store_open() reports a
+ * missing root. */
 static bool host_look(struct config *cfg, struct error *err)
 {
 	struct statvfs disk = { 0 };
@@ -209,8 +212,8 @@ static bool host_look(struct config *cfg, struct error *err)
 	    (cfg->disk_mb >= DISK_MIN_MB && cfg->disk_mb <= cfg->host_disk_mb))
 		return true;
 	return fail(err, ERR_INVALID,
-		    "disk_mb must be 0, or from %d to %d, all of its disk", DISK_MIN_MB,
-		    cfg->host_disk_mb);
+		    "disk_mb must be 0, or from %d to %d, the size of root's file system",
+		    DISK_MIN_MB, cfg->host_disk_mb);
 }
 
 bool config_load(struct config *cfg, const char *path, struct error *err)
@@ -226,9 +229,10 @@ bool config_load(struct config *cfg, const char *path, struct error *err)
 	err->message[0] = '\0';
 	line = ini_parse(path, on_line, &reading);
 	if (line < 0)
-		return fail(err, ERR_INVALID, "%s: cannot be read", path);
+		return fail(err, ERR_INVALID, "%s cannot be read", path);
 	if (line > 0 && !err->message[0])
-		return fail(err, ERR_INVALID, "%s line %d: cannot be understood", path,
+		return fail(err, ERR_INVALID,
+			    "%s line %d is neither a section nor key = value", path,
 			    line);
 	if (line > 0 || !config_check(cfg, err) || !host_look(cfg, err))
 		return fail_because(err, "%s", path);

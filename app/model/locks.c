@@ -1,4 +1,4 @@
-/* Named locks in a list: as many as requests are under way, so a walk is short. */
+/* Named locks are in a list, which is short: each is held or awaited by a request. */
 #include "model/locks.h"
 
 #include <pthread.h>
@@ -18,7 +18,7 @@ struct lock {
 };
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct lock *list; /* held under list_lock, as all members of its locks */
+static struct lock *list; /* guarded by list_lock, as are all members of its locks */
 
 static struct lock *lock_find(const char *name)
 {

@@ -1,4 +1,4 @@
-/* One lock per instance's name, made when first wanted and gone with its last user. */
+/* Locks of instances by name, made on first use and freed with the last user. */
 #ifndef PGBERTH_MODEL_LOCKS_H
 #define PGBERTH_MODEL_LOCKS_H
 
@@ -9,12 +9,13 @@
 struct lock;
 
 /*
- * Waits at most timeout_ms. NULL with ERR_BUSY when it is still taken, or ERR_INTERNAL.
- * Waiters are served one at a time, in no promised order. Any thread.
+ * Takes the lock of name, waiting at most timeout_ms. NULL with ERR_BUSY when another
+ * thread still holds it, or ERR_INTERNAL. Waiters get it one at a time, in any order. Any
+ * thread.
  */
 struct lock *lock_get(const char *name, int timeout_ms, struct error *err);
 
-/* Leaves the lock; NULL is fine. */
+/* Releases the lock; NULL is fine. */
 void lock_put(struct lock *lock);
 
 static inline void lock_put_auto(struct lock **lock)

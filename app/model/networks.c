@@ -1,4 +1,4 @@
-/* Sets of networks, read strictly. */
+/* Sets of networks, sorted and without doubles, from strictly parsed text. */
 #include "model/networks.h"
 
 #include <netinet/in.h>
@@ -49,7 +49,7 @@ bool networks_is_everybody(const struct networks *allow)
 	return networks_equal(allow, &everybody);
 }
 
-/* 0 or digits without a leading zero. */
+/* A prefix length is 0 or digits without a leading zero. */
 static bool prefix_read(struct cidr *cidr, const char *text)
 {
 	size_t digits = strspn(text, "0123456789");
@@ -69,7 +69,8 @@ static bool host_bits_are_zero(const struct cidr *cidr)
 	return true;
 }
 
-/* PostgreSQL compares addresses of one family only, so that this would let nobody in. */
+/* PostgreSQL compares addresses within one family, so a mapped address would match
+ * nobody. */
 static bool is_mapped(const struct cidr *cidr)
 {
 	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -77,7 +78,7 @@ static bool is_mapped(const struct cidr *cidr)
 	return cidr->family == 6 && memcmp(cidr->address, mapped, sizeof(mapped)) == 0;
 }
 
-/* What is wrong with it; NULL: nothing. */
+/* Reads an address or network; NULL, or the rule that it breaks. */
 static const char *cidr_read(struct cidr *ret, const char *text, size_t length)
 {
 	char address[CIDR_TEXT_SIZE];
@@ -85,7 +86,7 @@ static const char *cidr_read(struct cidr *ret, const char *text, size_t length)
 
 	*ret = (struct cidr){ 0 };
 	if (length >= sizeof(address) || memchr(text, '\0', length))
-		return "is no address";
+		return "is not an address";
 	snprintf(address, sizeof(address), "%.*s", (int)length, text);
 	slash = strchr(address, '/');
 	if (slash)
@@ -95,7 +96,7 @@ static const char *cidr_read(struct cidr *ret, const char *text, size_t length)
 	else if (inet_pton(AF_INET6, address, ret->address) == 1)
 		ret->family = 6;
 	else
-		return "is no address";
+		return "is not an address";
 	ret->prefix = (unsigned char)bits_of(ret);
 	if (slash && !prefix_read(ret, slash + 1))
 		return ret->family == 4 ? "must have a prefix length from 0 to 32"
@@ -103,7 +104,7 @@ static const char *cidr_read(struct cidr *ret, const char *text, size_t length)
 	if (!host_bits_are_zero(ret))
 		return "has bits set beyond its prefix length: give the network's first "
 		       "address";
-	return is_mapped(ret) ? "must be written as the IPv4 address that it is" : NULL;
+	return is_mapped(ret) ? "must be written as an IPv4 address" : NULL;
 }
 
 static bool item_add(struct networks *allow, const char *text, size_t length,
@@ -115,12 +116,13 @@ static bool item_add(struct networks *allow, const char *text, size_t length,
 		return fail_field(err, field, "must hold at most %d networks",
 				  NETWORKS_MAX);
 	wrong = text ? cidr_read(&allow->list[allow->count], text, length)
-		     : "is no string";
+		     : "is not a string";
 	if (wrong)
-		return fail_field(err, field,
-				  "item %d %s; they look like 192.0.2.7, 198.51.100.0/24 "
-				  "or 2001:db8::/32",
-				  allow->count + 1, wrong);
+		return fail_field(
+			err, field,
+			"item %d %s; an item looks like 192.0.2.7, 198.51.100.0/24 "
+			"or 2001:db8::/32",
+			allow->count + 1, wrong);
 	allow->count++;
 	return true;
 }

@@ -1,4 +1,4 @@
-/* The token file. */
+/* The token file: only whole and valid files are read, changes replace it atomically. */
 #include "model/token.h"
 
 #include <errno.h>
@@ -54,7 +54,7 @@ bool token_hash(const char *text, size_t length, unsigned char ret[TOKEN_HASH_LE
 	return EVP_Digest(text, length, ret, NULL, EVP_sha256(), NULL) == 1;
 }
 
-/* ---- as JSON ---- */
+/* ---- JSON ---- */
 
 static void hex_from_bytes(char *hex, const unsigned char *bytes, size_t count)
 {
@@ -134,7 +134,7 @@ static json_t *tokens_to_json(const struct tokens *tokens)
 
 /* ---- the file ---- */
 
-/* Where a file is: its directory, opened, and its name there. */
+/* A file by its directory, opened, and its name there. */
 struct place {
 	int dir;
 	char name[NAME_MAX + 1];
@@ -174,9 +174,10 @@ static bool text_read(const struct place *place, struct buf *ret, struct stat *r
 		      struct error *err)
 {
 	if (fstatat(place->dir, place->name, ret_stat, AT_SYMLINK_NOFOLLOW) != 0)
-		return fail_errno(err, "cannot look at it");
+		return fail_errno(err, "cannot read the status of the file");
 	if (!is_private(ret_stat))
-		return fail(err, ERR_TOKENS, "it must be a file of root's, mode 0600");
+		return fail(err, ERR_TOKENS,
+			    "the file must belong to root and have mode 0600");
 	return files_read(place->dir, place->name, FILE_MAX, ret, err);
 }
 
@@ -195,7 +196,7 @@ static bool tokens_read_at(const struct place *place, struct tokens *ret,
 	json_decref(json);
 	if (!ok)
 		tokens_done(ret);
-	return ok || fail(err, ERR_TOKENS, "its text is not what pgberth writes");
+	return ok || fail(err, ERR_TOKENS, "the file is not in pgberth's format");
 }
 
 static bool is_missing(const struct place *place)
@@ -204,11 +205,11 @@ static bool is_missing(const struct place *place)
 	       errno == ENOENT;
 }
 
-/* A file that cannot be read is another thing than none: then nobody is let in. */
+/* A file that cannot be read is not a missing file: it keeps everybody out. */
 static bool tokens_fail(const char *path, struct error *err)
 {
 	err->code = ERR_TOKENS;
-	return fail_because(err, "the tokens cannot be read from %s", path);
+	return fail_because(err, "tokens cannot be read from %s", path);
 }
 
 bool tokens_read(const char *path, struct tokens *ret, struct stat *ret_stat,
@@ -221,7 +222,7 @@ bool tokens_read(const char *path, struct tokens *ret, struct stat *ret_stat,
 	if (!place_open(&place, path)) {
 		if (errno == ENOENT)
 			return true;
-		fail_errno(err, "cannot open its directory");
+		fail_errno(err, "cannot open the directory of the file");
 		return tokens_fail(path, err);
 	}
 	if (is_missing(&place))
@@ -229,9 +230,9 @@ bool tokens_read(const char *path, struct tokens *ret, struct stat *ret_stat,
 	return tokens_read_at(&place, ret, ret_stat, err) || tokens_fail(path, err);
 }
 
-/* ---- changing it ---- */
+/* ---- changes ---- */
 
-/* Opens the directory, which is the lock of those who change the file, and reads it. */
+/* Locks the directory against other changes, then reads the file. */
 static bool change_begin(const char *path, struct place *ret_place, struct tokens *ret,
 			 struct error *err)
 {
@@ -273,13 +274,13 @@ static bool token_make(struct token *token, char ret_text[TOKEN_SIZE], struct er
 	unsigned char secret[32];
 
 	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
-		return fail_errno(err, "no random bytes");
+		return fail_errno(err, "cannot get random bytes");
 	memcpy(ret_text, TOKEN_MARK, sizeof(TOKEN_MARK));
 	hex_from_bytes(ret_text + strlen(TOKEN_MARK), secret, sizeof(secret));
 	explicit_bzero(secret, sizeof(secret));
 	token->created_at = time(NULL);
 	return token_hash(ret_text, TOKEN_SIZE - 1, token->hash) ||
-	       fail(err, ERR_INTERNAL, "SHA-256 cannot be had");
+	       fail(err, ERR_INTERNAL, "cannot compute SHA-256");
 }
 
 bool token_add(const char *path, struct token *token, char ret_text[TOKEN_SIZE],
@@ -293,7 +294,7 @@ bool token_add(const char *path, struct token *token, char ret_text[TOKEN_SIZE],
 		return false;
 	if (tokens_find(&tokens, token->name))
 		return fail(err, ERR_ALREADY_EXISTS,
-			    "there is a token %s already; revoke it first", token->name);
+			    "token %s already exists; revoke it first", token->name);
 	list = realloc(tokens.list, (tokens.count + 1) * sizeof(*list));
 	if (!list)
 		return fail(err, ERR_INTERNAL, "out of memory");
@@ -314,7 +315,7 @@ bool token_revoke(const char *path, const char *name, size_t *ret_left, struct e
 		return false;
 	token = tokens_find(&tokens, name);
 	if (!token)
-		return fail(err, ERR_NOT_FOUND, "there is no token %s", name);
+		return fail(err, ERR_NOT_FOUND, "token %s does not exist", name);
 	*ret_left = --tokens.count;
 	memmove(token, token + 1,
 		(size_t)(tokens.list + tokens.count - token) * sizeof(*token));

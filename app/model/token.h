@@ -1,7 +1,8 @@
 /*
- * Tokens: who may call, kept as SHA-256 hashes in one JSON file that only root reads. A
- * token is 256 random bits, so its hash needs neither salt nor work factor. pgberthd
- * reads the file, pgberth changes it. Any thread; each call opens the file by itself.
+ * Tokens that admit callers, kept as SHA-256 hashes in one JSON file that only root can
+ * read. A token is 256 random bits, so its hash needs neither salt nor work factor.
+ * pgberthd reads the file, pgberth changes it. Any thread; each call opens the file by
+ * itself.
  */
 #ifndef PGBERTH_MODEL_TOKEN_H
 #define PGBERTH_MODEL_TOKEN_H
@@ -14,17 +15,17 @@
 #include "model/record.h"
 
 #define TOKEN_MARK                                                                       \
-	"pgb_" /* what each begins with, so that scanners for secrets know it */
+	"pgb_" /* first characters of every token: scanners for secrets find them */
 #define TOKEN_SIZE (sizeof(TOKEN_MARK) + 64)
 #define TOKEN_HASH_LENGTH 32
 
-/* What one may do; each includes those before it. */
+/* Rights of a token; each scope includes those before it. */
 enum token_scope { SCOPE_READ, SCOPE_WRITE, SCOPE_ADMIN };
 
 struct token {
 	char name[NAME_SIZE];
 	enum token_scope scope;
-	char prefix[NAME_SIZE];		  /* of the storage_dirs it sees; "": all */
+	char prefix[NAME_SIZE]; /* beginning of the storage_dirs that it sees; "": all */
 	long long created_at, expires_at; /* seconds since 1970; 0: never */
 	unsigned char hash[TOKEN_HASH_LENGTH];
 };
@@ -38,22 +39,22 @@ void tokens_done(struct tokens *tokens);
 #define AUTO_TOKENS __attribute__((cleanup(tokens_done))) struct tokens
 
 /*
- * All tokens of the file; a file that is missing has none. *ret_stat is the file's, all
- * 0 when it is missing. Errors: ERR_TOKENS when it is no file that only its owner, root
- * or this process's user, can read, or cannot be understood.
+ * Reads all tokens of the file; a missing file has none. *ret_stat is the file's status,
+ * all 0 when it is missing. Errors: ERR_TOKENS when the file is not a regular one that
+ * only its owner, root or this process's user, can read, or has another format.
  */
 bool tokens_read(const char *path, struct tokens *ret, struct stat *ret_stat,
 		 struct error *err);
 
 /*
- * Makes a token, adds its hash to the file and writes its text to ret_text, to be wiped
- * by the caller. name, scope, prefix and expires_at of *token are given. Errors:
+ * Makes a token, adds its hash to the file and writes its text to ret_text, which the
+ * caller wipes. The caller sets name, scope, prefix and expires_at of *token. Errors:
  * ERR_ALREADY_EXISTS, ERR_TOKENS.
  */
 bool token_add(const char *path, struct token *token, char ret_text[TOKEN_SIZE],
 	       struct error *err);
 
-/* Takes one out of the file. *ret_left: how many remain. Errors: ERR_NOT_FOUND. */
+/* Removes a token from the file. *ret_left: number of tokens left. Errors: ERR_NOT_FOUND. */
 bool token_revoke(const char *path, const char *name, size_t *ret_left,
 		  struct error *err);
 
