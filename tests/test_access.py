@@ -438,7 +438,7 @@ def test_servers_show_the_hosts_certificate_where_it_is_configured(tmp_path):
         ok(stack.api.restart(instance.name))
         other = stack.make()
         assert {peer_certificate(server.port) for server in (instance, other)} == {pairs[1].der()}
-        assert "stays as it was" in stack.log_text()
+        assert "host certificate not renewed" in stack.log_text()
 
         given.replace(pairs[0])
         ok(stack.api.restart(instance.name))
@@ -471,8 +471,8 @@ def test_pair_that_cannot_be_used_keeps_pgberthd_from_starting(tmp_path):
     (tmp_path / "empty").touch()
     for certificate, key, words in [
             (one.certificate, other.key, "is not the key of"), (one.certificate, tmp_path / "missing", "cannot read"),
-            (tmp_path / "missing", one.key, "cannot read"), (tmp_path / "empty", one.key, "no certificate"),
-            (one.certificate, tmp_path / "empty", "no key"), (one.certificate, tmp_path, "cannot be read"),
+            (tmp_path / "missing", one.key, "cannot read"), (tmp_path / "empty", one.key, "does not hold a certificate"),
+            (one.certificate, tmp_path / "empty", "does not hold a key"), (one.certificate, tmp_path, "cannot be read"),
             (locked.certificate, locked.key, "passphrase"), (edwards.certificate, edwards.key, "channel binding"),
             (weak.certificate, weak.key, "too weak")]:
         assert words in refused(tmp_path, tls_certificate=certificate, tls_key=key)

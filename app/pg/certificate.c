@@ -1,4 +1,4 @@
-/* libcrypto makes keys and certificates. */
+/* Keys and certificates are made by libcrypto, without files or processes. */
 #include "pg/certificate.h"
 
 #include <openssl/ec.h>

@@ -1,4 +1,4 @@
-/* The host's own pair: read again whenever it is used, so that a new one is noticed. */
+/* The host's pair is read again at each use, so a new one needs no restart of pgberthd. */
 #include "pg/certificate_host.h"
 
 #include <openssl/err.h>
@@ -55,7 +55,7 @@ static bool file_read(const char *path, struct buf *ret, struct error *err)
 	return ok || fail(err, ERR_INVALID, "%s cannot be read, or is too long", path);
 }
 
-/* Nobody is there to be asked for a passphrase. */
+/* A passphrase cannot be asked for. */
 static int no_passphrase(char *text, int size, int writing, void *user)
 {
 	(void)text;
@@ -65,8 +65,8 @@ static int no_passphrase(char *text, int size, int writing, void *user)
 	return 0;
 }
 
-/* SCRAM's channel binding hashes the certificate as its signature does: RFC 5929, 4.1.
- * PostgreSQL finds no hash for Ed25519 and RSA-PSS, and then every login of ours fails. */
+/* SCRAM's channel binding uses the hash of the certificate's signature (RFC 5929, 4.1).
+ * PostgreSQL finds none for Ed25519 and RSA-PSS: every login of pgberth would fail. */
 static bool has_hash(const X509 *certificate)
 {
 	int hash = NID_undef;
@@ -75,7 +75,7 @@ static bool has_hash(const X509 *certificate)
 	       hash != NID_undef;
 }
 
-/* A server would not start with one whose key is too short, say. */
+/* A server does not start with a pair that OpenSSL rejects, such as a short key. */
 static bool is_strong(X509 *certificate, EVP_PKEY *key)
 {
 	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
@@ -89,11 +89,11 @@ static bool is_strong(X509 *certificate, EVP_PKEY *key)
 static bool pair_fits(X509 *certificate, EVP_PKEY *key, struct error *err)
 {
 	if (!certificate)
-		return fail(err, ERR_INVALID, "%s holds no certificate in PEM",
+		return fail(err, ERR_INVALID, "%s does not hold a certificate in PEM",
 			    config->tls_certificate);
 	if (!key)
 		return fail(err, ERR_INVALID,
-			    "%s holds no key in PEM that is open without a passphrase",
+			    "%s does not hold a key in PEM without a passphrase",
 			    config->tls_key);
 	if (X509_check_private_key(certificate, key) != 1)
 		return fail(err, ERR_INVALID, "%s is not the key of %s", config->tls_key,
@@ -103,7 +103,7 @@ static bool pair_fits(X509 *certificate, EVP_PKEY *key, struct error *err)
 			    config->tls_certificate);
 	return has_hash(certificate) ||
 	       fail(err, ERR_INVALID,
-		    "%s is signed in a way that SCRAM's channel binding cannot use: take "
+		    "%s has a signature that SCRAM's channel binding cannot use: take "
 		    "RSA or ECDSA, with SHA-256 or better",
 		    config->tls_certificate);
 }
@@ -132,7 +132,7 @@ static bool pair_check(const struct pair *pair, struct error *err)
 	return ok;
 }
 
-/* The pair as it is now becomes the last good one, if it is one. */
+/* Reads the pair; a good one becomes the last good one. */
 static bool pair_renew(struct error *err)
 {
 	struct pair pair = { 0 };
@@ -154,7 +154,7 @@ bool certificate_host_init(const struct config *cfg, struct error *err)
 {
 	config = cfg;
 	return !certificate_host_is_set() || pair_renew(err) ||
-	       fail_because(err, "tls_certificate and tls_key");
+	       fail_because(err, "tls_certificate and tls_key cannot be used");
 }
 
 bool certificate_host_read(struct buf *ret_key, struct buf *ret_certificate)
@@ -164,7 +164,7 @@ bool certificate_host_read(struct buf *ret_key, struct buf *ret_certificate)
 	bool ok;
 
 	if (!pair_renew(&err))
-		log_warn("the host's certificate stays as it was: %s", err.message);
+		log_warn("host certificate not renewed error=%s", LOG_TEXT(err.message));
 	pthread_mutex_lock(&last_good.lock);
 	ok = buf_append(ret_key, pair->key.data, pair->key.length) &&
 	     buf_append(ret_certificate, pair->certificate.data,

@@ -1,4 +1,4 @@
-/* A certificate of this host's for all servers, where the configuration names one. */
+/* The host's certificate and key for all servers, if the configuration names them. */
 #ifndef PGBERTH_PG_CERTIFICATE_HOST_H
 #define PGBERTH_PG_CERTIFICATE_HOST_H
 
@@ -8,14 +8,14 @@
 #include "base/error.h"
 #include "model/config.h"
 
-/* Main thread, once. Errors: ERR_INVALID, the pair cannot be read or used. */
+/* Main thread, once. Errors: ERR_INVALID when the pair cannot be read or used. */
 bool certificate_host_init(const struct config *cfg, struct error *err);
 
 bool certificate_host_is_set(void);
 
 /*
- * Appends both files' texts as they are now; while they are unfit (somebody is writing
- * them), as they last were when they were not. False without memory. Any thread.
+ * Appends the texts of both files; while the files are unfit (somebody is writing them),
+ * the last fit texts. False when memory is missing. Any thread.
  */
 bool certificate_host_read(struct buf *ret_key, struct buf *ret_certificate);
 

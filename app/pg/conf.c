@@ -1,4 +1,4 @@
-/* Configuration files and command lines of servers. */
+/* Configuration files and command lines, made from the record and the configuration. */
 #include "pg/conf.h"
 
 #include <stdio.h>
@@ -8,8 +8,8 @@
 #include "pg/certificate.h"
 #include "pg/certificate_host.h"
 
-/* As root in pgberthd's place; see pg_ident.conf. Whoever else can enter the socket's
- * directory is the tenant. */
+/* pgberthd logs in as root (see pg_ident.conf). The only other user that can enter the
+ * socket's directory is the tenant. */
 #define HBA_LOCAL                                                                        \
 	"# Written by pgberth, which overwrites it.\nlocal all all peer map=pgberth\n"
 
@@ -54,7 +54,7 @@ bool conf_hba(struct buf *ret, enum hba hba, const struct networks *clients, enu
 		buf_printf(ret, "# The server may still have to read it.\n"));
 }
 
-/* PostgreSQL's own default, 1 GB of WAL between checkpoints, fills a small disk. */
+/* PostgreSQL's default, 1 GB of WAL between checkpoints, would fill a small disk. */
 static bool conf_wal(struct buf *ret, const struct record *record)
 {
 	int wal_mb = record->disk_mb / 8 < 1024 ? record->disk_mb / 8 : 1024;
@@ -141,7 +141,7 @@ void conf_done(struct conf *conf)
 		buf_done(&conf->text[i]);
 }
 
-/* Settings that belong to pgberth, so they stand on the command line. */
+/* Settings on the command line, where neither tenant nor ALTER SYSTEM can change them. */
 static const char *const settings[] = {
 	"config_file=/etc/pgberth/postgresql.conf",
 	"hba_file=/etc/pgberth/pg_hba.conf",
@@ -159,10 +159,10 @@ static const char *const settings[] = {
 	"log_rotation_size=10MB",
 	"log_rotation_age=1d",
 	"log_truncate_on_rotation=off",
-	"lc_messages=C", /* pg.c reads messages */
+	"lc_messages=C", /* pgberth looks for words in messages */
 };
 
-/* Texts in buf move when it grows, so the argv is cut out of it at the end. */
+/* The argv is cut out of the text last, since the text moves when it grows. */
 static void argv_cut(const char *argv[CONF_ARGV_MAX], struct buf *text)
 {
 	size_t count = 0;
@@ -204,9 +204,9 @@ static bool settings_add(struct buf *text)
 }
 
 /*
- * The engine starts a server again by itself. The lock that a killed one left names a
- * process by its number in the container, which by then may be the new one's log
- * collector: PostgreSQL would take that for another server, at every try.
+ * The engine restarts a killed server by itself. The socket's lock file of the killed
+ * server names a pid in the container, which the new server's log collector may have by
+ * then: PostgreSQL would take that process for another server, at every try.
  */
 static const char start_script[] = "rm -f /pg/run/.s.PGSQL.5432.lock; exec \"$0\" \"$@\"";
 
@@ -225,8 +225,8 @@ bool conf_argv(const char *argv[CONF_ARGV_MAX], struct buf *text,
 }
 
 /*
- * Single-user mode lets nobody be shut out, but needs a database to work in: any will
- * do, whatever the tenant dropped.
+ * Single-user mode asks for no login, but needs a database: it takes the first of the
+ * three that the tenant has not dropped.
  */
 static const char repair_script[] =
 	"for database in template1 postgres template0; do "

@@ -1,6 +1,6 @@
 /*
- * What pgberth says to a server: its configuration files in conf/ and its command
- * line, which no ALTER SYSTEM replaces. Pure but for the certificate.
+ * Texts that configure a server: its files in conf/ and its command line, which ALTER
+ * SYSTEM cannot override. Pure but for the certificate.
  */
 #ifndef PGBERTH_PG_CONF_H
 #define PGBERTH_PG_CONF_H
@@ -14,27 +14,27 @@
 
 #define CONF_FILES 7
 
-/* The files of one instance; content is owned. */
+/* Files of one instance, which own their texts. */
 struct conf {
 	struct buf text[CONF_FILES];
-	struct conf_file files[CONF_FILES + 1]; /* ends with a row without a name */
+	struct conf_file files[CONF_FILES + 1]; /* a row without a name ends the list */
 };
 
 /*
- * Which clients pg_hba.conf lets in. A draft means the same as an open one, and says
- * that the server may not have read it yet.
+ * Clients that pg_hba.conf admits. A draft admits the same as an open one, and a line in
+ * it says that the server may not have read it yet.
  */
 enum hba { HBA_OPEN, HBA_DRAFT, HBA_SOCKET_ONLY };
 
-/* All files of a new instance, its key and certificate among them; clients: who may
- * connect by TCP. */
+/* Makes all files of a new instance, with key and certificate; clients may connect by
+ * TCP. */
 bool conf_make(struct conf *ret, const struct config *cfg, const struct record *record,
 	       const struct networks *clients, struct error *err);
 void conf_done(struct conf *conf);
 
 #define AUTO_CONF __attribute__((cleanup(conf_done))) struct conf
 
-/* One file's content. postgresql.conf depends on the memory limit. */
+/* Append the content of postgresql.conf (from the record's limits), pg_hba.conf, passwd. */
 bool conf_server(struct buf *ret, const struct record *record);
 bool conf_hba(struct buf *ret, enum hba hba, const struct networks *clients,
 	      enum tls tls);
@@ -49,11 +49,11 @@ bool conf_passwd(struct buf *ret, const struct record *record);
 
 #define CONF_ARGV_MAX 64
 
-/* The server's command line; strings live in `text`, at least as long as argv is used. */
+/* The server's command line; its strings live in `text`, which must outlive argv. */
 bool conf_argv(const char *argv[CONF_ARGV_MAX], struct buf *text,
 	       const struct record *record);
 
-/* That of a shell which feeds repair.sql to a single-user server. */
+/* The command line of a shell that feeds repair.sql to a server in single-user mode. */
 bool conf_repair_argv(const char *argv[CONF_ARGV_MAX], struct buf *text,
 		      const struct record *record);
 

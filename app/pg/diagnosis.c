@@ -1,4 +1,4 @@
-/* What PostgreSQL's last words mean. */
+/* Meanings of PostgreSQL's messages are rows of one table. */
 #include "pg/diagnosis.h"
 
 #include <stdio.h>
@@ -9,14 +9,14 @@
 
 #define LINE_SIZE 120
 
-/* Of several that fit, the first row wins: a full disk also "could not write". */
+/* The first row that fits wins, so causes come before their symptoms. */
 static const struct {
 	const char *words;
-	const char *sentence; /* with the line in it, unless what_to_do says more */
+	const char *sentence; /* %s: the line */
 } meanings[] = {
 	{ "No space left on device", "its disk is full: %s" },
 	{ "Disk quota exceeded", "its disk quota is used up: %s" },
-	{ "Input/output error", "the disk that its own is on fails, or is full: %s" },
+	{ "Input/output error", "the host's disk below its own fails, or is full: %s" },
 	{ "valid checkpoint record", "its data are damaged: %s" },
 	{ "required checkpoint record", "its data are damaged: %s" },
 	{ "checkpoint record", "its data are damaged: %s" },
@@ -29,7 +29,7 @@ static const struct {
 	{ "not a valid data directory", "its data are damaged: %s" },
 	{ "PANIC:", "its data are damaged: %s" },
 	{ "could not map anonymous shared memory",
-	  "its settings want too much memory: %s" },
+	  "its settings ask for too much memory: %s" },
 	{ "configuration file", "its settings keep it from starting: %s" },
 	{ "configuration parameter", "its settings keep it from starting: %s" },
 	{ "invalid value for parameter", "its settings keep it from starting: %s" },
@@ -39,7 +39,7 @@ static const struct {
 
 #define SETTINGS "; start it with {\"safe\": true}"
 
-/* A line begins behind the last newline; it ends at the next. */
+/* The line around `at`, from its severity on if it has one. */
 static void line_around(char *ret, size_t size, const char *log, const char *at)
 {
 	static const char *const severities[] = { "PANIC:", "FATAL:", "ERROR:", "LOG:" };
@@ -79,7 +79,7 @@ void diagnosis_line(char *ret, size_t size, const char *log)
 		line_around(ret, size, log, found);
 }
 
-/* Only what was said since the server last started. */
+/* The part of the log since the server last started. */
 static const char *since_start(const char *own)
 {
 	const char *start = last_of(own, "starting PostgreSQL");
@@ -87,7 +87,7 @@ static const char *since_start(const char *own)
 	return start ? start : own;
 }
 
-/* Lines of routine ("shutting down") are no trouble: only failures are searched. */
+/* Routine lines ("shutting down") are no failure, so a log without one means nothing. */
 static bool meaning_find(char ret[DIAGNOSIS_SIZE], const char *log)
 {
 	char line[LINE_SIZE];
@@ -134,6 +134,6 @@ void diagnosis_tell(char ret[DIAGNOSIS_SIZE], const struct container *container,
 	diagnosis_line(line, sizeof(line), said);
 	if (!*line)
 		diagnosis_line(line, sizeof(line), since_start(own));
-	snprintf(ret, DIAGNOSIS_SIZE, "it ended with exit code %d%s%s",
+	snprintf(ret, DIAGNOSIS_SIZE, "the server ended with exit code %d%s%s",
 		 container->exit_code, *line ? ": " : "", line);
 }

@@ -1,6 +1,6 @@
 /*
- * Why a server went down, in a sentence for the person who has to do something about
- * it. Pure.
+ * Explains why a server went down, in a sentence for the person who has to act on it.
+ * Pure.
  */
 #ifndef PGBERTH_PG_DIAGNOSIS_H
 #define PGBERTH_PG_DIAGNOSIS_H
@@ -11,15 +11,15 @@
 #define DIAGNOSIS_SIZE 200
 
 /*
- * From how its container ended, and from what its server said last: own is its own log,
- * said what it said before it had one; is_full: so is the disk of its quota, on which it may
- * not even have room to say so. May name a line of these.
+ * Writes the reason to ret, from the end of the container, from the server's log (own)
+ * and from its output before it had a log (said), of which it may quote a line. is_full:
+ * its quota's disk is full, and may have had no room for a log line.
  */
 void diagnosis_tell(char ret[DIAGNOSIS_SIZE], const struct container *container,
 		    const struct record *record, bool is_full, const char *said,
 		    const char *own);
 
-/* The last line that tells of a failure ("": none), in ret. */
+/* Writes the last line of the log that reports a failure to ret ("": none). */
 void diagnosis_line(char *ret, size_t size, const char *log);
 
 #endif

@@ -1,4 +1,4 @@
-/* SQL about the admin role. */
+/* The admin role is changed by SQL over the server's socket. */
 #include "pg/role.h"
 
 #include <stdio.h>
@@ -9,7 +9,8 @@
 #include "pg/pg.h"
 #include "store/server_files.h"
 
-/* No quotes can be in admin_user (config.c) nor in a verifier (base64, '$', ':'). */
+/* Quoting is not needed: admin_user (config.c) and verifiers (base64, '$', ':') have no
+ * quotes. */
 #define ATTRIBUTES                                                                       \
 	"LOGIN SUPERUSER CREATEDB CREATEROLE REPLICATION BYPASSRLS INHERIT "             \
 	"CONNECTION LIMIT -1 VALID UNTIL 'infinity' PASSWORD '%s'"
@@ -23,8 +24,8 @@ void role_init(const struct config *cfg)
 	config = cfg;
 }
 
-/* A superuser's session: as the admin, or as the bootstrap superuser; in `postgres`, or
- * in what else is always there unless the tenant dropped it. */
+/* Opens a superuser's session: as the admin or the bootstrap superuser, in `postgres` or,
+ * if the tenant dropped that, in `template1`. */
 static enum pg_outcome session_open(struct pg_session **ret, const struct record *record,
 				    long long deadline_ms, struct error *err)
 {
@@ -68,7 +69,7 @@ enum pg_outcome role_answers(const struct record *record, long long deadline_ms,
 	return outcome;
 }
 
-/* One statement made by printf; its first value in value (may be NULL). */
+/* Runs a statement made by printf; its first value goes to value (may be NULL). */
 static enum pg_outcome run_f(struct pg_session *session, char *value, size_t size,
 			     struct error *err, const char *fmt, const char *one,
 			     const char *two)
@@ -153,7 +154,7 @@ bool role_repair_sql(struct buf *ret, const char *verifier)
 {
 	const char *admin = config->admin_user;
 
-	/* A line is a statement; one that fails (the role or database is there) is passed. */
+	/* Each line is a statement; single-user mode goes on after one that fails. */
 	return buf_printf(ret, "CREATE ROLE \"%s\"\n", admin) &&
 	       buf_printf(ret, "ALTER ROLE \"%s\" WITH " ATTRIBUTES "\n", admin,
 			  verifier) &&
@@ -161,7 +162,7 @@ bool role_repair_sql(struct buf *ret, const char *verifier)
 			       "ALTER DATABASE postgres ALLOW_CONNECTIONS true\n");
 }
 
-/* Login triggers are new in 17. */
+/* Login event triggers exist since PostgreSQL 17. */
 static enum pg_outcome triggers_disable(struct pg_session *session, struct error *err)
 {
 	char sql[512];
@@ -214,7 +215,7 @@ enum pg_outcome role_reload(const struct record *record, long long deadline_ms,
 	return outcome;
 }
 
-/* Runs the statement until its value is this one, or until it is another. */
+/* Repeats the statement until its result equals value (is), or differs from it (!is). */
 static enum pg_outcome run_until(struct pg_session *session, const char *sql, bool is,
 				 const char *value, long long deadline_ms,
 				 struct error *err)
@@ -227,15 +228,16 @@ static enum pg_outcome run_until(struct pg_session *session, const char *sql, bo
 		if (outcome != PG_OK || (strcmp(said, value) == 0) == is)
 			return outcome;
 		if (deadline_passed(deadline_ms)) {
-			fail(err, ERR_SERVER, "it does not happen in time");
+			fail(err, ERR_SERVER, "the time is up");
 			return PG_FAILED;
 		}
 		sleep_ms(POLL_MS);
 	}
 }
 
-/* The postmaster tells its children first and then reads pg_hba.conf, but accepts nobody
- * in between: so what one of them knows, the next connection finds done. */
+/* The postmaster signals its children, then reads pg_hba.conf, and accepts no connection
+ * in between. So once this session sees the new load time, new connections meet the new
+ * file. */
 static enum pg_outcome reload_wait(struct pg_session *session, long long deadline_ms,
 				   struct error *err)
 {
@@ -298,8 +300,8 @@ enum pg_outcome role_admit(const struct record *record, const struct networks *c
 		outcome = run_until(session, buf_text(&ending), true, "0", deadline_ms,
 				    err);
 		if (outcome == PG_FAILED)
-			fail_because(err, "connections that are allowed no more do not "
-					  "end");
+			fail_because(err, "connections that are no longer allowed do "
+					  "not end");
 	}
 	pg_close(session);
 	return outcome;

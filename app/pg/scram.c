@@ -1,4 +1,4 @@
-/* libcrypto hashes, libidn prepares the password. */
+/* Hashes are libcrypto's; libidn prepares the password. */
 #include "pg/scram.h"
 
 #include <openssl/crypto.h>
@@ -24,7 +24,7 @@ static bool no_memory(struct error *err)
 
 static bool no_sense(struct error *err, const char *what)
 {
-	return fail(err, ERR_SERVER, "the server's SCRAM makes no sense: %s", what);
+	return fail(err, ERR_SERVER, "the server's SCRAM message is not valid: %s", what);
 }
 
 static bool base64_append(struct buf *to, const void *data, size_t length)
@@ -36,7 +36,7 @@ static bool base64_append(struct buf *to, const void *data, size_t length)
 							  (int)length));
 }
 
-/* Bytes of it in ret; false when it is no base64 of at most max bytes. */
+/* Decodes base64 into ret; false when the text is not base64 of at most max bytes. */
 static bool base64_read(const char *text, size_t length, unsigned char *ret, size_t max,
 			size_t *ret_length)
 {
@@ -57,8 +57,8 @@ static bool base64_read(const char *text, size_t length, unsigned char *ret, siz
 }
 
 /*
- * SASLprep (RFC 4013) as PostgreSQL does it: what it cannot prepare is taken as it is
- * (src/common/saslprep.c), and so is what it would leave nothing of.
+ * SASLprep (RFC 4013) as PostgreSQL does it (src/common/saslprep.c): a password that it
+ * cannot prepare, or would make empty, is taken as it is.
  */
 static bool password_prepare(struct buf *ret, const char *password)
 {
@@ -94,7 +94,7 @@ static bool nonce_make(struct scram *scram)
 	return true;
 }
 
-/* The name is in the startup message; PostgreSQL ignores this one. */
+/* The user name (n=) is empty: PostgreSQL takes it from the startup message. */
 bool scram_first(struct scram *scram, const char *password, const unsigned char *binding,
 		 size_t binding_length, struct buf *ret, struct error *err)
 {
@@ -102,7 +102,7 @@ bool scram_first(struct scram *scram, const char *password, const unsigned char 
 
 	*scram = (struct scram){ 0 };
 	if (!nonce_make(scram))
-		return fail(err, ERR_INTERNAL, "no random bytes are to be had");
+		return fail(err, ERR_INTERNAL, "cannot get random bytes");
 	if (!password_prepare(&scram->password, password) ||
 	    !buf_printf(&bound, GS2_HEADER) ||
 	    !buf_append(&bound, binding, binding_length) ||
@@ -113,7 +113,7 @@ bool scram_first(struct scram *scram, const char *password, const unsigned char 
 	return true;
 }
 
-/* What the server's first message holds; texts are borrowed from it. */
+/* The server's first message, taken apart; texts are borrowed from it. */
 struct challenge {
 	const char *nonce;
 	size_t nonce_length;
@@ -138,7 +138,7 @@ static bool attribute_take(const char **text, char name, const char **ret_value,
 static bool iterations_read(const char *text, size_t length, int *ret, struct error *err)
 {
 	if (length < 1 || strspn(text, "0123456789") < length || text[0] == '0')
-		return no_sense(err, "its iterations are no number");
+		return no_sense(err, "the iteration count is not a number");
 	if (length > 6 || atoi(text) > SCRAM_ITERATIONS_MAX)
 		return fail(err, ERR_SERVER,
 			    "the server asks for more than %d iterations of SCRAM",
@@ -155,14 +155,14 @@ static bool challenge_read(struct challenge *ret, const struct scram *scram,
 
 	if (!attribute_take(&text, 'r', &ret->nonce, &ret->nonce_length) ||
 	    ret->nonce_length <= ours || memcmp(ret->nonce, scram->nonce, ours) != 0)
-		return no_sense(err, "it does not answer our nonce");
+		return no_sense(err, "the nonce does not begin with pgberth's");
 	if (!attribute_take(&text, 's', &value, &length) ||
 	    !base64_read(value, length, ret->salt, sizeof(ret->salt), &ret->salt_length))
-		return no_sense(err, "it has no salt");
+		return no_sense(err, "the salt is missing or not base64");
 	if (!attribute_take(&text, 'i', &value, &length))
-		return no_sense(err, "it has no iterations");
+		return no_sense(err, "the iteration count is missing");
 	return iterations_read(value, length, &ret->iterations, err) &&
-	       (!*text || no_sense(err, "there is more than was asked for"));
+	       (!*text || no_sense(err, "it has more attributes than it should"));
 }
 
 /* "SaltedPassword" of RFC 5802. */
@@ -175,7 +175,7 @@ static bool password_salt(unsigned char ret[SCRAM_HASH], const struct scram *scr
 				 ret) == 1;
 }
 
-/* The client's proof of authenticating `message`, and the signature to expect for it. */
+/* Makes the client's proof for `message`, and the signature that the server must answer. */
 static bool proof_make(unsigned char ret_proof[SCRAM_HASH], struct scram *scram,
 		       const struct challenge *challenge, const struct buf *message)
 {
@@ -223,11 +223,11 @@ bool scram_check(const struct scram *scram, const char *server_final, struct err
 
 	if (!attribute_take(&server_final, 'v', &value, &length) ||
 	    !base64_read(value, length, signature, sizeof(signature), &got))
-		return no_sense(err, "it does not prove itself");
+		return no_sense(err, "the signature is missing");
 	if (got != SCRAM_HASH ||
 	    CRYPTO_memcmp(signature, scram->server_signature, SCRAM_HASH) != 0)
 		return fail(err, ERR_SERVER,
-			    "the server does not know the password that it checks");
+			    "the server does not know the password's verifier");
 	return true;
 }
 
