@@ -177,7 +177,7 @@ def test_copy_with_the_uid_of_another_is_not_started_with_pgberthd(stack, origin
 
     view = copy.view()
     assert (view["state"], view["foreign"]) == ("failed", True)
-    assert "is taken here" in view["reason"] and view["reason"].endswith(f"pgberth adopt {copy.name}")
+    assert "is already taken" in view["reason"] and view["reason"].endswith(f"pgberth adopt {copy.name}")
     assert original.view()["state"] == "stopped" and "foreign" not in original.view()
     assert_error(stack.api.start(copy.name), 409, "foreign_data", "storage_dir")
     assert Engine().container(copy.name) is None
@@ -200,8 +200,8 @@ def test_of_two_that_claim_one_uid_the_first_made_keeps_it(stack, original, copi
 
 SPOILT = {
     "out of range": (dict(uid=7), "uid_min"),
-    "of nobody": (dict(), "of user 0"),
-    "another name": (dict(storage_dir="elsewhere"), "the record is of elsewhere"),
+    "of nobody": (dict(), "belong to user 0"),
+    "another name": (dict(storage_dir="elsewhere"), "its record belongs to elsewhere"),
 }
 
 

@@ -136,7 +136,7 @@ bool route_allows(const struct route *route, const struct call *call, struct err
 			    call->storage_dir);
 	store_trash_name(call->trash_id, trashed);
 	if (*call->trash_id && !caller_sees(caller, trashed))
-		return fail(err, ERR_NOT_FOUND, "there is nothing in the trash as %s",
+		return fail(err, ERR_NOT_FOUND, "trash entry %s does not exist",
 			    call->trash_id);
 	return true;
 }

@@ -16,7 +16,7 @@
 #include "store/tree.h"
 
 #define AUTO_CONF "postgresql.auto.conf"
-#define USAGE_FILES_MAX 200000 /* of a tree that a tenant may have filled */
+#define USAGE_FILES_MAX 200000 /* a tenant may have filled the tree */
 
 static const struct {
 	const char *path;
@@ -27,7 +27,7 @@ static const struct {
 	{ "pg_tblspc", S_IFDIR },  { "pg_logical", S_IFDIR },
 };
 
-/* uid 0: whoever's. */
+/* uid 0: any owner. */
 static bool part_check(int data, size_t i, int uid, struct error *err)
 {
 	AUTO_CLOSE int fd = files_open(data, parts[i].path, O_PATH, 0);
@@ -37,7 +37,7 @@ static bool part_check(int data, size_t i, int uid, struct error *err)
 		return fail(err, ERR_FOREIGN_DATA, "its %s is missing or a link",
 			    parts[i].path);
 	if ((status.st_mode & S_IFMT) != parts[i].type)
-		return fail(err, ERR_FOREIGN_DATA, "its %s is not what it should be",
+		return fail(err, ERR_FOREIGN_DATA, "its %s has the wrong file type",
 			    parts[i].path);
 	return !uid || status.st_uid == (uid_t)uid ||
 	       fail(err, ERR_FOREIGN_DATA, "its %s has another owner", parts[i].path);
@@ -50,11 +50,12 @@ static bool version_check(int data, int version, struct error *err)
 	if (!files_read(data, "PG_VERSION", 64, &text, err))
 		return false;
 	return atoi(buf_text(&text)) == version ||
-	       fail(err, ERR_FOREIGN_DATA, "it was made by PostgreSQL %.8s, not %d",
-		    buf_text(&text), version);
+	       fail(err, ERR_FOREIGN_DATA,
+		    "its data were made by PostgreSQL %.8s, not %d", buf_text(&text),
+		    version);
 }
 
-/* Indexes on text are wrong under another sort order. */
+/* Indexes on text are corrupt under another sort order. */
 static bool collation_check(const struct record *record, const struct template *template,
 			    struct error *err)
 {
@@ -66,7 +67,7 @@ static bool collation_check(const struct record *record, const struct template *
 	for (size_t i = 0; i < COUNT_OF(both); i++)
 		if (*both[i].have && strcmp(both[i].have, both[i].want) != 0)
 			return fail(err, ERR_FOREIGN_DATA,
-				    "its text was sorted by %s %s, and the image has %s; "
+				    "its text is sorted by %s %s, but the image has %s; "
 				    "install an image with the former",
 				    both[i].what, both[i].have, both[i].want);
 	return true;
@@ -77,10 +78,10 @@ static bool mode_check(int data, struct error *err)
 	struct stat status;
 
 	if (fstat(data, &status) != 0)
-		return fail_errno(err, "cannot look at the data directory");
+		return fail_errno(err, "cannot read the status of the data directory");
 	return (status.st_mode & 07777) == 0700 || (status.st_mode & 07777) == 0750 ||
 	       fail(err, ERR_FOREIGN_DATA,
-		    "its data directory has the mode %o; PostgreSQL wants 0700",
+		    "its data directory has mode %o, but PostgreSQL needs 0700",
 		    status.st_mode & 07777);
 }
 
@@ -90,11 +91,11 @@ static bool standby_check(int data, struct error *err)
 
 	return fstatat(data, "standby.signal", &status, AT_SYMLINK_NOFOLLOW) != 0 ||
 	       fail(err, ERR_FOREIGN_DATA,
-		    "it is a standby (standby.signal is there), where no password "
+		    "its standby.signal makes it a standby, where no password "
 		    "can be set; start it without one");
 }
 
-/* A pipe or a device in its place would keep the server reading for ever. */
+/* A pipe or a device in place of the file would keep the server reading for ever. */
 static bool auto_conf_check(int data, struct error *err)
 {
 	struct stat status;
@@ -102,8 +103,8 @@ static bool auto_conf_check(int data, struct error *err)
 	return fstatat(data, AUTO_CONF, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
 	       S_ISREG(status.st_mode) ||
 	       fail(err, ERR_FOREIGN_DATA,
-		    "its " AUTO_CONF " is no file; start it with safe, which sets it "
-		    "aside");
+		    "its " AUTO_CONF " is not a file; start it with safe, which sets "
+		    "it aside");
 }
 
 static bool data_check(const struct record *record, const struct template *template,
@@ -136,11 +137,11 @@ bool store_check(const struct record *record, const struct template *template,
 	if (data_check(record, template, use, err))
 		return true;
 	if (err->code == ERR_INTERNAL)
-		err->code = ERR_FOREIGN_DATA; /* it cannot even be opened */
+		err->code = ERR_FOREIGN_DATA; /* a part cannot be opened */
 	snprintf(err->field, sizeof(err->field), "storage_dir");
 	return fail_because(err,
-			    "the data of %s are not as they should be, and are left "
-			    "as they are",
+			    "the data of %s cannot be used, and are left as they "
+			    "are",
 			    record->storage_dir);
 }
 

@@ -20,8 +20,8 @@
 #include "store/tree.h"
 
 #define IMAGE_FILE "pg.img"
-#define FORMAT_BYTES (128 << 20) /* for its journal of 64 MB, and the template */
-#define FULL_BYTES (24 << 20)	 /* a segment of WAL, and a little */
+#define FORMAT_BYTES (128 << 20) /* room for a journal of 64 MB, and the template */
+#define FULL_BYTES (24 << 20)	 /* a segment of WAL and a reserve */
 #define FULL_INODES 64
 
 struct paths {
@@ -63,7 +63,7 @@ static bool bring_up(const struct record *record, struct error *err)
 	}
 	return health(record) == QUOTA_DISK_UP ||
 	       fail(err, ERR_INTERNAL,
-		    "the disk of %s is mounted, but not where pgberthd sees it",
+		    "the disk of %s is mounted, but pgberthd cannot see it",
 		    record->storage_dir);
 }
 
@@ -135,7 +135,8 @@ static bool image_make(int dir, const struct record *record, struct error *err)
 	if (!store_space(&space, err))
 		return false;
 	if (space.free_bytes < FORMAT_BYTES)
-		return fail(err, ERR_NO_SPACE, "too little space for another disk image");
+		return fail(err, ERR_NO_SPACE,
+			    "the host has too little space for another disk image");
 	file = files_open(dir, IMAGE_FILE, O_RDWR | O_CREAT | O_EXCL, 0600);
 	if (file < 0)
 		return fail_errno(err, "cannot make %s", IMAGE_FILE);

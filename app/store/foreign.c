@@ -43,7 +43,7 @@ static bool part_missing(const char *part, struct error *err)
 	return fail(err, ERR_FOREIGN_DATA, "its %s is missing or a link", part);
 }
 
-/* The image, if there is to be one, and nothing else may be mounted. */
+/* With a quota the image must be a plain file; without, pg/ must not be a mount. */
 static bool disk_check(int dir, int pg, const struct record *record, struct error *err)
 {
 	struct stat above, status;
@@ -52,7 +52,7 @@ static bool disk_check(int dir, int pg, const struct record *record, struct erro
 		return (fstatat(dir, "pg.img", &status, AT_SYMLINK_NOFOLLOW) == 0 &&
 			S_ISREG(status.st_mode) && status.st_nlink == 1) ||
 		       fail(err, ERR_FOREIGN_DATA,
-			    "its pg.img is missing, a link or no file");
+			    "its pg.img is missing, a link or not a file");
 	return (fstat(dir, &above) == 0 && fstat(pg, &status) == 0 &&
 		above.st_dev == status.st_dev) ||
 	       fail(err, ERR_FOREIGN_DATA, "its pg is a mount");
@@ -102,7 +102,7 @@ bool store_foreign_check(const struct record *record, const struct template *tem
 	return false;
 }
 
-/* Who pg/ belongs to decides whether store_load() takes the whole for an instance. */
+/* The owner of pg/ decides whether store_load() takes the directory for an instance. */
 static bool top_give(const struct record *record, int gid, struct error *err)
 {
 	struct stat status;
@@ -113,7 +113,7 @@ static bool top_give(const struct record *record, int gid, struct error *err)
 			   fail_errno(err, "cannot change the owner of pg"));
 }
 
-/* Copies are made without them, now and then. */
+/* Copies may lack run/ and log/. */
 static bool beside_make(int pg, const char *name, int uid, struct error *err)
 {
 	struct stat status;
@@ -137,7 +137,7 @@ static bool tree_give(const struct record *record, struct error *err)
 	return syncfs(pg) == 0 || fail_errno(err, "cannot sync the data");
 }
 
-/* What is ours: the directory itself, conf/ and the image. */
+/* Root gets its part back: the directory itself, conf/ and the image. */
 static bool rest_give(const struct record *record, struct error *err)
 {
 	const struct files_owner ours = { 0, record->uid, 0640 };
@@ -156,13 +156,15 @@ static bool rest_give(const struct record *record, struct error *err)
 }
 
 /*
- * pg/ is marked before anything is given away: with the new uid, so that this one is known
- * to be taken after a crash, or with none where the old one stays. With a disk of its own
- * it is twice there, below the mount and in it: only one is seen at a time.
+ * pg/ is marked before any file is given away: with the new uid, so that it counts as
+ * taken after a crash, or with 0 if the old uid stays. With a quota there are two pg/,
+ * below the mount and in it, and only one can be reached at a time: hence each mark
+ * twice.
  */
 bool store_foreign_adopt(const struct record *record, int was_uid, struct error *err)
 {
-	bool is_new = record->uid != was_uid; /* it may be a copy of one that is here */
+	bool is_new = record->uid !=
+		      was_uid; /* the directory may be a copy of another one here */
 	int mark = is_new ? record->uid : 0;
 
 	return store_disk_down(record, err) &&

@@ -16,8 +16,8 @@
 
 struct candidate {
 	char name[NAME_MAX + 1];
-	long long born_ns; /* since 1970; 0: the file system does not tell */
-	char *why;	   /* it is none of the instances; NULL: it is one */
+	long long born_ns; /* since 1970; 0: unknown to the file system */
+	char *why;	   /* reason that it is not an instance; NULL: it is one */
 };
 
 struct candidates {
@@ -35,7 +35,7 @@ static void candidates_done(struct candidates *candidates)
 
 #define AUTO_CANDIDATES __attribute__((cleanup(candidates_done))) struct candidates
 
-/* When a directory was made in this file system, which no copying can forge. */
+/* Time at which a directory was made in this file system, which a copy cannot forge. */
 static long long born(const char *name)
 {
 	struct statx status;
@@ -72,7 +72,7 @@ static int candidate_order(const void *left, const void *right)
 	return strcmp(one->name, other->name);
 }
 
-/* One whose create was cut off may not have given its disk to anybody yet. */
+/* A create that was cut off may not have given the disk to its uid yet: not checked. */
 static bool owner_fits(const struct record *record, struct error *err)
 {
 	AUTO_CLOSE int dir = files_open_dir(store_tree.instances, record->storage_dir);
@@ -80,30 +80,31 @@ static bool owner_fits(const struct record *record, struct error *err)
 
 	if (!record->acknowledged || dir < 0 ||
 	    fstatat(dir, "pg", &status, AT_SYMLINK_NOFOLLOW) != 0)
-		return true; /* what is missing, a start will tell */
+		return true; /* a start reports what is missing */
 	return status.st_gid == (gid_t)record->uid ||
 	       fail(err, ERR_FOREIGN_DATA,
-		    "its data are of user %u, and the record says %d", status.st_gid,
+		    "its data belong to user %u, but its record says %d", status.st_gid,
 		    record->uid);
 }
 
 /*
- * Whether a directory is what its record says, and its uid nobody else's. Of two with one
- * uid, the one that keeps it is the original as far as that can be told: a copy under
- * another name than its record's is none, and of the rest it is the one whose directory
- * was made first here (then, the first by name), since candidates come in that order.
+ * Checks that a directory is what its record says, and that no other has its uid. Of two
+ * directories with one uid, the original keeps it, as far as that can be told: a
+ * directory under another name than its record's is a copy, and of the rest the one that
+ * was made first here is the original (else the first by name), since candidates come in
+ * that order.
  */
 static bool record_fits(const char *name, const struct record *record, struct error *err)
 {
 	if (strcmp(record->storage_dir, name) != 0)
-		return fail(err, ERR_FOREIGN_DATA, "the record is of %s",
+		return fail(err, ERR_FOREIGN_DATA, "its record belongs to %s",
 			    record->storage_dir);
 	if (!store_uid_is_ours(record->uid))
 		return fail(err, ERR_FOREIGN_DATA,
-			    "its uid %d is not from uid_min to uid_max", record->uid);
+			    "its uid %d is outside of uid_min to uid_max", record->uid);
 	return owner_fits(record, err) &&
 	       (!store_uid_takers(record->uid) ||
-		fail(err, ERR_FOREIGN_DATA, "its uid %d is taken here", record->uid));
+		fail(err, ERR_FOREIGN_DATA, "its uid %d is already taken", record->uid));
 }
 
 static bool candidate_is_whole(struct candidate *candidate, struct record *record,
@@ -154,7 +155,7 @@ bool store_load(void (*each)(struct record *record, void *user),
 		if (!candidate->why)
 			return fail(err, ERR_INTERNAL, "out of memory");
 	}
-	/* Only now, since these take uids that are not theirs. */
+	/* The rest comes last, since it takes uids that belong to instances. */
 	for (size_t i = 0; i < candidates.count; i++)
 		if (candidates.list[i].why)
 			broken(candidates.list[i].name, candidates.list[i].why, user);

@@ -1,9 +1,8 @@
 /*
- * pg_control. struct ControlFileData begins with the identifier and ends with a CRC-32C
- * of all before it. Where it ends differs between majors, so the place is found: it is
- * the one where the CRC of what precedes it stands (src/include/catalog/pg_control.h).
- * WAL: XLogLongPageHeaderData has the identifier at offset 24, under no checksum
- * (src/include/access/xlog_internal.h).
+ * Formats: struct ControlFileData begins with the identifier and ends with a CRC-32C of
+ * all bytes before it (src/include/catalog/pg_control.h). Its length differs between
+ * majors, so the CRC is found by its value. In WAL, XLogLongPageHeaderData has the
+ * identifier at offset 24, under no checksum (src/include/access/xlog_internal.h).
  */
 #include "store/pg_control.h"
 
@@ -71,7 +70,7 @@ bool pg_control_check(int data, int template, struct error *err)
 			    "the template's pg_control cannot be read");
 	if (memcmp(have + FORMAT_OFFSET, want + FORMAT_OFFSET, FORMAT_BYTES) != 0)
 		return fail(err, ERR_FOREIGN_DATA,
-			    "its catalogs are of another build of PostgreSQL");
+			    "its catalogs belong to another build of PostgreSQL");
 	return true;
 }
 

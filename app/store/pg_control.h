@@ -1,4 +1,4 @@
-/* pg_control of a PGDATA: whose it is, and that it is whole. */
+/* pg_control of a data directory: gives it a new identity, checks that it is whole. */
 #ifndef PGBERTH_STORE_PG_CONTROL_H
 #define PGBERTH_STORE_PG_CONTROL_H
 
@@ -8,14 +8,14 @@
 
 /*
  * Gives the cluster at data (a directory descriptor; never started since its clean
- * shutdown) a random system identifier: in global/pg_control, whose CRC-32C is made
- * anew, and in the long page header that each WAL segment begins with.
+ * shutdown) a random system identifier: in global/pg_control, with a new CRC-32C, and in
+ * the long page header at the beginning of each WAL segment.
  */
 bool pg_control_renew(int data, struct error *err);
 
 /*
- * global/pg_control is whole (its CRC fits) and of the same format and catalogs as that
- * of the template, both directory descriptors. Errors: ERR_FOREIGN_DATA.
+ * Checks that the pg_control of data is whole (its CRC fits) and has the format and
+ * catalogs of the template's; both are directory descriptors. Errors: ERR_FOREIGN_DATA.
  */
 bool pg_control_check(int data, int template, struct error *err);
 

@@ -13,7 +13,7 @@
 
 #define RESERVE_BYTES (4 << 20)
 #define PIECE_BYTES (64 << 10)
-#define ROOM_BYTES (64 << 20) /* that must be free besides before it is filled again */
+#define ROOM_BYTES (64 << 20) /* free space below which the reserve is not refilled */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -54,6 +54,6 @@ void store_reserve_fill(void)
 	pthread_mutex_lock(&lock);
 	fd = reserve_open(&size);
 	if (fd >= 0 && size < RESERVE_BYTES && posix_fallocate(fd, 0, RESERVE_BYTES) != 0)
-		size = 0; /* as much as there was room for */
+		size = 0; /* the reserve gets as much as there is room for */
 	pthread_mutex_unlock(&lock);
 }

@@ -1,4 +1,4 @@
-/* The disk guard. */
+/* The guard answers from the last measurement, so asking it costs one statvfs(2). */
 #include "store/space_guard.h"
 
 #include <pthread.h>
@@ -14,8 +14,8 @@ static const struct config *config;
 
 static struct {
 	pthread_mutex_t lock;
-	struct space_guard last; /* held under lock: the biggest */
-	bool was_low;		 /* of the measuring thread alone */
+	struct space_guard last; /* guarded by lock: the biggest instances */
+	bool was_low;		 /* used by the measuring thread alone */
 } disk = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 void space_guard_init(const struct config *cfg)
@@ -31,8 +31,8 @@ bool space_guard_has_room(struct error *err)
 		return false;
 	return space.free_percent >= config->free_percent ||
 	       fail(err, ERR_NO_SPACE,
-		    "only %d %% of the disk is free, and %d %% are kept for the servers "
-		    "there are; purge some, or empty the trash",
+		    "only %d %% of the disk is free, and %d %% are kept for existing "
+		    "servers; purge some, or empty the trash",
 		    space.free_percent, config->free_percent);
 }
 
@@ -52,7 +52,7 @@ bool space_guard_look(struct space_guard *ret, struct error *err)
 	return true;
 }
 
-/* An inode counts as what mke2fs has one for: either can be what there is no more of. */
+/* An inode weighs the bytes that mke2fs makes one for, since inodes can run out too. */
 static uint64_t weight(const struct usage *usage)
 {
 	return usage->is_more ? UINT64_MAX
@@ -85,7 +85,7 @@ static void measure_one(const char *name, void *user)
 	}
 }
 
-/* Once, when it becomes low: health says it as long as it lasts. */
+/* The line is logged once, when the disk becomes low; health says so all the time. */
 static void low_log(const struct space_guard *found, int free_percent)
 {
 	const struct usage *usage = &found->biggest[0].usage;

@@ -1,6 +1,6 @@
 /*
- * The disk guard: below a configured free share nothing new is made, so that the servers
- * there are have room to live, and the biggest are named. Any thread, unless said.
+ * Keeps a configured share of the disk free for existing servers: below it nothing new is
+ * made, and the biggest instances are named. Any thread, unless noted.
  */
 #ifndef PGBERTH_STORE_SPACE_GUARD_H
 #define PGBERTH_STORE_SPACE_GUARD_H
@@ -17,8 +17,8 @@
 struct space_guard {
 	struct space space;
 	bool is_low;
-	/* The biggest instances, the first ones first; measured while it is low. What has
-	 * more than can be counted is bigger than all else: nobody but the hostile has. */
+	/* The biggest instances, in descending order; measured while the disk is low. A
+	 * tree too large to count comes first: only a hostile tenant has one. */
 	struct {
 		char storage_dir[NAME_SIZE];
 		struct usage usage;
@@ -32,7 +32,7 @@ void space_guard_init(const struct config *cfg);
 /* Errors: ERR_NO_SPACE when the disk is low. */
 bool space_guard_has_room(struct error *err);
 
-/* What there is to tell. */
+/* Current space and the last measurement. */
 bool space_guard_look(struct space_guard *ret, struct error *err);
 
 /* Measures the instances if the disk is low. Slow; one thread. */

@@ -1,4 +1,4 @@
-/* The thread that makes spares. It is nice to the requests. */
+/* The thread that makes spares runs at low priority, so that requests go first. */
 #include "store/spares.h"
 
 #include <pthread.h>
@@ -97,7 +97,7 @@ void spares_poke(void)
 	pthread_mutex_unlock(&spares.lock);
 }
 
-/* A major that has too few, 0: none. */
+/* A major with too few spares, 0: none. */
 static int major_in_need(void)
 {
 	for (const int *version = spares.cfg->version; *version; version++)
@@ -116,7 +116,7 @@ static bool is_stopping(void)
 	return stopping;
 }
 
-/* Waits for a poke; after a failure it is obeyed only when some time has passed. */
+/* Waits for a poke, and after a failure for RETRY_MS first. */
 static void wait_for_poke(bool failed)
 {
 	long long due_ms = deadline_in_ms(RETRY_MS);
@@ -148,7 +148,7 @@ static void *spares_run(void *user)
 			failed =
 				!space_guard_has_room(&err) || !spare_make(version, &err);
 		if (failed)
-			log_warn("no spare made version=%d error=%s", version,
+			log_warn("spare not made version=%d error=%s", version,
 				 LOG_TEXT(err.message));
 	}
 	return NULL;
@@ -158,7 +158,7 @@ bool spares_start(const struct config *cfg, struct error *err)
 {
 	spares.cfg = cfg;
 	return pthread_create(&spares.thread, NULL, spares_run, NULL) == 0 ||
-	       fail(err, ERR_INTERNAL, "cannot start the thread that makes spares");
+	       fail(err, ERR_INTERNAL, "cannot start the thread for spares");
 }
 
 void spares_stop(void)

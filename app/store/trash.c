@@ -57,7 +57,7 @@ bool store_trash(const char *name, struct error *err)
 	return false;
 }
 
-/* "<name>.20261123T140231Z.<random>"; 0 when that is not what it is called. */
+/* Time in "<name>.20261123T140231Z.<random>"; 0: the id has another form. */
 static long long time_from_id(const char *id)
 {
 	const char *random = strrchr(id, '.');
@@ -124,10 +124,10 @@ bool store_trash_list(struct trash_entry **ret, size_t *ret_count, struct error 
 
 static bool entry_missing(const char *id, struct error *err)
 {
-	return fail(err, ERR_NOT_FOUND, "there is nothing in the trash as %s", id);
+	return fail(err, ERR_NOT_FOUND, "trash entry %s does not exist", id);
 }
 
-/* Somebody may have put it there, with a uid that is another's here. */
+/* An operator may have put the entry there, with a uid that belongs to another server. */
 static bool entry_fits(const char *id, const struct record *record, struct error *err)
 {
 	if (!store_is_held(store_tree.trash, id))
@@ -136,8 +136,8 @@ static bool entry_fits(const char *id, const struct record *record, struct error
 	    store_owner(store_tree.trash, id) == record->uid)
 		return true;
 	return fail_at(err, ERR_FOREIGN_DATA, "storage_dir",
-		       "the uid of %s, %d, is not its own here; move its directory from "
-		       "the trash to the instances as %s, and adopt that",
+		       "trash entry %s has uid %d, which is not its own here; move its "
+		       "directory from the trash to the instances as %s, and adopt that",
 		       id, record->uid, record->storage_dir);
 }
 
@@ -174,7 +174,7 @@ bool store_trash_restore(const char *id, const char *name, struct error *err)
 		return entry_missing(id, err);
 	if (errno == EEXIST)
 		return fail_at(err, ERR_FOREIGN_DATA, "storage_dir",
-			       "a directory %s is there already", name);
+			       "directory %s already exists", name);
 	return fail_errno(err, "cannot restore %s", id);
 }
 

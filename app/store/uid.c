@@ -11,7 +11,7 @@
 #include "store/record_file.h"
 #include "store/tree.h"
 
-#define TAKERS_MAX UCHAR_MAX /* more cannot be counted: such a uid stays taken */
+#define TAKERS_MAX UCHAR_MAX /* a uid with so many takers stays taken */
 
 /* A directory and the uids that it takes: of its pg/, and of its record. */
 struct held {
@@ -23,7 +23,8 @@ struct held {
 
 static struct {
 	pthread_mutex_t lock;
-	unsigned char *takers; /* their number, from uid_min on; all held under lock */
+	unsigned char
+		*takers; /* number for each uid from uid_min on; all guarded by lock */
 	int next;
 	struct held *held;
 } uids = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -44,7 +45,7 @@ bool store_uid_is_ours(int uid)
 	return uid >= store_tree.config->uid_min && uid <= store_tree.config->uid_max;
 }
 
-/* The number of those that have it; NULL outside the range. Held: lock. */
+/* Number of takers of a uid; NULL outside the range. Held: lock. */
 static unsigned char *takers_of(int uid)
 {
 	return store_uid_is_ours(uid) ? &uids.takers[uid - store_tree.config->uid_min]
@@ -93,7 +94,7 @@ int store_uid_takers(int uid)
 	return count;
 }
 
-/* A free one, taken; 0: there is none. Held: lock. */
+/* Takes a free uid; 0: all are taken. Held: lock. */
 static int uid_take(void)
 {
 	for (int i = 0; i < uid_count(); i++) {
@@ -127,7 +128,7 @@ bool store_uid_take(int *ret_uid, struct error *err)
 	return uid_taken(uid, ret_uid, err);
 }
 
-/* Where the entry of a directory is, or would be. Held: lock. */
+/* The link to a directory's entry, or to the end of the list. Held: lock. */
 static struct held **held_find(int parent, const char *name)
 {
 	struct held **at = &uids.held;
@@ -159,10 +160,10 @@ bool store_hold(int parent, const char *name)
 	int other = record.uid != owner ? record.uid : 0;
 
 	pthread_mutex_lock(&uids.lock);
-	taker_add(owner); /* first, so that it is never free meanwhile */
+	taker_add(owner); /* before the old entry goes, so that the uid is never free */
 	taker_add(other);
 	held_forget(parent, name);
-	if (held) { /* else they stay taken until pgberthd ends */
+	if (held) { /* without memory the uids stay taken until pgberthd ends */
 		*held = (struct held){ uids.held, parent, "", { owner, other } };
 		snprintf(held->name, sizeof(held->name), "%s", name);
 		uids.held = held;
@@ -195,7 +196,7 @@ static int uid_keep(const struct held *held, int first)
 		int uid = held->uids[i % COUNT_OF(held->uids)];
 		const unsigned char *takers = takers_of(uid);
 
-		/* In the second round any will do. */
+		/* The first round looks for `first`, the second takes any. */
 		if (takers && *takers == 1 && (uid == first || i >= COUNT_OF(held->uids)))
 			return uid;
 	}
