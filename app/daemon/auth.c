@@ -1,4 +1,4 @@
-/* Access by token, or without any: then this machine only, and no web page. */
+/* Without tokens only this machine may call, and no web page in its browsers. */
 #include "daemon/auth.h"
 
 #include <openssl/crypto.h>
@@ -16,13 +16,13 @@
 
 static const struct config *config;
 
-/* What the file held when it was last read. */
+/* The token file as it was when last read. */
 static struct {
 	pthread_rwlock_t lock;
-	struct tokens tokens; /* these are held under lock */
+	struct tokens tokens; /* guarded by lock, as are the members below */
 	struct stat file;
 	bool is_unreadable;
-	long long retry_ms; /* when it is */
+	long long retry_ms; /* time of the next attempt, when it is unreadable */
 } table = { .lock = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP };
 
 /* ---- the table ---- */
@@ -44,7 +44,7 @@ static void table_load(void)
 		!tokens_read(config->tokens, &table.tokens, &table.file, &err);
 	table.retry_ms = now_ms() + RETRY_MS;
 	if (table.is_unreadable)
-		log_error("nobody is let in: %s", err.message);
+		log_error("tokens unreadable error=%s", LOG_TEXT(err.message));
 	else
 		log_info("tokens read count=%zu", table.tokens.count);
 }
@@ -55,7 +55,7 @@ static bool table_is_fresh(const struct stat *file)
 	       !(table.is_unreadable && deadline_passed(table.retry_ms));
 }
 
-/* Read-locked and as the file is now. */
+/* Read-locks the table, after reading the file again if it has changed. */
 static void table_hold(void)
 {
 	struct stat file = { 0 };
@@ -81,14 +81,14 @@ bool auth_init(const struct config *cfg, struct error *err)
 	    table.tokens.count > 0)
 		return true;
 	return fail(err, ERR_INVALID,
-		    "listen = %s is not loopback, and no token is configured; refusing "
-		    "to start (pgberth token add makes one)",
+		    "listen = %s is not loopback, and no token is configured; pgberth "
+		    "token add makes one",
 		    cfg->listen);
 }
 
 /* ---- without tokens ---- */
 
-/* "localhost:443" -> "localhost"; a port is digits. */
+/* "localhost" and "localhost:443" match; a port is digits. */
 static bool is_loopback_host(const char *host)
 {
 	static const char *const hosts[] = { "localhost", "127.0.0.1", "[::1]" };
@@ -106,7 +106,7 @@ static bool is_loopback_host(const char *host)
 	return false;
 }
 
-/* A page that the API's own origin had served; there is none today. */
+/* The API's own origin is admitted, although it serves no pages today. */
 static bool is_own_origin(const char *origin, const char *host)
 {
 	static const char scheme[] = "https://";
@@ -118,8 +118,9 @@ static bool is_own_origin(const char *origin, const char *host)
 static bool local_check(const struct request *req, struct error *err)
 {
 	if (!config_is_loopback(req->remote_addr))
-		return fail(err, ERR_FORBIDDEN,
-			    "without a token only this machine itself may call");
+		return fail(
+			err, ERR_FORBIDDEN,
+			"calls from other machines need a token, and none is configured");
 	if (!is_loopback_host(req->host))
 		return fail(err, ERR_FORBIDDEN,
 			    "the Host must be localhost, 127.0.0.1 or [::1]");
@@ -145,7 +146,7 @@ static const char *bearer(const char *authorization)
 	return authorization + sizeof(scheme) - 1;
 }
 
-/* Compares with all of them, in the same time whichever it is. */
+/* All hashes are compared, so that the time does not tell which one matched. */
 static const struct token *token_find(const char *text)
 {
 	const struct token *found = NULL;
@@ -184,7 +185,7 @@ bool auth_check(const struct request *req, struct caller *ret, struct error *err
 	*ret = (struct caller){ 0 };
 	table_hold();
 	if (table.is_unreadable) {
-		ok = fail(err, ERR_TOKENS, "the tokens cannot be read; see the log");
+		ok = fail(err, ERR_TOKENS, "tokens cannot be read; see the log");
 	} else if (table.tokens.count > 0) {
 		ok = token_check(req, ret, err);
 	} else {

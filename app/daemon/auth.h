@@ -1,4 +1,4 @@
-/* Who may call, and what. Any thread but for auth_init(). */
+/* Decides who may call, and what a caller may see. Any thread but for auth_init(). */
 #ifndef PGBERTH_DAEMON_AUTH_H
 #define PGBERTH_DAEMON_AUTH_H
 
@@ -6,28 +6,28 @@
 #include "model/config.h"
 #include "model/token.h"
 
-/* Who calls. Without tokens that is this machine, which may do all. */
+/* The caller. Without tokens it is this machine, with all rights. */
 struct caller {
-	char name[NAME_SIZE]; /* its token's; "": none */
+	char name[NAME_SIZE]; /* its token's; "": no token */
 	bool is_known;
 	enum token_scope scope;
 	char prefix[NAME_SIZE];
 };
 
-/* Main thread, at start. Errors: ERR_INVALID when `listen` is more than loopback and no
- * token is configured. */
+/* Main thread, at start. Errors: ERR_INVALID when `listen` has an address beyond loopback
+ * and no token is configured. */
 bool auth_init(const struct config *cfg, struct error *err);
 
 /*
- * By a token, where some are configured; the file is read anew when it has changed. Else
- * from a loopback address, to a loopback Host, and not from a web page of another origin.
- * Errors: ERR_UNAUTHORIZED, the same whatever is wrong; ERR_TOO_MANY_FAILURES instead,
- * after many from one address, which a right token never meets; ERR_TOKENS; without
- * tokens ERR_FORBIDDEN.
+ * Admits a caller. If tokens are configured, the request needs one (a changed file is
+ * read again). Else it must come from a loopback address, to a loopback Host, and not
+ * from a web page of another origin. Errors: ERR_UNAUTHORIZED, the same whatever is wrong
+ * with the token; ERR_TOO_MANY_FAILURES instead, after many failures from one address,
+ * but never for a valid token; ERR_TOKENS; without tokens ERR_FORBIDDEN.
  */
 bool auth_check(const struct request *req, struct caller *ret, struct error *err);
 
-/* Whether instances of that name (or trash of that id) exist for the caller at all. */
+/* True when the caller may know of instances of that name (or trash of that id). */
 bool caller_sees(const struct caller *caller, const char *storage_dir);
 
 #endif

@@ -1,4 +1,4 @@
-/* A small table of addresses, each with a window of time; the oldest makes room. */
+/* Addresses are in a small table, each with a window of time; the oldest makes room. */
 #include "daemon/auth_failures.h"
 
 #include <arpa/inet.h>
@@ -23,7 +23,7 @@ static struct {
 	struct failures list[ADDRESSES_MAX]; /* held under lock */
 } table = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* An IPv4 address as a mapped one. What is neither is all zeroes. */
+/* IPv4 addresses become mapped ones, other texts all zeroes. */
 static struct in6_addr address_parse(const char *text)
 {
 	struct in6_addr address = { 0 };

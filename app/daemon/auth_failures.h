@@ -1,10 +1,10 @@
-/* How often calls from an address came with a wrong token lately. Any thread. */
+/* Counts recent calls with a wrong token by address. Any thread. */
 #ifndef PGBERTH_DAEMON_AUTH_FAILURES_H
 #define PGBERTH_DAEMON_AUTH_FAILURES_H
 
 #include <stdbool.h>
 
-/* Counts one more; true when it is one too many. IPv6 addresses count by their /64. */
+/* Counts a failure; true when the address had too many. IPv6 addresses count by /64. */
 bool auth_failure_is_too_many(const char *address);
 
 #endif

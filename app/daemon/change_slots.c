@@ -1,4 +1,4 @@
-/* The places of changing calls. */
+/* Changing calls take places in an array, which knows each call's token. */
 #include "daemon/change_slots.h"
 
 #include <pthread.h>

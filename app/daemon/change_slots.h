@@ -1,6 +1,6 @@
 /*
- * How many changing calls may be under way: `changes` in all, and of those that one token
- * begins seven eighths (at least one), so that the others find room whatever it waits for.
+ * Limits the changing calls under way: `changes` in all, and seven eighths of them (at
+ * least one) for one token, so that other tokens find room whatever its calls wait for.
  * Any thread.
  */
 #ifndef PGBERTH_DAEMON_CHANGE_SLOTS_H
@@ -14,8 +14,9 @@
 bool change_slots_init(int changes, struct error *err);
 
 /*
- * A place for a change by that token, to be given back with change_slots_give(*ret_place); "":
- * there are no tokens, and no shares. Errors: ERR_TOO_MANY, at once.
+ * Takes a place for a change by a token, to be given back by
+ * change_slots_give(*ret_place); "": tokens are not used, nor shares. Errors:
+ * ERR_TOO_MANY, at once.
  */
 bool change_slots_take(const char *token, int *ret_place, struct error *err);
 void change_slots_give(int place);

@@ -1,4 +1,4 @@
-/* Housekeeping, nice to the requests. */
+/* The thread runs at low priority, so that requests go first. */
 #include "daemon/housekeeping.h"
 
 #include <pthread.h>
@@ -14,9 +14,9 @@
 #include "store/staging.h"
 
 #define NICENESS 10
-#define TICK_MS 1000   /* expiry */
-#define SWEEP_MS 60000 /* trash and disk */
-#define RETRY_MS 30000 /* of what could not be deleted or cleared */
+#define TICK_MS 1000   /* between looks at expiry */
+#define SWEEP_MS 60000 /* between looks at trash and disk */
+#define RETRY_MS 30000 /* after a failure to delete or to clear */
 
 static struct {
 	pthread_t thread;
@@ -65,7 +65,7 @@ static void *keeper_run(void *user)
 bool housekeeping_start(struct error *err)
 {
 	return pthread_create(&keeper.thread, NULL, keeper_run, NULL) == 0 ||
-	       fail(err, ERR_INTERNAL, "cannot start the thread that keeps house");
+	       fail(err, ERR_INTERNAL, "cannot start the housekeeping thread");
 }
 
 void housekeeping_stop(void)

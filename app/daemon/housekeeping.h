@@ -1,6 +1,6 @@
 /*
- * The thread that keeps house: deletes what has expired, empties the trash of what is
- * older than its grace period, measures a disk that is low. Main thread.
+ * A thread that deletes expired instances, removes trash entries after their grace period
+ * and measures a disk that is low. Main thread.
  */
 #ifndef PGBERTH_DAEMON_HOUSEKEEPING_H
 #define PGBERTH_DAEMON_HOUSEKEEPING_H

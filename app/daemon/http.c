@@ -1,4 +1,4 @@
-/* FastCGI parameters and streams. */
+/* Parameters come from nginx, bodies and answers go through libfcgi's streams. */
 #include "daemon/http.h"
 
 #include <errno.h>
@@ -12,8 +12,8 @@
 #include "base/scope.h"
 #include "base/utf8.h"
 
-#define SEND_MS 10000 /* for a whole answer */
-#define CHUNK 4096    /* less than libfcgi's buffer, so that each is one write at most */
+#define SEND_MS 10000 /* limit for sending a whole answer */
+#define CHUNK 4096    /* less than libfcgi's buffer: at most one write each */
 
 static const char *param(const FCGX_Request *fcgi, const char *name)
 {
@@ -28,7 +28,7 @@ static bool length_parse(size_t *ret_length, const char *text, struct error *err
 
 	if (strspn(text, "0123456789") != strlen(text) || strlen(text) > 18)
 		return fail(err, ERR_UNREADABLE, "Content-Length is not a number");
-	length = strtoull(text, NULL, 10); /* empty, as nginx sends for no body: 0 */
+	length = strtoull(text, NULL, 10); /* nginx sends an empty text for no body: 0 */
 	if (length > BODY_MAX)
 		return fail(err, ERR_TOO_LARGE, "the body is larger than %d bytes",
 			    BODY_MAX);
@@ -87,8 +87,8 @@ void request_done(struct request *req)
 	buf_done(&req->body);
 }
 
-/* What is left of the time for all is the patience with each write (socket(7)), so that a
- * peer that takes a little now and then gains nothing by it. */
+/* Each write may take the time that is left for the whole answer (socket(7)), so that a
+ * peer that reads a little now and then gains no time. */
 static bool patience_set(int fd, long long deadline_ms)
 {
 	int left_ms = deadline_left_ms(deadline_ms);
@@ -113,14 +113,14 @@ static bool send_bytes(FCGX_Request *fcgi, const char *data, size_t length,
 	return true;
 }
 
-/* As FCGX_Finish_r() would, in its order; there the outcome could not be told. */
+/* Ends the streams in the order of FCGX_Finish_r(), which would not report a failure. */
 static bool send_end(FCGX_Request *fcgi, long long deadline_ms)
 {
 	return patience_set(fcgi->ipcFd, deadline_ms) && FCGX_FClose(fcgi->err) == 0 &&
 	       FCGX_FClose(fcgi->out) == 0;
 }
 
-/* Nothing here needs memory: an answer there must be. */
+/* The head needs no memory, so that even "out of memory" can be answered. */
 static bool head_send(const struct response *res, int status, size_t length,
 		      FCGX_Request *fcgi, long long deadline_ms)
 {
@@ -166,10 +166,11 @@ bool response_send(const struct response *res, FCGX_Request *fcgi, struct error 
 	    (!has_body || send_bytes(fcgi, body, length, deadline_ms)) &&
 	    send_end(fcgi, deadline_ms))
 		return true;
-	/* What libfcgi still has for it would be waited for once more. */
+	/* Without this, libfcgi would wait again to send what it still holds. */
 	shutdown(fcgi->ipcFd, SHUT_RDWR);
 	if (deadline_passed(deadline_ms))
-		return fail(err, ERR_INTERNAL, "the peer did not take it within %d s",
+		return fail(err, ERR_INTERNAL,
+			    "the peer did not take the answer within %d s",
 			    SEND_MS / 1000);
 	return fail(err, ERR_INTERNAL, "the peer is gone");
 }
@@ -182,8 +183,8 @@ void response_done(struct response *res)
 }
 
 /*
- * A field's name is the client's text when it is unknown, so it is shown only if it is
- * plain: what else is sent for a name may be a whole body, with the password in it.
+ * The name of an unknown field is the client's text, and is shown only if it is plain:
+ * any other text may be a whole body sent for a name, with the password in it.
  */
 static json_t *field_to_json(const char *field)
 {

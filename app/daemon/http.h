@@ -1,6 +1,6 @@
 /*
- * FastCGI to request, response to FastCGI. A response is complete before its first
- * byte is sent, so a status can change until the very end.
+ * Reads requests from FastCGI and sends responses. A response is complete before its
+ * first byte is sent, so its status can change until then.
  */
 #ifndef PGBERTH_DAEMON_HTTP_H
 #define PGBERTH_DAEMON_HTTP_H
@@ -18,7 +18,7 @@
 struct request {
 	FCGX_Request *fcgi;
 	const char *id;
-	const char *method; /* HEAD is seen as GET */
+	const char *method; /* GET for a HEAD */
 	const char *path;   /* decoded and normalised by nginx */
 	const char *query;
 	const char *content_type;
@@ -33,15 +33,15 @@ struct request {
 
 struct response {
 	int status;
-	json_t *json;	 /* owned; the answer unless text is set */
-	struct buf text; /* text/plain instead */
+	json_t *json;	 /* owned; the answer unless is_text */
+	struct buf text; /* the answer if is_text */
 	bool is_text;
 	char allow[64];
 	int retry_after; /* seconds, 0: no header */
 };
 
-/* Fills *ret_req from fcgi but for its body. End it with request_done(). The worker that
- * accepted fcgi. */
+/* Fills *ret_req from fcgi, but for its body; end it with request_done(). Only for the
+ * worker that accepted fcgi. */
 void request_begin(struct request *ret_req, FCGX_Request *fcgi);
 
 /* Reads the body, exactly CONTENT_LENGTH bytes. Errors: ERR_TOO_LARGE, ERR_UNREADABLE. */
@@ -49,13 +49,13 @@ bool request_read_body(struct request *req, struct error *err);
 void request_done(struct request *req);
 
 /*
- * Sends the answer, all of it. Errors: ERR_INTERNAL where the peer is gone, or has not taken
- * it within 10 s: no peer holds a worker. The connection is of no use then.
+ * Sends the whole answer. Errors: ERR_INTERNAL when the peer is gone or has not taken it
+ * within 10 s, so that no peer holds a worker. The connection cannot be used then.
  */
 bool response_send(const struct response *res, FCGX_Request *fcgi, struct error *err);
 void response_done(struct response *res);
 
-/* Turns an error into the answer that stands for it. */
+/* Makes the answer that reports an error. */
 void response_fail(struct response *res, const struct request *req,
 		   const struct error *err);
 

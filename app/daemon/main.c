@@ -1,4 +1,4 @@
-/* pgberthd: start and stop in order. */
+/* pgberthd starts its parts in order, waits for signals, and stops them in order. */
 #include <execinfo.h>
 #include <getopt.h>
 #include <malloc.h>
@@ -45,7 +45,7 @@
 static const char *config_path = "/etc/pgberth/pgberth.conf";
 static bool is_test;
 
-/* A crash leaves addresses, never memory: no core, and a backtrace in the log. */
+/* A crash leaves a backtrace in the log and no core, since memory holds secrets. */
 static void on_crash(int number)
 {
 	static const char title[] =
@@ -60,14 +60,14 @@ static void on_crash(int number)
 
 static void crash_prepare(void)
 {
-#ifndef PGBERTH_SANITIZED /* whose runtime does it better, and looks into itself */
+#ifndef PGBERTH_SANITIZED /* the sanitizers' runtime has handlers of its own */
 	static const int fatal[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
 	struct rlimit none = { 0, 0 };
 	void *frame;
 
 	setrlimit(RLIMIT_CORE, &none);
 	prctl(PR_SET_DUMPABLE, 0);
-	backtrace(&frame, 1); /* loads what the handler must not load */
+	backtrace(&frame, 1); /* loads libgcc, which the handler must not load */
 	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
 		signal(fatal[i], on_crash);
 #else
@@ -75,7 +75,7 @@ static void crash_prepare(void)
 #endif
 }
 
-/* jansson holds bodies and so passwords: what it frees is wiped first. */
+/* jansson's memory is wiped before it is freed: bodies hold passwords. */
 static void wipe_and_free(void *memory)
 {
 	if (memory)
@@ -122,9 +122,9 @@ static const struct engine_listener engine_listener = { on_engine_event,
 							look_queue_poke_all };
 
 /*
- * Health is served from the start, all else once the records are read. Where the socket
- * is not ours it outlives us, and what came in the meantime waits in it: then nobody is
- * served, and so nobody refused, before that.
+ * Health is served from the start, other calls once the records are read. A socket that a
+ * supervisor holds outlives pgberthd, and requests wait in it during a restart: then no
+ * call is served, and so none refused, before the records are read.
  */
 static bool parts_start(const struct config *cfg, struct error *err)
 {
@@ -169,7 +169,7 @@ static void signals_wait(const sigset_t *signals, const struct config *cfg)
 	}
 }
 
-/* What this cuts off is undone or finished at the next start. */
+/* Work that is cut off here is undone or finished at the next start. */
 static void *stop_enforce(void *user)
 {
 	(void)user;
@@ -184,7 +184,7 @@ static int parts_stop(void)
 
 	log_info("stopping");
 	if (pthread_create(&enforcer, NULL, stop_enforce, NULL) != 0)
-		alarm(STOP_TIMEOUT_MS / 1000); /* whose signal ends the process */
+		alarm(STOP_TIMEOUT_MS / 1000); /* SIGALRM ends the process */
 	workers_stop();
 	housekeeping_stop();
 	spares_stop();
@@ -232,7 +232,7 @@ static int config_test(struct config *cfg)
 
 int main(int argc, char **argv)
 {
-	static struct config cfg; /* its strings live as long as the process */
+	static struct config cfg; /* static: its strings live as long as the process */
 	sigset_t signals;
 	struct error err;
 	int status = options_read(argc, argv);
@@ -246,7 +246,7 @@ int main(int argc, char **argv)
 	json_prepare();
 	crash_prepare();
 	if (!parts_init(&cfg, &err) || !parts_start(&cfg, &err)) {
-		log_error("cannot start: %s", err.message);
+		log_error("start failed error=%s", LOG_TEXT(err.message));
 		fprintf(stderr, "pgberthd: %s\n", err.message);
 		return 1;
 	}

@@ -1,7 +1,7 @@
 /*
- * Each worker waits for a connection by itself (EPOLLEXCLUSIVE, so that one wakes for
- * one), serves it, and waits again. Changing calls have a budget below the number of
- * workers, so that a GET always finds one.
+ * Each worker waits for a connection by itself (EPOLLEXCLUSIVE: one connection wakes one
+ * worker), serves it, and waits again. Changing calls have fewer places than there are
+ * workers, so that a GET always finds a worker.
  */
 #include "daemon/workers.h"
 
@@ -40,7 +40,7 @@ static struct {
 	int started;
 } server;
 
-/* What could not be undone, since the engine failed then too, is not to wait for long. */
+/* The engine failed during the change, so it may have failed to undo it: look soon. */
 static void change_look_again(const struct call *call)
 {
 	const char *name =
@@ -70,7 +70,7 @@ static bool route_serve(const struct route *route, struct call *call, struct err
 	return ok;
 }
 
-/* Before its body is read: who calls, and whether they may. */
+/* Access is decided before the body is read. */
 static bool call_is_allowed(const struct route *route, struct call *call,
 			    struct error *err)
 {
@@ -80,7 +80,7 @@ static bool call_is_allowed(const struct route *route, struct call *call,
 	return !route || route_allows(route, call, err);
 }
 
-/* Who changed what, when (the line's own time), how it ended, in which request. */
+/* An audit line tells who changed what, and with which result; the log adds time and id. */
 static void change_log(const struct call *call, const struct error *err)
 {
 	const char *name =
@@ -145,7 +145,7 @@ static void connection_serve(FCGX_Request *fcgi)
 	response_done(&res);
 }
 
-/* Blocks until somebody connects (true) or it is time to stop (false). */
+/* Blocks until a connection comes in (true) or pgberthd stops (false). */
 static bool connection_wait(int epoll)
 {
 	struct epoll_event event;
@@ -173,7 +173,7 @@ static int worker_epoll(void)
 	return epoll;
 }
 
-/* A lost race for a connection is -EAGAIN; anything else, EMFILE say, passes. */
+/* -EAGAIN is a lost race for a connection; other errors, such as EMFILE, pass with time. */
 static void worker_loop(FCGX_Request *fcgi, int epoll)
 {
 	while (connection_wait(epoll)) {
@@ -219,7 +219,7 @@ static bool socket_give(const struct config *cfg, struct error *err)
 	return true;
 }
 
-/* The root's lock is ours, so a socket that is there is a dead one. */
+/* pgberthd holds the lock of its root, so an existing socket belongs to a dead one. */
 static bool socket_bind(const struct config *cfg, struct error *err)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -227,7 +227,7 @@ static bool socket_bind(const struct config *cfg, struct error *err)
 	int rc;
 
 	if (strlen(cfg->socket) >= sizeof(address.sun_path))
-		return fail(err, ERR_INVALID, "socket %s is too long a path",
+		return fail(err, ERR_INVALID, "the path of socket %s is too long",
 			    cfg->socket);
 	memcpy(address.sun_path, cfg->socket, strlen(cfg->socket));
 	server.listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -243,7 +243,7 @@ static bool socket_bind(const struct config *cfg, struct error *err)
 	       fail_errno(err, "cannot listen on %s", cfg->socket);
 }
 
-/* sd_listen_fds(3), without its library. */
+/* sd_listen_fds(3), without libsystemd. */
 static bool socket_inherit(void)
 {
 	const char *pid = getenv("LISTEN_PID");

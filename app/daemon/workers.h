@@ -1,4 +1,4 @@
-/* The FastCGI socket and the threads that serve it. */
+/* Workers: threads that serve the FastCGI socket. */
 #ifndef PGBERTH_DAEMON_WORKERS_H
 #define PGBERTH_DAEMON_WORKERS_H
 
@@ -8,15 +8,15 @@
 #include "model/config.h"
 
 /*
- * Binds the socket, or takes the one that a supervisor holds for us: *ret_inherited tells
- * which. What connects waits until workers_start(). Main thread.
+ * Binds the socket, or takes over the one that a supervisor holds (*ret_inherited).
+ * Connections wait in it until workers_start(). Main thread.
  */
 bool workers_open(const struct config *cfg, bool *ret_inherited, struct error *err);
 
 /* Starts the workers. Main thread. */
 bool workers_start(struct error *err);
 
-/* No new request is taken; waits for those under way. Main thread. */
+/* Stops taking requests and waits for those under way. Main thread. */
 void workers_stop(void);
 
 #endif
