@@ -1,4 +1,4 @@
-/* pgberth adopt. */
+/* pgberth adopt makes instances of directories that were moved or copied here. */
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +15,7 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-	{ "all", OPTION_ALL, NULL, 0, "all directories that are no instances", 0 },
+	{ "all", OPTION_ALL, NULL, 0, "adopt all directories that are not instances", 0 },
 	{ "json", OPTION_JSON, NULL, 0, "print what the API answers", 0 },
 	{ 0 },
 };
@@ -42,7 +42,7 @@ static error_t option_take(int key, char *value, struct argp_state *state)
 		return json_array_append_new(arguments->names, json_string(value));
 	case ARGP_KEY_END:
 		if (arguments->all != (json_array_size(arguments->names) == 0))
-			argp_error(state, "either NAMEs or --all");
+			argp_error(state, "give either NAMEs or --all");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -78,7 +78,7 @@ static bool foreign_find(struct arguments *arguments, struct error *err)
 	return true;
 }
 
-/* demo: adopted, stopped, port 6123; its uid is 300007 now (300001 is not to be had here) */
+/* Prints a line such as "demo: adopted, stopped, port 6123; its uid is 300007 now …". */
 static void adopted_print(const json_t *view)
 {
 	const json_t *port = json_object_get(view, "port");

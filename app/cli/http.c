@@ -1,4 +1,4 @@
-/* pgberth's calls, and the secrets that go with them. */
+/* Calls the API by libcurl, and keeps token and password out of freed memory. */
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 
 #define OWN_CA "/etc/pgberth/tls/nginx.crt"
 #define ANSWER_MAX (64 * 1024 * 1024)
-#define TIMEOUT_S 500L /* longer than nginx waits (nginx_patience) */
+#define TIMEOUT_S 500L /* longer than nginx waits for pgberthd (nginx_patience) */
 
 int cli_fail(const struct error *err)
 {
@@ -27,10 +27,10 @@ int cli_fail(const struct error *err)
 enum { OPTION_URL = 0x100, OPTION_TOKEN_FILE, OPTION_CA };
 
 static const struct argp_option target_options[] = {
-	{ "url", OPTION_URL, "URL", 0, "where the API is (default https://localhost)",
+	{ "url", OPTION_URL, "URL", 0, "address of the API (default https://localhost)",
 	  0 },
 	{ "token-file", OPTION_TOKEN_FILE, "FILE", 0,
-	  "holds the token; default $PGBERTH_TOKEN_FILE", 0 },
+	  "file with the token (default $PGBERTH_TOKEN_FILE)", 0 },
 	{ "cacert", OPTION_CA, "FILE", 0,
 	  "certificates to trust (default " OWN_CA ", else the system's)", 0 },
 	{ 0 },
@@ -74,14 +74,14 @@ static bool secret_read(char *ret, size_t max, int fd, struct error *err)
 	if (end)
 		length = (size_t)(end - ret);
 	if (length == 0 || length > max)
-		return fail(err, ERR_INVALID, "a secret has 1 to %zu bytes", max);
+		return fail(err, ERR_INVALID, "the secret must have 1 to %zu bytes", max);
 	if (memchr(ret, '\0', length))
-		return fail(err, ERR_INVALID, "a secret holds no NUL");
+		return fail(err, ERR_INVALID, "the secret must not hold a NUL");
 	ret[length] = '\0';
 	return true;
 }
 
-/* One line from the terminal, unseen. */
+/* Reads a line from the terminal without echo. */
 static bool secret_ask(char *ret, size_t max, const char *prompt, struct error *err)
 {
 	AUTO_CLOSE int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC);
@@ -89,7 +89,7 @@ static bool secret_ask(char *ret, size_t max, const char *prompt, struct error *
 	bool ok;
 
 	if (terminal < 0 || tcgetattr(terminal, &before) != 0)
-		return fail_errno(err, "no terminal to ask on");
+		return fail_errno(err, "cannot ask on a terminal");
 	silent = before;
 	silent.c_lflag &= ~(tcflag_t)ECHO;
 	tcsetattr(terminal, TCSAFLUSH, &silent);
@@ -210,7 +210,7 @@ static bool exchange_begin(struct exchange *exchange, const struct target *targe
 	return true;
 }
 
-/* What the API said; no answer of its own is an error by itself. */
+/* Reads the API's answer; an answer of another form is an error. */
 static bool answer_read(const struct exchange *exchange, json_t **ret, struct error *err)
 {
 	json_t *json =
@@ -230,7 +230,8 @@ static bool answer_read(const struct exchange *exchange, json_t **ret, struct er
 		fail(err, ERR_INTERNAL, "%s%s%s (%s)", field ? field : "",
 		     field ? " " : "", message, code ? code : "");
 	else
-		fail(err, ERR_INTERNAL, "status %ld, and no answer of pgberth's", status);
+		fail(err, ERR_INTERNAL, "the answer with status %ld is not pgberth's",
+		     status);
 	json_decref(json);
 	return ok;
 }

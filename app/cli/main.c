@@ -1,4 +1,4 @@
-/* pgberth: which command. */
+/* Finds the command in a table, and runs it with secrets kept out of cores. */
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "cli/cli.h"
 
 static const struct command {
-	const char *group, *name; /* group NULL: none */
+	const char *group, *name; /* group NULL: the command is one word */
 	int (*run)(int argc, char **argv);
 	const char *what;
 } commands[] = {
@@ -19,8 +19,8 @@ static const struct command {
 	{ NULL, "ls", ls_command, "list servers" },
 	{ NULL, "rm", rm_command, "delete a server; its storage is kept, or trashed" },
 	{ NULL, "adopt", adopt_command,
-	  "make servers of directories that were moved here" },
-	{ "token", "add", token_add_command, "make a token; it is printed this once" },
+	  "make servers of directories moved or copied here" },
+	{ "token", "add", token_add_command, "make a token; it is printed only once" },
 	{ "token", "ls", token_ls_command, "list tokens" },
 	{ "token", "revoke", token_revoke_command, "end a token, at once" },
 };
@@ -32,12 +32,12 @@ static int usage(FILE *to, int status)
 		fprintf(to, "  %s%s%-*s%s\n", commands[i].group ? commands[i].group : "",
 			commands[i].group ? " " : "", commands[i].group ? 8 : 14,
 			commands[i].name, commands[i].what);
-	fputs("\npgberth COMMAND --help tells more; pgberth --version which one this is.\n",
+	fputs("\npgberth COMMAND --help explains a command; pgberth --version prints the version.\n",
 	      to);
 	return status;
 }
 
-/* Secrets pass through here: no core, and what JSON frees is wiped. */
+/* Secrets pass through: no core is dumped, and JSON's memory is wiped before it is freed. */
 static void wipe_and_free(void *memory)
 {
 	if (memory)
@@ -54,7 +54,7 @@ static void secrets_prepare(void)
 	json_set_alloc_funcs(malloc, wipe_and_free);
 }
 
-/* argp names a program by its first argument: let it be the whole command. */
+/* argp names the program by its first argument, so that is set to the whole command. */
 static int command_run(const struct command *command, int argc, char **argv)
 {
 	static char name[40];

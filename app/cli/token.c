@@ -1,4 +1,4 @@
-/* pgberth token: add, ls, revoke; on the host of pgberthd, by root. */
+/* pgberth token add, ls and revoke change the token file; for root on pgberthd's host. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@ enum {
 	OPTION_CONFIG = 'c'
 };
 
-/* What the commands of this file take, all of it. */
+/* Arguments of all commands of this file. */
 struct token_arguments {
 	struct token token;
 	bool needs_name, needs_scope, has_scope;
@@ -34,16 +34,16 @@ static const struct argp_option add_options[] = {
 	{ "scope", OPTION_SCOPE, "SCOPE", 0,
 	  "read, write (read, and change servers) or admin (all)", 0 },
 	{ "prefix", OPTION_PREFIX, "TEXT", 0,
-	  "it sees only servers whose names begin so (default: all)", 0 },
-	{ "expires", OPTION_EXPIRES, "TIME", 0, "as 90d, 12h or 30m (default: never)",
-	  0 },
+	  "it sees only servers whose names begin with TEXT (default: all)", 0 },
+	{ "expires", OPTION_EXPIRES, "TIME", 0,
+	  "time to live, as 90d, 12h or 30m (default: for ever)", 0 },
 	CONFIG_OPTION,
 	{ 0 },
 };
 
 static const struct argp_option file_options[] = { CONFIG_OPTION, { 0 } };
 
-/* "90d" as a time from now; 0: it is none. */
+/* "90d" as a time from now; 0: the text has another form. */
 static long long expiry_parse(const char *text)
 {
 	char *unit;
@@ -104,7 +104,7 @@ static error_t token_option(int key, char *value, struct argp_state *state)
 	}
 }
 
-/* Reads the arguments, and *ret_cfg for the place of the token file. */
+/* Reads the arguments, and the configuration for the path of the token file. */
 static bool token_begin(const struct argp_option *options, const char *args_doc, int argc,
 			char **argv, struct token_arguments *ret, struct config *ret_cfg,
 			struct error *err)
@@ -121,7 +121,7 @@ static bool token_begin(const struct argp_option *options, const char *args_doc,
 	return config_load(ret_cfg, ret->config, err);
 }
 
-/* Who did it is for the host's own log. */
+/* The host's log records who changed the tokens. */
 static void audit(const char *what, const char *name)
 {
 	openlog("pgberth", LOG_PID, LOG_AUTHPRIV);
