@@ -275,7 +275,7 @@ def test_tenant_that_shuts_pgberth_out_keeps_its_list(place, reachable):
 
         message = assert_error(place.api.patch(reachable.name, allow=[], labels={"a": "b"}), 503, "server_unavailable")
 
-        assert "stays as it was" in message and "not permitted to log in" in message
+        assert "stay as they were" in message and "not permitted to log in" in message
         assert reachable.view() == view
         assert hba(reachable) == rules
         assert record(reachable) == kept

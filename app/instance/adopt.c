@@ -1,4 +1,4 @@
-/* The adopt call: what another host or a copy left among the instances becomes one. */
+/* The adopt call makes an instance of a directory from another host, or of a copy. */
 #include <stdio.h>
 #include <string.h>
 
@@ -22,11 +22,11 @@ void instance_adopt_init(const struct config *cfg)
 	config = cfg;
 }
 
-/* What its record said before. */
+/* Values of the record before the adoption. */
 struct past {
 	char name[NAME_SIZE];
 	int uid, port;
-	int owner; /* of its data */
+	int owner; /* uid that the data belong to */
 };
 
 static bool record_check(struct record *record, const char *name, struct past *ret_past,
@@ -36,11 +36,10 @@ static bool record_check(struct record *record, const char *name, struct past *r
 		return false;
 	if (!record->acknowledged)
 		return fail(err, ERR_FOREIGN_DATA,
-			    "its create was cut off, so that there is nothing to adopt");
+			    "its create was cut off, so it has no data to adopt");
 	if (!config_has_version(config, record->version))
 		return fail(err, ERR_FOREIGN_DATA,
-			    "it is of PostgreSQL %d, which is not on offer here",
-			    record->version);
+			    "its PostgreSQL %d is not offered here", record->version);
 	ret_past->uid = record->uid;
 	ret_past->port = record->port;
 	memcpy(ret_past->name, record->storage_dir, sizeof(ret_past->name));
@@ -48,7 +47,7 @@ static bool record_check(struct record *record, const char *name, struct past *r
 	return true;
 }
 
-/* The instance that has a uid by right, if another does, whose own processes are fine. */
+/* Another instance that has the uid by right: its own processes are no obstacle. */
 struct rightful {
 	const char *but;
 	int uid;
@@ -75,17 +74,19 @@ static bool uid_is_idle(const char *name, int uid, struct error *err)
 	int pid;
 
 	index_walk("", rightful_find, &rightful);
-	/* Its directory may be this very one, renamed under its server. */
+	/* A missing directory may have been renamed to this one, under its running
+	 * server. */
 	if (*rightful.name && !store_exists(rightful.name))
 		rightful.container_id[0] = '\0';
 	pid = engine_process_of_uid(uid, rightful.container_id);
 	if (pid < 0)
-		return fail_errno(err, "cannot look for processes that may be using it");
+		return fail_errno(err,
+				  "cannot look for processes that may be using its data");
 	return pid == 0 || fail(err, ERR_FOREIGN_DATA,
 				"process %d of user %d may be using its data", pid, uid);
 }
 
-/* PostgreSQL runs as the one whose data they are, and never as root. */
+/* A server would run as the owner of the data, and never as root. */
 static bool idle_check(const char *name, const struct past *past, struct error *err)
 {
 	struct container container;
@@ -102,7 +103,8 @@ static bool idle_check(const char *name, const struct past *past, struct error *
 		uid_is_idle(name, past->owner, err));
 }
 
-/* Its own if it can be had, else none: start takes a given one or any. Why, is said. */
+/* The port stays if it is free, else it is dropped, with the reason in said: the next
+ * start takes a given port or any. */
 static void port_settle(struct record *record, struct buf *said)
 {
 	const char *name = record->storage_dir;
@@ -140,17 +142,17 @@ static bool record_settle(struct record *record, const struct past *past,
 		buf_printf(&said, "; its uid is %d now (%d is not to be had here)",
 			   record->uid, past->uid);
 	port_settle(record, &said);
-	record->stopped_at = 0; /* here it is since now */
+	record->stopped_at = 0; /* counted from now on this host */
 	record_want(record,
 		    record->wanted == WANTED_STORED ? WANTED_STORED : WANTED_STOPPED);
 	record->outside_since_ms = 0;
-	/* As from the trash: who wants it does not want it to go by itself. */
+	/* An adopted instance does not expire, like one that is restored from the trash. */
 	record->expires_at = 0;
 	snprintf(record->reason, sizeof(record->reason), "adopted%s", buf_text(&said));
 	return true;
 }
 
-/* As far as it came: its uids are taken still, the new one, too. */
+/* Undoes an adoption, however far it came; the directory's uids stay taken. */
 static void adopt_undo(const struct record *record)
 {
 	struct error ignored;
@@ -175,7 +177,8 @@ static bool adopt_checked(struct view *view, const struct past *past, struct err
 	}
 	store_foreign_drop(record->storage_dir);
 	if (state == STOPPED)
-		store_disk_up(record, true, err); /* else the next look does, or tells */
+		store_disk_up(record, true,
+			      err); /* after a failure the next look tries again */
 	log_info("adopted name=%s was=%s uid=%d was_uid=%d port=%d was_port=%d",
 		 record->storage_dir, past->name, record->uid, past->uid, record->port,
 		 past->port);
@@ -192,7 +195,7 @@ static bool foreign_check(struct record *record, const char *name, struct past *
 	    !store_template(record->version, &template, err) ||
 	    !store_foreign_check(record, &template, &ret_past->owner, err))
 		return false;
-	/* An ended container of that name has the old uid. */
+	/* An ended container of that name would run as the old uid. */
 	if (idle_check(name, ret_past, err) && engine_remove_others(name, "", err))
 		return true;
 	store_disk_down(record, &ignored);

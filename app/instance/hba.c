@@ -1,4 +1,5 @@
-/* pg_hba.conf, and the host's certificate, before a server starts and while it runs. */
+/* pg_hba.conf and the host's certificate are written before a server starts, and replaced
+ * while it runs. */
 #include "instance/hba.h"
 
 #include <string.h>
@@ -20,9 +21,9 @@ void hba_init(const struct config *cfg)
 }
 
 /*
- * Servers see clients on the host, pgberthd among them, as the gateway of their network;
- * with the engine's userland proxy, who connects to an address of the host's that is not
- * loopback is seen as that address.
+ * Servers see clients on the host, pgberthd among them, with the gateway's address; with
+ * the engine's userland proxy, a client that connects to an address of the host other
+ * than loopback is seen with that address.
  */
 bool hba_clients(const struct record *record, struct networks *ret, struct error *err)
 {
@@ -40,7 +41,7 @@ bool hba_clients(const struct record *record, struct networks *ret, struct error
 	return true;
 }
 
-/* Writes a file of conf/ if it is another one; *changed becomes true then. */
+/* Writes a file of conf/ if its content differs; *changed becomes true then. */
 static bool conf_set(const struct record *record, const char *name, const char *content,
 		     bool *changed, struct error *err)
 {
@@ -75,7 +76,7 @@ static bool hba_is(const struct record *record, enum hba hba,
 	return store_conf_equals(record, &file);
 }
 
-/* The host's certificate as it is now, where servers have that. */
+/* Writes the host's current certificate, if servers use it. */
 static bool certificate_set(const struct record *record, bool *changed, struct error *err)
 {
 	AUTO_BUF key = { 0 };
@@ -98,7 +99,8 @@ bool hba_is_open(const struct record *record)
 				 &ignored) == PG_OK;
 }
 
-/* A draft until the server has read it: what cuts this off, the next look finishes. */
+/* The file is a draft until the server has read it, so that the next look finishes a
+ * change that was cut off. */
 static enum pg_outcome hba_replace(const struct record *record,
 				   const struct networks *clients, struct error *err)
 {
@@ -114,9 +116,9 @@ static enum pg_outcome hba_replace(const struct record *record,
 	return outcome;
 }
 
-/* A shut one has nobody connected by TCP who might have to be ended. An open file may have
- * been written by a call that was cut off before the server read it, so the server is
- * asked, not the file. */
+/* A shut server has no TCP connections that might have to be ended. An open file does not
+ * prove that the server has read it (a call may have been cut off), so the server is
+ * asked. */
 enum pg_outcome hba_open(const struct record *record, struct error *err)
 {
 	struct networks clients;
@@ -142,7 +144,8 @@ bool hba_change(const struct record *record, bool runs, struct error *err)
 
 	if (runs)
 		return hba_open(record, err) == PG_OK ||
-		       fail_because(err, "who may connect stays as it was");
+		       fail_because(err,
+				    "the clients that may connect stay as they were");
 	return hba_clients(record, &clients, err) &&
 	       hba_set(record, HBA_DRAFT, &clients, err);
 }

@@ -1,4 +1,5 @@
-/* Claims on ports, and taking them over. */
+/* A claim is made in the table first, then checked by bind(2), so that no two get one
+ * port. */
 #include "instance/port_claim.h"
 
 #include <stdio.h>
@@ -34,7 +35,7 @@ void port_claim_holder(char ret[NAME_SIZE], const char *holder,
 	snprintf(ret, NAME_SIZE, "%s", is_theirs ? holder : "another instance");
 }
 
-/* Asks the engine, not the index: the holder may have been killed a moment ago. */
+/* The engine is asked, not the index: the holder may have been killed a moment ago. */
 static bool holder_yields(const char *holder, int port, const struct record *record)
 {
 	struct error ignored;
@@ -49,7 +50,7 @@ static bool holder_yields(const char *holder, int port, const struct record *rec
 	return view.record.outside_since_ms != 0;
 }
 
-/* The port is in the table under our name from here on; does anyone listen there? */
+/* Checks that no process listens at a port that the table has under this name already. */
 static bool claim_check(struct port_claim *claim, const char *name, struct error *err)
 {
 	if (ports_is_bindable(claim->port))
@@ -78,9 +79,9 @@ static bool claim_given(struct port_claim *claim, const struct record *record,
 	return claim_check(claim, name, err);
 }
 
-/* The one that has been yieldable longest. */
+/* The port that has been yieldable longest. */
 struct oldest {
-	const struct record *record; /* whose owner it must have */
+	const struct record *record; /* its owner must hold the port */
 	long long since_ms;
 	int port;
 };
@@ -123,7 +124,7 @@ bool port_claim_get(struct port_claim *ret, struct record *record, int had,
 	char holder[NAME_SIZE];
 	bool ok;
 
-	/* Somebody may have taken it over in a hurry: then it is as if never had. */
+	/* A port that another instance took over in the meantime counts as never had. */
 	if (record->port && record->port == had &&
 	    ports_claim(had, record->storage_dir, holder)) {
 		*ret = claim;

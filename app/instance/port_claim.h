@@ -1,7 +1,7 @@
 /*
- * A port for an instance on its way up: its own, the given one, one taken over from an
- * instance that was stopped behind pgberth's back, or any. The claim is undone unless
- * it is kept. With the instance's lock held; any thread.
+ * Claims a port for an instance that starts: its own, the given one, one taken over from
+ * an instance that was stopped behind pgberth's back, or any. Callers keep or undo the
+ * claim, and hold the instance's lock. Any thread.
  */
 #ifndef PGBERTH_INSTANCE_PORT_CLAIM_H
 #define PGBERTH_INSTANCE_PORT_CLAIM_H
@@ -13,28 +13,28 @@
 struct port_claim {
 	int port;
 	bool is_new;		   /* the instance did not have it before */
-	bool is_any;		   /* nobody asked for this very one */
-	char displaced[NAME_SIZE]; /* who had it; "": nobody */
+	bool is_any;		   /* the port was not given, but chosen */
+	char displaced[NAME_SIZE]; /* instance that had it; "": none */
 };
 
 void port_claim_init(const struct config *cfg);
 
 /*
- * Claims record->port, or any when it is 0, which is then set. had is the port that the
- * instance has a claim on already (0: none). Errors: ERR_PORT_IN_USE naming the holder,
+ * Claims record->port; 0: any, which is then written to it. had is the port that the
+ * instance has claimed already (0: none). Errors: ERR_PORT_IN_USE naming the holder,
  * ERR_NO_FREE_PORT.
  */
 bool port_claim_get(struct port_claim *ret, struct record *record, int had,
 		    struct error *err);
 
-/* How the owner of record is told who holds a port: by name, if it is one of theirs. */
+/* Names the holder of a port to the owner of record, if the holder is the owner's too. */
 void port_claim_holder(char ret[NAME_SIZE], const char *holder,
 		       const struct record *record);
 
-/* The server runs at it: whoever was displaced learns so. */
+/* Ends the claim when the server runs; the record of a displaced instance loses the port. */
 void port_claim_keep(const struct port_claim *claim, const char *name);
 
-/* As if it had never been claimed. */
+/* Takes the claim back. */
 void port_claim_undo(const struct port_claim *claim, const char *name);
 
 #endif

@@ -1,4 +1,4 @@
-/* Ports. */
+/* Ports are claimed in a table in memory; bind(2) tells whether a process has one. */
 #include "instance/ports.h"
 
 #include <arpa/inet.h>
@@ -17,7 +17,7 @@
 static const struct config *config;
 static struct {
 	pthread_mutex_t lock;
-	char (*holders)[NAME_SIZE]; /* by port - port_min, "" is free; held under lock */
+	char (*holders)[NAME_SIZE]; /* by port - port_min; "": free; guarded by lock */
 } table = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 bool ports_init(const struct config *cfg, struct error *err)
@@ -27,7 +27,7 @@ bool ports_init(const struct config *cfg, struct error *err)
 	return table.holders || fail(err, ERR_INTERNAL, "out of memory");
 }
 
-/* NULL outside the range (a record may be older than the configuration). */
+/* NULL outside the range, since a record may be older than the configuration. */
 static char *holder_of(int port)
 {
 	if (port < config->port_min || port > config->port_max)
@@ -101,12 +101,12 @@ static bool bind_works(int family, const struct sockaddr *address, socklen_t siz
 	int on = 1;
 
 	if (fd < 0)
-		return true; /* a host without IPv6 has no listener on it either */
+		return true; /* without IPv6, no process listens on it either */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	return bind(fd, address, size) == 0 || errno != EADDRINUSE;
 }
 
-/* ::1 too: a client that says localhost would reach whoever listens there. */
+/* ::1 counts too, since a client of localhost would reach a listener there. */
 bool ports_is_bindable(int port)
 {
 	struct sockaddr_in four = { .sin_family = AF_INET,

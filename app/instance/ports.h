@@ -1,7 +1,7 @@
 /*
- * Who holds which port of the configured range: claims in memory, made again from the
- * records at start. A claim is one instance's, from before its server starts until it
- * gives the port up. Any thread.
+ * Claims of instances on ports of the configured range: in memory, made from the records
+ * at start. An instance has its claim from before its server starts until it gives the
+ * port up. Any thread.
  */
 #ifndef PGBERTH_INSTANCE_PORTS_H
 #define PGBERTH_INSTANCE_PORTS_H
@@ -16,20 +16,20 @@
 bool ports_init(const struct config *cfg, struct error *err);
 
 /*
- * Claims a port for name. False when another instance has it, whose name is then in
- * ret_holder. Claiming what one has is fine.
+ * Claims a port for name. False when another instance has it, whose name goes to
+ * ret_holder. Claiming a port that name has already is fine.
  */
 bool ports_claim(int port, const char *name, char ret_holder[NAME_SIZE]);
 
-/* Hands a claim over; false when `from` does not have it (any more). */
+/* Hands a claim over; false when `from` does not have it. */
 bool ports_transfer(int port, const char *from, const char *to);
 
-/* Gives up a claim; not having it is fine. */
+/* Gives up a claim; nothing happens if name does not have it. */
 void ports_release(int port, const char *name);
 
 /*
- * Claims a port that no instance has and nobody listens on, from a random place on.
- * False when there is none.
+ * Claims a port that no instance has and no process listens on, searching from a random
+ * place on. False when no port is free.
  */
 bool ports_claim_any(const char *name, int *ret_port);
 

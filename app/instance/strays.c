@@ -1,4 +1,4 @@
-/* What belongs to no instance: containers and directories without a record, processes
+/* Strays belong to no instance: containers and directories without a record, processes
  * without a container. */
 #include <stdio.h>
 #include <string.h>
@@ -32,7 +32,7 @@ bool instance_show_foreign(const char *name, const char *why)
 	snprintf(view.record.storage_dir, sizeof(view.record.storage_dir), "%s", name);
 	snprintf(view.record.reason, sizeof(view.record.reason),
 		 has_record ? "its directory is left as it is: %.85s; pgberth adopt %s"
-			    : "its directory is left as it is: %.85s; mend it and "
+			    : "its directory is left as it is: %.85s; repair it and "
 			      "restart pgberthd, or move %s away",
 		 why, name);
 	view.record.acknowledged = true;
@@ -42,8 +42,8 @@ bool instance_show_foreign(const char *name, const char *why)
 	return ok;
 }
 
-/* Our labels, and no record: what a create left whose directory is gone already, or
- * somebody removed the directory while pgberthd was away. */
+/* Removes a container with pgberth's labels whose directory is missing: a create was cut
+ * off, or somebody removed the directory while pgberthd did not run. */
 static bool container_check(const struct container *container)
 {
 	const char *name = container->storage_dir;
@@ -56,11 +56,11 @@ static bool container_check(const struct container *container)
 		return false;
 	if (index_get(name, &view) || store_exists(name))
 		return true;
-	/* Without templates this is not our root: its file system is not mounted, say. */
+	/* Without templates the root cannot be trusted: its file system may not be
+	 * mounted. */
 	if (!store_template(config->version[0], &template, &err))
 		return true;
-	log_warn("container without a record removed name=%s container=%.12s", name,
-		 container->id);
+	log_warn("stray container removed name=%s container=%.12s", name, container->id);
 	return engine_remove(container->id, &err);
 }
 
@@ -79,7 +79,7 @@ static bool containers_check(void)
 	return ok;
 }
 
-/* A directory that appeared behind pgberthd's back is not adopted by accident. */
+/* A directory that appeared behind pgberthd's back is shown, not adopted. */
 static void directory_check(const char *name, void *user)
 {
 	struct error ignored;
@@ -89,7 +89,7 @@ static void directory_check(const char *name, void *user)
 	(void)user;
 	if (lock && !index_get(name, &view) && store_exists(name)) {
 		log_warn("unknown directory name=%s", name);
-		instance_show_foreign(name, "it was not there when pgberthd started");
+		instance_show_foreign(name, "it appeared after pgberthd had started");
 	}
 }
 
@@ -100,7 +100,7 @@ static bool foreign_add(const struct view *view, void *user)
 	return !view->is_foreign || names_add(names, view->record.storage_dir);
 }
 
-/* What is not there any more need not be shown. */
+/* Foreign directories that are gone are shown no longer. */
 static void foreign_check(void)
 {
 	AUTO_NAMES names = { 0 };
@@ -129,7 +129,7 @@ static void process_check(const struct unstarted *process, void *user)
 	}
 	if (is_known)
 		return;
-	log_warn("process of a container that the engine forgot killed pid=%d "
+	log_warn("stray process killed pid=%d "
 		 "container=%.12s",
 		 process->pid, process->container_id);
 	engine_kill_unstarted(process);

@@ -1,4 +1,4 @@
-/* What goes by itself, and what comes back: expiry, the trash, purging what is stopped. */
+/* Deletes expired instances, purges stopped ones, and restores or removes trash entries. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +25,7 @@ long long instance_trash_until(const struct trash_entry *entry)
 	return entry->trashed_at + config->trash_days * DAY_S;
 }
 
-/* The names of instances that a question is true of. */
+/* A search for the names of instances for which is_it() is true. */
 struct finding {
 	bool (*is_it)(const struct view *view, long long than);
 	long long than;
@@ -79,7 +79,7 @@ static bool is_expired(const struct view *view, long long now)
 	return view->record.expires_at && view->record.expires_at <= now;
 }
 
-/* Looks again under the lock: somebody may have prolonged its life. */
+/* The time is checked again under the lock, since a PATCH may have moved it. */
 static bool expire_one(const char *name)
 {
 	AUTO_VIEW gone = { 0 };
@@ -130,7 +130,7 @@ bool instance_purge_stopped(int days, const char *prefix, bool is_dry, struct na
 		if (!is_dry && !instance_delete_if(names.list[i], is_long_stopped, before,
 						   true, &gone, err)) {
 			if (err->code == ERR_NOT_FOUND)
-				continue; /* it is wanted again, or gone */
+				continue; /* the instance was started again, or is gone */
 			return false;
 		}
 		memcpy(names.list[done.count++], names.list[i], NAME_SIZE);
@@ -154,10 +154,9 @@ static bool restore_checked(const char *id, const struct record *record, struct 
 	if (index_get(record->storage_dir, ret)) {
 		view_done(ret);
 		return fail_at(err, ERR_ALREADY_EXISTS, "storage_dir",
-			       "there is an instance %s; purge it first",
-			       record->storage_dir);
+			       "instance %s exists; purge it first", record->storage_dir);
 	}
-	/* Who wants it back does not want it to go again by itself. */
+	/* A restored instance does not expire. */
 	view.record.expires_at = 0;
 	return store_trash_restore(id, record->storage_dir, err) &&
 	       instance_show(&view, STORED, err) && store_save(&view.record, err) &&
@@ -179,7 +178,7 @@ bool instance_trash_remove(const char *id, struct error *err)
 {
 	if (!store_trash_remove(id, err))
 		return false;
-	log_info("removed from the trash id=%s", id);
+	log_info("trash entry removed id=%s", id);
 	return true;
 }
 
@@ -190,12 +189,12 @@ void instance_trash_sweep(void)
 	struct error err;
 
 	if (!store_trash_list(&list, &count, &err)) {
-		log_warn("trash not emptied error=%s", LOG_TEXT(err.message));
+		log_warn("trash not listed error=%s", LOG_TEXT(err.message));
 		return;
 	}
 	for (size_t i = 0; i < count; i++)
 		if (list[i].trashed_at && instance_trash_until(&list[i]) <= time(NULL) &&
 		    !instance_trash_remove(list[i].id, &err) && err.code != ERR_NOT_FOUND)
-			log_warn("not removed from the trash id=%s error=%s", list[i].id,
+			log_warn("trash entry not removed id=%s error=%s", list[i].id,
 				 LOG_TEXT(err.message));
 }
