@@ -23,7 +23,7 @@ void engine_each_unstarted(int uid_min, int uid_max,
 			   void (*fn)(const struct unstarted *process, void *user),
 			   void *user);
 
-/* SIGKILL to this very process, whatever its pid has become since. */
+/* Sends SIGKILL to this process, by pidfd, so never to a later one with the same pid. */
 void engine_kill_unstarted(const struct unstarted *process);
 
 #endif

@@ -32,7 +32,7 @@ bool instance_show_foreign(const char *name, const char *why)
 	snprintf(view.record.storage_dir, sizeof(view.record.storage_dir), "%s", name);
 	snprintf(view.record.reason, sizeof(view.record.reason),
 		 has_record ? "its directory is left as it is: %.85s; pgberth adopt %s"
-			    : "its directory is left as it is: %.85s; repair it and "
+			    : "its directory is left as it is: %.85s; mend it and "
 			      "restart pgberthd, or move %s away",
 		 why, name);
 	view.record.acknowledged = true;

@@ -50,7 +50,7 @@ bool store_pg_make(char ret_name[STORE_TEMPORARY_SIZE], int version, int uid,
 	return false;
 }
 
-/* On a disk of its own, all of it is synced at once. */
+/* A disk of its own is synced as a whole, after all files are laid. */
 static bool image_fill(const struct record *record, const struct template *template,
 		       struct error *err)
 {

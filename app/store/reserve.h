@@ -1,6 +1,6 @@
 /*
- * <root>/reserve: a few megabytes given back piece by piece when the disk is full, so
- * that records can still be written: deleting must work then more than ever.
+ * Keeps a few megabytes in <root>/reserve, given back piece by piece when the disk is
+ * full: records can still be written then, so that servers can be deleted.
  */
 #ifndef PGBERTH_STORE_RESERVE_H
 #define PGBERTH_STORE_RESERVE_H

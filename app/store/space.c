@@ -7,7 +7,7 @@
 #include "base/scope.h"
 #include "store/tree.h"
 
-#define USAGE_FILES_MAX 200000 /* of a tree that a tenant may have filled */
+#define USAGE_FILES_MAX 200000 /* a tenant may have filled the tree */
 
 /* How much of a kind is free, in percent of what tenants can have. */
 static int percent_free(uint64_t available, uint64_t total)

@@ -15,7 +15,7 @@
 #include "store/uid.h"
 
 #define NICENESS 10
-#define RETRY_MS 60000 /* after a failure, of a full disk say */
+#define RETRY_MS 60000 /* after a failure, such as a full disk */
 #define SPARES_MAX 256
 
 static struct {
@@ -60,7 +60,7 @@ static int spare_count(int version)
 	return count;
 }
 
-/* The first spare of a major; false when there is none. */
+/* Takes a spare of a major from the list; false when it has none. */
 static bool spare_pop(int version, struct spare *ret)
 {
 	bool found = false;
@@ -82,8 +82,7 @@ bool store_spare_take(int version, const struct template *template, struct spare
 	while (spare_pop(version, ret)) {
 		if (strcmp(ret->template, template->directory) == 0)
 			return true;
-		store_staging_clear(
-			ret->name); /* of an image that is no longer installed */
+		store_staging_clear(ret->name); /* its image has been replaced */
 		store_uid_release(ret->uid);
 	}
 	return false;

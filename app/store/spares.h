@@ -27,7 +27,7 @@ void spares_stop(void);
 /* Takes one that was made from this template; false when there is none. Any thread. */
 bool store_spare_take(int version, const struct template *template, struct spare *ret);
 
-/* One was taken. Any thread. */
+/* Tells the thread that a spare has been taken. Any thread. */
 void spares_poke(void);
 
 #endif

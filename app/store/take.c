@@ -12,7 +12,7 @@
 #include "store/staging.h"
 #include "store/tree.h"
 
-/* pg/ itself is root's, so that the tenant cannot put anything in place of its parts. */
+/* pg/ itself belongs to root, so that the tenant cannot replace its parts. */
 static bool instance_lay(int dir, const struct record *record,
 			 const struct conf_file *files, const struct spare *spare,
 			 struct error *err)
@@ -44,7 +44,7 @@ static bool instance_place(const char *temporary, const char *name, struct error
 		return fail_errno(err, "cannot make the directory of %s", name);
 	return fail_at(
 		err, ERR_FOREIGN_DATA, "storage_dir",
-		"a directory %s is there already that this pgberth does not know; it "
+		"directory %s already exists, but this pgberth does not know it; it "
 		"is left as it is",
 		name);
 }

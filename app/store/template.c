@@ -21,7 +21,7 @@ bool store_template(int version, struct template *ret, struct error *err)
 	snprintf(path, sizeof(path), "templates/%d/manifest.json", version);
 	if (!files_read(store_tree.root, path, MANIFEST_MAX, &text, err))
 		return fail(err, ERR_IMAGE_MISSING,
-			    "no image of PostgreSQL %d is installed; run make up",
+			    "the image of PostgreSQL %d is missing; run make up",
 			    version);
 	json = json_loadb(buf_text(&text), text.length, 0, NULL);
 	if (json_unpack(json, "{s:s s:s s:s s:s}", "image_id", &image_id, "template",

@@ -69,7 +69,7 @@ int store_tenant_dir(const struct record *record, const char *sub, struct error 
 	return take_fd(&found);
 }
 
-/* pg/ is root's, in the group of its tenant. */
+/* pg/ belongs to root and to the tenant's group, so its gid is the tenant's uid. */
 int store_owner(int parent, const char *name)
 {
 	AUTO_CLOSE int dir = files_open_dir(parent, name);

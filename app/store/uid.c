@@ -189,7 +189,7 @@ bool store_is_held(int parent, const char *name)
 	return is;
 }
 
-/* One that this directory has already and nobody else; 0: there is none. Held: lock. */
+/* A uid that only this directory has; 0: none. Held: lock. */
 static int uid_keep(const struct held *held, int first)
 {
 	for (size_t i = 0; held && i < 2 * COUNT_OF(held->uids); i++) {
