@@ -1,4 +1,4 @@
-/* The version of the API is that of the engine, but none that no test has seen. */
+/* The API version is the engine's own, but never newer than the newest tested one. */
 #include "engine/call.h"
 
 #include <pthread.h>
@@ -14,7 +14,7 @@
 #define API_MINOR_OLDEST 41
 
 static pthread_mutex_t version_lock = PTHREAD_MUTEX_INITIALIZER;
-static char version_prefix[16] = "/v1.41"; /* held under version_lock */
+static char version_prefix[16] = "/v1.41"; /* guarded by version_lock */
 
 const char *engine_call_prefix(void)
 {
@@ -45,7 +45,7 @@ bool engine_call_agree(struct error *err)
 	return true;
 }
 
-/* The reply's JSON, NULL when there is none; new reference. */
+/* JSON of the reply, NULL if it has none; new reference. */
 static json_t *reply_json(const struct engine_reply *reply)
 {
 	return json_loadb(buf_text(&reply->body), reply->body.length, 0, NULL);
@@ -80,7 +80,8 @@ const char *engine_message(const json_t *json)
 bool engine_refused(struct error *err, const char *what, int status, const json_t *json)
 {
 	/*
-	 * The last three: of addresses, of bridges' subnets, of a bridge's 1,023 ports.
+	 * The last three report that addresses, bridges' subnets or a bridge's 1,023
+	 * ports are used up.
 	 */
 	static const char *const full[] = { "no space left on device",
 					    "no available IPv4 addresses",

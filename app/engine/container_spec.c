@@ -9,7 +9,8 @@
 #include "engine/http.h"
 
 static const struct config *config;
-static char *seccomp_option; /* "seccomp=" and the profile's text, as the API wants it */
+static char
+	*seccomp_option; /* "seccomp=" and the profile's text, as the API expects it */
 
 bool engine_spec_init(const struct config *cfg, struct error *err)
 {
@@ -34,7 +35,7 @@ static json_int_t bytes_of_mb(long long megabytes)
 
 json_t *engine_spec_limits(const struct record *record)
 {
-	/* Memory and swap together: the same figure, so no swap. */
+	/* MemorySwap is memory and swap together: the same figure means no swap. */
 	return json_pack("{s:I s:I s:I}", "Memory", bytes_of_mb(record->memory_mb),
 			 "MemorySwap", bytes_of_mb(record->memory_mb), "NanoCpus",
 			 (json_int_t)(record->cpus * 1e9 + 0.5));
@@ -81,23 +82,23 @@ static json_t *port_bindings(int port)
 			 "HostPort", text);
 }
 
-/* /dev/shm is for parallel queries; what is in it counts against the memory limit. */
+/* /dev/shm is for parallel queries; its content counts against the memory limit. */
 static json_int_t shm_size(const struct record *record)
 {
 	return bytes_of_mb(record->memory_mb / 2 > 64 ? record->memory_mb / 2 : 64);
 }
 
-/* Takes value; what is left out for want of memory would be a hole in the wall. */
+/* Takes value. Fails without memory: a setting left out would be a hole in the wall. */
 static bool host_add(json_t *host, const char *key, json_t *value)
 {
 	return json_object_set_new(host, key, value) == 0;
 }
 
 /*
- * Whatever a server asks the engine's resolver beyond the names of containers, the
- * engine asks the name servers that it is given here, from the container's own network.
- * Given none, it would take the host's, and those on the host's loopback it asks from
- * the host's: a way out past any firewall. 0.0.0.0 is the container itself.
+ * The engine's resolver passes queries for other names than containers' to the name
+ * servers given here, from the container's own network. By default it would take the
+ * host's name servers, and ask those on the host's loopback from the host itself: a way
+ * out past any firewall. 0.0.0.0 is the container itself.
  */
 static bool network_add(json_t *host, const struct record *record)
 {

@@ -1,5 +1,5 @@
-/* Containers of instances as the engine is to make them: what they may do, may use and
- * see, and the labels that they are found by. For engine/ alone. */
+/* Descriptions of instances' containers for the engine: their rights, limits, mounts and
+ * the labels by which they are found. For engine/ alone. */
 #ifndef PGBERTH_ENGINE_CONTAINER_SPEC_H
 #define PGBERTH_ENGINE_CONTAINER_SPEC_H
 
@@ -9,7 +9,8 @@
 #include "engine/container.h"
 #include "model/config.h"
 
-/* Every container of ours is named by it and the storage_dir: a second one is refused. */
+/* Containers are named by this prefix and the storage_dir, so that the engine refuses a
+ * second one. */
 #define CONTAINER_PREFIX "pgberth-"
 
 /* Reads the seccomp profile. Main thread. */

@@ -1,5 +1,5 @@
-/* Each call asks once, and again only where the answer changes by itself: a name that is
- * being given up, a removal under way, a network that is missing. */
+/* Calls are repeated only where the answer changes by itself: a name that is being freed,
+ * a removal under way, a network that is missing. */
 #include "engine/engine.h"
 
 #include <stdio.h>
@@ -92,7 +92,8 @@ static bool inspect_one(const char *id_or_name, struct container *ret, struct er
 	       engine_no_sense(err, "what it says of a container");
 }
 
-/* The one to deal with: what runs rather than not, what has its name rather than not. */
+/* Picks one of several containers: a running one first, then one with the instance's
+ * name. */
 static const struct container *list_choose(const struct container *list, size_t count)
 {
 	const struct container *best = &list[0];
@@ -104,7 +105,7 @@ static const struct container *list_choose(const struct container *list, size_t 
 	return best;
 }
 
-/* By labels first: somebody may have renamed it. */
+/* Containers are found by labels first, since somebody may have renamed them. */
 bool engine_inspect(const char *storage_dir, struct container *ret, struct error *err)
 {
 	char name[sizeof(CONTAINER_PREFIX) + NAME_SIZE];
@@ -160,8 +161,8 @@ static bool create_refused(const struct container_spec *spec, int status,
 }
 
 /*
- * A name that is taken: by a stranger, which only an inspection tells, or for a moment
- * longer by a container of ours that the engine is still making or removing.
+ * The name is taken: by a foreign container, which only an inspection tells, or for a
+ * moment by a container of pgberth's that the engine is still making or removing.
  */
 static bool name_wait(const char *storage_dir, long long deadline_ms, struct error *err)
 {
@@ -222,9 +223,9 @@ bool engine_create(const struct container_spec *spec, char ret_id[CONTAINER_ID_S
 }
 
 /*
- * Both texts of a clash come with status 500 (Docker 20.10): another container has the
- * port, or a process of the host. An engine that was restarted while a container ended
- * keeps that one's port to itself, until it is restarted again.
+ * Both messages of a port clash come with status 500 (Docker 20.10): another container
+ * has the port, or a process of the host. An engine that was restarted while a container
+ * ended keeps that container's port until its next restart.
  */
 static bool start_refused(int status, const json_t *json, struct error *err)
 {
@@ -247,7 +248,8 @@ static bool start_once(const char *id, int *ret_status, json_t **ret_json,
 			   "/containers/%s/start", id);
 }
 
-/* A network that somebody removed is found missing here only: made again, it will do. */
+/* A network that somebody removed is noticed only here: it is made again, and the start
+ * repeated. */
 bool engine_start(const char *id, struct error *err)
 {
 	json_auto_t *json = NULL;
@@ -278,7 +280,8 @@ bool engine_stop(const char *id, struct error *err)
 	return engine_refused(err, "stop the container", status, json);
 }
 
-/* A removal that somebody else began, an earlier pgberthd say, ends some time later. */
+/* A removal that another process began, such as an earlier pgberthd, ends some time
+ * later. */
 static bool removal_wait(const char *id, struct error *err)
 {
 	long long deadline = deadline_in_ms(REMOVAL_WAIT_MS);

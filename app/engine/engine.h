@@ -1,7 +1,7 @@
 /*
- * Typed calls to the container engine (Docker Engine API 1.41 and later). No file
- * outside engine/ knows which engine that is. Every call may fail with ERR_ENGINE (away,
- * too slow, or an answer that makes no sense). Any thread.
+ * Typed calls to the container engine (Docker Engine API 1.41 and later). No file outside
+ * engine/ knows which engine that is. Each call may fail with ERR_ENGINE when the engine
+ * is away, too slow, or gives an answer without sense. Any thread.
  */
 #ifndef PGBERTH_ENGINE_H
 #define PGBERTH_ENGINE_H
@@ -21,47 +21,48 @@ bool engine_init(const struct config *cfg, struct error *err);
 /* Agrees on an API version with the engine and makes the tenants' network if missing. */
 bool engine_connect(struct error *err);
 
-/* Whether the engine answers at all, within a few seconds. */
+/* True when the engine answers within a few seconds. */
 bool engine_ping(struct error *err);
 
-/* The API version that was agreed on, "1.41" say. */
+/* The agreed API version, such as "1.41". */
 const char *engine_api_version(void);
 
-/* The container of an instance; exists = false is an answer, not an error. */
+/* Finds the container of an instance; a missing one is no error (exists = false). */
 bool engine_inspect(const char *storage_dir, struct container *ret, struct error *err);
 
-/* Whether it has a container with this id, of whomever. */
+/* Finds out whether the engine has a container with this id, of any owner. */
 bool engine_knows(const char *id, bool *ret, struct error *err);
 
-/* Removes those of an instance's containers that are not this one. */
+/* Removes all containers of an instance but this one. */
 bool engine_remove_others(const char *storage_dir, const char *id, struct error *err);
 
-/* All of this pgberth's containers, running or not, in *ret (array of *ret_count, to be
- * freed). Of each: storage_dir, id, is_running, port. */
+/* Lists all of this pgberth's containers, running or not, in *ret (array of *ret_count,
+ * which the caller frees). Of each: storage_dir, id, is_running, port. */
 bool engine_list(struct container **ret, size_t *ret_count, struct error *err);
 
-/* Makes the container and gives its id. Errors: ERR_FOREIGN_DATA when a container that
- * is not ours has its name, ERR_IMAGE_MISSING. */
+/* Makes the container and returns its id. Errors: ERR_FOREIGN_DATA when a foreign
+ * container has its name, ERR_IMAGE_MISSING. */
 bool engine_create(const struct container_spec *spec, char ret_id[CONTAINER_ID_SIZE],
 		   struct error *err);
 
-/* Errors: ERR_PORT_IN_USE (field port). The container stays, whatever happens. */
+/* Starts the container, which stays after a failure too. Errors: ERR_PORT_IN_USE (field
+ * port). */
 bool engine_start(const char *id, struct error *err);
 
-/* SIGINT (PostgreSQL's fast shutdown), after the stop timeout SIGKILL. A stopped or
- * missing container is fine. */
+/* Stops the container by SIGINT (PostgreSQL's fast shutdown), after the stop timeout by
+ * SIGKILL. A stopped or missing container is fine. */
 bool engine_stop(const char *id, struct error *err);
 
-/* Kills if need be. A missing container is fine. */
+/* Removes the container, killing it if it runs. A missing container is fine. */
 bool engine_remove(const char *id, struct error *err);
 
-/* New limits for a running container. */
+/* Sets new limits of a running container. */
 bool engine_update(const char *id, const struct record *record, struct error *err);
 
-/* Waits for its end; ret_exit_code is the command's. */
+/* Waits for the container's end; *ret_exit_code is its command's. */
 bool engine_wait(const char *id, int timeout_ms, int *ret_exit_code, struct error *err);
 
-/* Appends the last `tail` lines of what the container said on stdout and stderr. */
+/* Appends the last `tail` lines of the container's stdout and stderr. */
 bool engine_logs(const char *id, int tail, struct buf *log, struct error *err);
 
 #endif

@@ -20,7 +20,7 @@
 #define LOOK_AT_ALL_MS 30000
 #define PING_EVERY_MS 5000
 #define RETRY_MS 1000
-#define SILENCES_MAX 2 /* in a row; a busy engine may miss one ping */
+#define SILENCES_MAX 2 /* missed in a row: a busy engine may miss one */
 
 static struct {
 	const struct engine_listener *listener;
@@ -28,7 +28,7 @@ static struct {
 	CURLM *multi;
 	atomic_bool is_stopping;
 	atomic_bool is_up;
-	int silences; /* pings without an answer, of the events thread alone */
+	int silences; /* missed pings, counted by the events thread alone */
 } stream;
 
 bool engine_is_up(void)
@@ -44,7 +44,7 @@ static void line_read(const char *line, size_t length)
 		stream.listener->on_event(&event);
 }
 
-/* Lines are split anywhere; a line too long to be one of the engine's ends the stream. */
+/* Pieces of the stream end anywhere; a line too long for the engine ends the stream. */
 static size_t on_bytes(char *data, size_t size, size_t count, void *user)
 {
 	struct buf *pending = user;
@@ -63,7 +63,8 @@ static size_t on_bytes(char *data, size_t size, size_t count, void *user)
 	return count;
 }
 
-/* For containers of this pgberth. Caller frees; NULL: memory. */
+/* The stream's path, for containers of this pgberth. Caller frees; NULL without memory.
+ *  */
 static char *stream_url(void)
 {
 	AUTO_FREE char *filters = engine_spec_filters("");
@@ -102,7 +103,7 @@ static void up_set(bool is_up, const char *why)
 		log_warn("engine away error=%s", LOG_TEXT(why));
 }
 
-/* A silent engine keeps the stream open all the same. */
+/* Pings are needed since a silent engine keeps the stream open. */
 static void ping(void)
 {
 	bool was_up = engine_is_up();
@@ -115,7 +116,7 @@ static void ping(void)
 		stream.listener->on_gap();
 }
 
-/* Until the stream ends or pgberthd does. */
+/* Reads until the stream or pgberthd ends. */
 static void stream_read(void)
 {
 	long long next_look = deadline_in_ms(LOOK_AT_ALL_MS);
@@ -138,7 +139,7 @@ static void stream_read(void)
 	}
 }
 
-/* One connection. What happened before it is found by looking at all. */
+/* Reads one connection; earlier events are made up for by a look at all instances. */
 static void stream_once(void)
 {
 	AUTO_FREE char *url = stream_url();

@@ -1,7 +1,7 @@
 /*
- * What happens to containers, as soon as the engine tells of it. Its stream may drop
- * events and be cut, so they are hints only; a thread here reads it, opens it again when
- * it ends, and knows by pings whether the engine answers at all.
+ * Reports events of containers as soon as the engine does. A thread reads the engine's
+ * stream, opens it again when it ends, and pings the engine to know whether it answers.
+ * Events may be lost, so they are only hints.
  */
 #ifndef PGBERTH_ENGINE_EVENTS_H
 #define PGBERTH_ENGINE_EVENTS_H
@@ -11,12 +11,12 @@
 #include "base/error.h"
 #include "engine/container.h"
 
-/* Called by the thread here, which must not be kept waiting. */
+/* Functions called by the events thread, which must not wait in them. */
 struct engine_listener {
 	void (*on_event)(const struct container_event *event);
 
-	/* Anything may have happened to any of them: the stream begins, the engine
-	 * answers again, or half a minute has passed. */
+	/* Events may have been missed: the stream begins, the engine answers again, or
+	 * half a minute has passed. */
 	void (*on_gap)(void);
 };
 
@@ -24,7 +24,8 @@ struct engine_listener {
 bool engine_events_start(const struct engine_listener *listener, struct error *err);
 void engine_events_stop(void);
 
-/* Whether the engine answers, as the stream knows it. Any thread, at no cost. */
+/* True when the engine answers, as far as the stream knows. Any thread, without a call.
+ *  */
 bool engine_is_up(void);
 
 #endif

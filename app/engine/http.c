@@ -12,10 +12,10 @@
 
 #define CONNECT_TIMEOUT_MS 5000
 #define LAST_PING_MS 1000
-#define REPLY_MAX (4 * 1024 * 1024) /* a list of some 2,500 containers */
+#define REPLY_MAX (4 * 1024 * 1024) /* room for a list of some 2,500 containers */
 
 static const char *socket_of_engine;
-static pthread_key_t handle_key; /* of each thread's handle */
+static pthread_key_t handle_key; /* key of each thread's handle */
 static _Thread_local bool is_scout;
 static atomic_bool is_given_up;
 
@@ -61,7 +61,7 @@ void engine_http_give_up(bool given_up)
 	atomic_store(&is_given_up, given_up);
 }
 
-/* libcurl asks about once a second; other than 0 ends the call. */
+/* libcurl calls this about once a second; a result other than 0 ends the call. */
 static int on_progress(void *user, curl_off_t down_total, curl_off_t down,
 		       curl_off_t up_total, curl_off_t up)
 {
@@ -69,7 +69,7 @@ static int on_progress(void *user, curl_off_t down_total, curl_off_t down,
 	return !is_scout && atomic_load(&is_given_up);
 }
 
-/* The thread's own, as new; NULL without memory. */
+/* The thread's handle, reset; NULL without memory. */
 static CURL *handle_get(void)
 {
 	CURL *handle = pthread_getspecific(handle_key);
@@ -85,7 +85,7 @@ static CURL *handle_get(void)
 	return NULL;
 }
 
-/* False without memory: a request with half of its options could go anywhere. */
+/* False without memory: a request with only some of its options could go anywhere. */
 static bool handle_set(CURL *handle, const char *method, const char *url,
 		       const char *body, struct curl_slist *headers, long timeout_ms,
 		       struct engine_reply *reply, char *problem)
@@ -99,7 +99,8 @@ static bool handle_set(CURL *handle, const char *method, const char *url,
 	SET(CUSTOMREQUEST, method);
 	SET(PROXY, "");
 	SET(NOSIGNAL, 1L);
-	/* Idle connections would hold 96 descriptors and go stale with the engine. */
+	/* Connections are closed after use: idle ones would hold 96 descriptors and break
+	 * when the engine restarts. */
 	SET(FORBID_REUSE, 1L);
 	SET(CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
 	SET(TIMEOUT_MS, timeout_ms);
@@ -117,7 +118,7 @@ static bool handle_set(CURL *handle, const char *method, const char *url,
 	return ok;
 }
 
-/* Before a call is refused because the engine is given up: is it still silent? */
+/* Pings an engine that was given up before a call to it is refused. */
 static bool is_back(void)
 {
 	AUTO_REPLY reply = { 0 };

@@ -10,7 +10,7 @@
 #include "base/error.h"
 
 struct engine_reply {
-	int status;	      /* HTTP's */
+	int status;	      /* status of HTTP */
 	struct buf body;      /* at most 4 MiB */
 	char api_version[16]; /* the header Api-Version; "" without */
 };
@@ -19,8 +19,8 @@ struct engine_reply {
 bool engine_http_init(const char *socket_path, struct error *err);
 
 /*
- * One exchange. body may be NULL (borrowed). path begins with '/'. Fails only when no
- * whole reply came (ERR_ENGINE): a status of 500 is a reply. End ret_reply with
+ * Makes a call. body may be NULL (borrowed), path begins with '/'. Fails (ERR_ENGINE)
+ * only when no whole reply came: a status of 500 is a reply. End ret_reply with
  * engine_reply_done() in either case. Any thread: each has a handle of its own, which
  * ends with it.
  */
@@ -31,16 +31,16 @@ void engine_reply_done(struct engine_reply *reply);
 
 #define AUTO_REPLY __attribute__((cleanup(engine_reply_done))) struct engine_reply
 
-/* A query's value, percent-encoded. Caller frees; NULL without memory. */
+/* Percent-encodes a query's value. Caller frees; NULL without memory. */
 char *engine_http_escape(const char *value);
 
-/* The engine's socket, for the event stream. */
+/* Path of the engine's socket, for the event stream. */
 const char *engine_http_socket(void);
 
 /*
- * Whether the engine has been found silent. Then every call under way fails at once, and
- * every new one unless the engine answers it a ping within a second, but for those of
- * the calling thread of engine_http_scout(), which finds out.
+ * Tells whether the engine is silent. If it is, each call under way fails at once, and
+ * each new one too unless the engine answers a ping within a second. Calls of the thread
+ * that called engine_http_scout() are exempt: that thread finds out.
  */
 void engine_http_give_up(bool given_up);
 void engine_http_scout(void);

@@ -1,4 +1,4 @@
-/* A thread of its own can have its own namespace: setns(2). */
+/* setns(2) changes the namespace of one thread, so a thread of its own enters it. */
 #include "engine/mount_namespace.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ struct errand {
 	struct error err;
 };
 
-/* The process that listens at the engine's socket; -1 with errno. */
+/* Finds the process that listens at the engine's socket; -1 with errno. */
 static pid_t engine_pid(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -36,7 +36,7 @@ static pid_t engine_pid(void)
 	return peer.pid;
 }
 
-/* Changes root and working directory of this thread, too. */
+/* Enters the namespace, which also changes this thread's root and working directory. */
 static bool namespace_enter(struct error *err)
 {
 	pid_t pid = engine_pid();

@@ -1,7 +1,7 @@
 /*
- * Mounts that the engine's containers are to see are made where it sees its own: in the
- * mount namespace of who listens at its socket (process 1, where systemd does). pgberthd
- * may have another one, which must then get what is mounted there.
+ * Makes mounts where the engine's containers see them: in the mount namespace of the
+ * process that listens at the engine's socket (process 1 under systemd). pgberthd may
+ * have a namespace of its own, to which such mounts must propagate.
  */
 #ifndef PGBERTH_ENGINE_MOUNT_NAMESPACE_H
 #define PGBERTH_ENGINE_MOUNT_NAMESPACE_H
@@ -10,8 +10,8 @@
 
 #include "base/error.h"
 
-/* Runs run(user, err) there, in a thread of its own, and returns what it returned. Its
- * paths are to be absolute. Any thread. */
+/* Runs run(user, err) in that namespace, in a new thread, and returns its result. Its
+ * paths must be absolute. Any thread. */
 bool engine_mount_namespace_run(bool (*run)(void *user, struct error *err), void *user,
 				struct error *err);
 

@@ -19,7 +19,7 @@ static atomic_bool is_sound;
 
 static struct {
 	pthread_mutex_t lock;
-	char address[INET_ADDRSTRLEN]; /* held under lock; "": not known */
+	char address[INET_ADDRSTRLEN]; /* guarded by lock; "": unknown */
 } gateway = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 void engine_network_init(const struct config *cfg)
@@ -27,7 +27,7 @@ void engine_network_init(const struct config *cfg)
 	config = cfg;
 }
 
-/* The firewall is told the bridge by its name, which is the network's own. */
+/* The bridge has the network's name, by which the firewall knows it. */
 static bool network_make(struct error *err)
 {
 	json_auto_t *body =
@@ -69,8 +69,8 @@ static bool network_check(const json_t *json, struct error *err)
 		    config->network);
 }
 
-/* Of a network that was not told of a gateway the engine takes the first address, and
- * does not always say so: the default one's is left out until the engine restarts. */
+/* Without a configured gateway the engine takes the first address of the subnet, and does
+ * not always report it: it leaves out the default network's until it restarts. */
 static bool gateway_read(const json_t *network, char ret[INET_ADDRSTRLEN])
 {
 	const json_t *first = json_array_get(
@@ -103,7 +103,7 @@ static void gateway_keep(const json_t *network)
 	pthread_mutex_unlock(&gateway.lock);
 }
 
-/* One that is missing is a 404 without an answer. */
+/* A missing network is a 404 without JSON. */
 static bool network_get(int *ret_status, json_t **ret_json, struct error *err)
 {
 	if (!engine_call("GET", QUICK_MS, NULL, ret_status, ret_json, err, "/networks/%s",
@@ -116,7 +116,7 @@ static bool network_get(int *ret_status, json_t **ret_json, struct error *err)
 	return true;
 }
 
-/* One that made it since this thread saw that it was missing has done the work. */
+/* Another thread may have made the network since this one saw that it was missing. */
 static bool network_make_once(int *ret_status, json_t **ret_json, struct error *err)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -176,7 +176,7 @@ bool engine_network_gateway(char ret[INET_ADDRSTRLEN], struct error *err)
 
 	if (gateway_get(ret))
 		return true;
-	/* One that is not sound has a gateway all the same. */
+	/* A network that is refused has a gateway all the same. */
 	if (!engine_network_ensure(&why) && !gateway_get(ret)) {
 		*err = why;
 		return false;

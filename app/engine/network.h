@@ -1,5 +1,5 @@
-/* The bridge that the servers are on: there, and without a hole in it, before one
- * starts. */
+/* The tenants' network and its bridge: made before a server starts, and refused if
+ * servers could reach each other on it. */
 #ifndef PGBERTH_ENGINE_NETWORK_H
 #define PGBERTH_ENGINE_NETWORK_H
 
@@ -8,26 +8,26 @@
 #include "base/error.h"
 #include "model/config.h"
 
-/* The engine's own network, which every container is on that was told of no other. */
+/* The engine's default network, which containers without another one are on. */
 #define NETWORK_DEFAULT "bridge"
 
 /* Main thread, once; cfg is borrowed for ever. */
 void engine_network_init(const struct config *cfg);
 
 /*
- * Makes the network where it is missing, and refuses one that is not as pgberth makes
- * it: whoever made it may have let its containers reach each other, and the firewall
- * knows it by its bridge's name. The default one is taken as it is. ERR_ENGINE. Any
- * thread.
+ * Makes a missing network, and refuses one that differs from pgberth's: its maker may
+ * have let containers reach each other, and the firewall knows it by its bridge's name.
+ * The default network is accepted as it is. Errors: ERR_ENGINE. Any thread.
  */
 bool engine_network_ensure(struct error *err);
 
-/* The same, if it has not been found well since the engine was last connected to. */
+/* The same, unless the network was found sound since the last connection to the engine.
+ *  */
 bool engine_network_require(struct error *err);
 
 /*
- * The address that the host itself has on that bridge: clients on the host are seen as
- * it by the servers. As it was when the network was last looked at. ERR_ENGINE.
+ * The host's own address on the bridge, which servers see for clients on the host, as of
+ * the last look at the network. Errors: ERR_ENGINE.
  */
 bool engine_network_gateway(char ret[INET_ADDRSTRLEN], struct error *err);
 

@@ -13,9 +13,9 @@
 #include "base/process.h"
 #include "base/scope.h"
 
-#define UNSTARTED "runc:" /* "runc:[2:INIT]": runc-create(8) */
+#define UNSTARTED "runc:" /* runc-create(8) names it "runc:[2:INIT]" */
 
-/* The last 64 hex digits in a row: an engine may itself run in a container. */
+/* The last 64 hex digits in a row count: an engine may itself run in a container. */
 static bool container_of(const char *cgroup, char ret[CONTAINER_ID_SIZE])
 {
 	bool found = false;

@@ -1,24 +1,25 @@
 /*
- * Processes of tenants' users on the host, and whether they are in a container: also in
- * one that the engine has forgotten. Reads /proc (proc(5)) and asks the engine nothing.
- * Any thread.
+ * Finds and kills processes of tenants' users on the host, and their containers,
+ * including one that the engine has forgotten. Reads /proc (proc(5)) and asks the engine
+ * nothing. Any thread.
  */
 #ifndef PGBERTH_ENGINE_PROCESSES_H
 #define PGBERTH_ENGINE_PROCESSES_H
 
 #include "engine/container.h"
 
-/* A live process with this real, effective or saved uid, in whatever container but this
- * one ("": any) or none; 0: there is none; -1: that cannot be found out (errno). */
+/* Finds a live process with this real, effective or saved uid that is not in the
+ * container but_container ("": in any or none); 0: there is none; -1: /proc cannot be
+ * read (errno). */
 int engine_process_of_uid(int uid, const char *but_container);
 
-/* The process that waits in a new container for the word to start. */
+/* A process that waits in a new container to be started. */
 struct unstarted {
 	int pid, pidfd;
 	char container_id[CONTAINER_ID_SIZE];
 };
 
-/* Calls fn for each whose uid is in the range, with user. */
+/* Calls fn for each unstarted process with a uid in the range. */
 void engine_each_unstarted(int uid_min, int uid_max,
 			   void (*fn)(const struct unstarted *process, void *user),
 			   void *user);

@@ -1,4 +1,4 @@
-/* A member that is missing or of another type fails the whole answer where it matters. */
+/* A missing or mistyped member fails the whole answer where it matters. */
 #include "engine/read.h"
 
 #include <stdint.h>
@@ -27,13 +27,13 @@ static bool labels_are_ours(const json_t *labels)
 	return strcmp(string_at(labels, "pgberth.root"), config->root) == 0;
 }
 
-/* 0 where it is none. */
+/* A member's number, 0 if it is not a number. */
 static int port_checked(long long port)
 {
 	return port > 0 && port <= UINT16_MAX ? (int)port : 0;
 }
 
-/* {"5432/tcp": [{"HostPort": "6123"}]} as both bindings and mappings have it. */
+/* Both bindings and mappings have the form {"5432/tcp": [{"HostPort": "6123"}]}. */
 static int port_of(const json_t *ports)
 {
 	const json_t *first = json_array_get(json_object_get(ports, "5432/tcp"), 0);
@@ -111,7 +111,7 @@ bool container_from_list(struct container *ret, const json_t *json)
 	return true;
 }
 
-/* Frames of 8 bytes of header (stream, 0, 0, 0, length big-endian) and the payload. */
+/* A frame has 8 bytes of header (stream, 0, 0, 0, length big-endian) and the payload. */
 bool frames_unpack(const struct buf *frames, struct buf *log)
 {
 	const unsigned char *at = (const unsigned char *)buf_text(frames);

@@ -1,5 +1,5 @@
-/* The engine's answers, read into what the calls return; an answer that makes no sense
- * is told apart from one that says no. For engine/ alone. Pure. */
+/* Reads the engine's answers into the calls' results; an answer without sense is told
+ * apart from a refusal. For engine/ alone. Pure. */
 #ifndef PGBERTH_ENGINE_READ_H
 #define PGBERTH_ENGINE_READ_H
 
@@ -12,20 +12,20 @@
 /* Main thread, once; borrowed for ever. */
 void engine_read_init(const struct config *cfg);
 
-/* A member's text, "" when it is none. Borrowed. */
+/* A member's text, "" if it is not a string. Borrowed. */
 const char *string_at(const json_t *json, const char *key);
 
-/* Of an inspection; false when half of it is missing, which must not make a running
- * server look stopped. */
+/* Reads an inspection; false when a part is missing, since a running server must not look
+ * stopped. */
 bool container_from_inspect(struct container *ret, const json_t *json);
 
-/* Of a row of a list of ours; false when it makes no sense. */
+/* Reads a row of a list of containers; false when it makes no sense. */
 bool container_from_list(struct container *ret, const json_t *json);
 
-/* What is in a log stream's frames; false without memory. */
+/* Appends the payload of a log's frames; false without memory. */
 bool frames_unpack(const struct buf *frames, struct buf *log);
 
-/* Of a line of the event stream; false when it is about no instance. */
+/* Reads a line of the event stream; false when it is about no instance. */
 bool event_from_line(struct container_event *ret, const char *line, size_t length);
 
 #endif
