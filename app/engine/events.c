@@ -63,8 +63,8 @@ static size_t on_bytes(char *data, size_t size, size_t count, void *user)
 	return count;
 }
 
-/* The stream's path, for containers of this pgberth. Caller frees; NULL without memory.
- *  */
+/* The stream's path, for containers of this pgberth. Caller frees; NULL without
+ * memory. */
 static char *stream_url(void)
 {
 	AUTO_FREE char *filters = engine_spec_filters("");

@@ -24,8 +24,8 @@ struct engine_listener {
 bool engine_events_start(const struct engine_listener *listener, struct error *err);
 void engine_events_stop(void);
 
-/* True when the engine answers, as far as the stream knows. Any thread, without a call.
- *  */
+/* True when the engine answers, as far as the stream knows. Any thread, without a
+ * call. */
 bool engine_is_up(void);
 
 #endif

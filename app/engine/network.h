@@ -21,8 +21,8 @@ void engine_network_init(const struct config *cfg);
  */
 bool engine_network_ensure(struct error *err);
 
-/* The same, unless the network was found sound since the last connection to the engine.
- *  */
+/* The same, unless the network was found sound since the last connection to the
+ * engine. */
 bool engine_network_require(struct error *err);
 
 /*

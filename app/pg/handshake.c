@@ -1,4 +1,4 @@
-/* A server may send notices and parameters in between; they are passed over. */
+/* Notices and parameters that a server sends in between are passed over. */
 #include "pg/handshake.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* The beginning of a connection in PostgreSQL's protocol: who one is, what the server
- * asks for in return, until it is ready for a query. For pg/ alone. Any thread. */
+/* The beginning of a connection in PostgreSQL's protocol, from the client's name to the
+ * server's readiness for a query. For pg/ alone. Any thread. */
 #ifndef PGBERTH_PG_HANDSHAKE_H
 #define PGBERTH_PG_HANDSHAKE_H
 
@@ -8,24 +8,24 @@
 #include "pg/outcome.h"
 #include "pg/wire.h"
 
-/* For an ErrorResponse in answer to it. */
+/* The action that an ErrorResponse in answer to it reports as failed. */
 #define LET_IN "the server does not let pgberth in"
 
-/* StartupMessage: the version, then pairs of names and values. */
+/* Sends the StartupMessage: the version, then pairs of names and values. */
 enum pg_outcome hello_say(struct pg_wire *wire, const char *user, const char *database,
 			  const char *options, struct error *err);
 
-/* What an Authentication message asks for (-1: it is none); its data, as text, stand
- * behind: a NUL in them ends it. */
+/* The kind of an Authentication message (-1: it is none); its data follow as text, which
+ * a NUL in them ends. */
 enum { AUTH_OK = 0, AUTH_SASL = 10, AUTH_SASL_CONTINUE = 11, AUTH_SASL_FINAL = 12 };
 long long auth_kind(const struct buf *body);
 const char *auth_text(const struct buf *body);
 
-/* The next message must be an Authentication message of that kind. */
+/* Waits for an Authentication message of this kind; any other is an error. */
 enum pg_outcome auth_hear(struct pg_wire *wire, int want, struct buf *body,
 			  struct error *err);
 
-/* After AuthenticationOk: until it is ready for a query. */
+/* Waits, after AuthenticationOk, until the server is ready for a query. */
 enum pg_outcome ready_hear(struct pg_wire *wire, struct error *err);
 
 #endif

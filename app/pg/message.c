@@ -70,7 +70,7 @@ enum pg_outcome message_hear(struct pg_wire *wire, char *ret_type, struct buf *b
 	return PG_OK;
 }
 
-/* A field of an ErrorResponse ("" where it has none), up to the body's end. */
+/* A field of an ErrorResponse ("": missing), up to the body's end. */
 static const char *error_field(const struct buf *body, char name)
 {
 	const char *text = buf_text(body);
@@ -82,16 +82,17 @@ static const char *error_field(const struct buf *body, char name)
 	return "";
 }
 
-/* By SQLSTATE, or its first letters ("Error Codes" of the manual). */
+/* Meanings of errors by SQLSTATE or its first letters ("Error Codes" of the manual). */
 static const struct {
 	const char *state;
 	enum pg_outcome outcome;
 	enum error_code code;
 } meanings[] = {
-	{ "57P", PG_NOT_YET, ERR_STARTING },	  /* it starts, recovers or shuts down */
-	{ "28", PG_REFUSED, ERR_SERVER },	  /* invalid authorization */
-	{ "3D", PG_REFUSED, ERR_SERVER },	  /* no such database */
-	{ "55", PG_REFUSED, ERR_SERVER },	  /* which takes no connections */
+	{ "57P", PG_NOT_YET,
+	  ERR_STARTING },		  /* the server starts, recovers or shuts down */
+	{ "28", PG_REFUSED, ERR_SERVER }, /* invalid authorization */
+	{ "3D", PG_REFUSED, ERR_SERVER }, /* no such database */
+	{ "55", PG_REFUSED, ERR_SERVER }, /* database without connections */
 	{ "53300", PG_REFUSED, ERR_SERVER_FULL }, /* too_many_connections */
 	{ "", PG_FAILED, ERR_SERVER },
 };

@@ -16,28 +16,28 @@
 
 #define MESSAGE_MAX (64 * 1024)
 
-/* Appends a text with the NUL that ends it; false without memory. */
+/* Appends a text and the NUL that ends it; false without memory. */
 bool message_text_add(struct buf *to, const char *text);
 
 /* Sends one message; type '\0' for the first, which has none. */
 enum pg_outcome message_say(struct pg_wire *wire, char type, const struct buf *body,
 			    struct error *err);
 
-/* Waits for the next message; its body replaces what is in *body. */
+/* Waits for the next message; its body replaces the content of *body. */
 enum pg_outcome message_hear(struct pg_wire *wire, char *ret_type, struct buf *body,
 			     struct error *err);
 
-/* The same, but for those that want no answer; an ErrorResponse is a failure to do
- * `what`. */
+/* The same, but passes over messages that need no answer; an ErrorResponse is reported as
+ * a failure to do `what`. */
 enum pg_outcome message_hear_answer(struct pg_wire *wire, char *ret_type,
 				    struct buf *body, const char *what,
 				    struct error *err);
 
-/* What an ErrorResponse says, in err; and what it means for who tries to get in. */
+/* Puts the text of an ErrorResponse into err; returns its meaning for a login. */
 enum pg_outcome message_error(const struct buf *body, const char *what,
 			      struct error *err);
 
-/* PG_FAILED: without memory; the server said what it must not say here. */
+/* Fail with PG_FAILED: memory is missing; the server sent what it must not send here. */
 enum pg_outcome message_fail_memory(struct error *err);
 enum pg_outcome message_fail_protocol(struct error *err);
 

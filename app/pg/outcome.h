@@ -1,13 +1,13 @@
-/* How a talk with a server ended, as far as its caller has to tell the cases apart. */
+/* Outcomes of a talk with a server, as far as callers must tell them apart. */
 #ifndef PGBERTH_PG_OUTCOME_H
 #define PGBERTH_PG_OUTCOME_H
 
-/* Only PG_OK leaves err alone. */
+/* PG_OK leaves err alone, all others fill it. */
 enum pg_outcome {
 	PG_OK,
-	PG_NOT_YET, /* nobody listens, or it is starting up: try again */
-	PG_REFUSED, /* it answered, and does not let this user in (SQLSTATE 28…, 3D…) */
-	PG_FAILED, /* anything else; err says what */
+	PG_NOT_YET, /* nobody listens, or the server starts: try again */
+	PG_REFUSED, /* the server does not admit this user (SQLSTATE 28…, 3D…) */
+	PG_FAILED,  /* any other failure; err tells it */
 };
 
 #endif

@@ -1,4 +1,4 @@
-/* Statements go as simple queries, and of their answers only the first value is kept. */
+/* Statements are simple queries; only the first value of an answer is kept. */
 #include "pg/pg.h"
 
 #include <stdio.h>
@@ -28,8 +28,8 @@ bool pg_init(const struct config *cfg, struct error *err)
 }
 
 /*
- * Client options beat what the tenant set for role or database. From 17 on, a login
- * event trigger could lock pgberth out.
+ * Client options override the tenant's settings for role and database. From 17 on, a
+ * login event trigger could lock pgberth out.
  */
 #define OPTIONS                                                                          \
 	"-c search_path=pg_catalog -c role=none -c default_transaction_read_only=off "   \
@@ -59,7 +59,7 @@ enum pg_outcome pg_open(struct pg_session **ret, const struct pg_door *door,
 	if (outcome == PG_OK)
 		outcome = ready_hear(&session->wire, err);
 	if (outcome != PG_OK) {
-		/* Without a word: its peer may be anybody. */
+		/* Closes without a message, since the peer may be anybody. */
 		pg_wire_close(&session->wire);
 		free(session);
 		return outcome;
@@ -68,7 +68,7 @@ enum pg_outcome pg_open(struct pg_session **ret, const struct pg_door *door,
 	return PG_OK;
 }
 
-/* Terminate, so that the server has nothing to log. */
+/* Sends Terminate, so that the server has nothing to log. */
 static void bye_say(struct pg_wire *wire)
 {
 	const struct buf nothing = { 0 };
@@ -88,7 +88,7 @@ void pg_close(struct pg_session *session)
 	free(session);
 }
 
-/* DataRow: int16 columns, then of each an int32 length (-1: NULL) and its bytes. */
+/* A DataRow is int16 columns, then for each an int32 length (-1: NULL) and its bytes. */
 static bool value_read(const struct buf *row, char *ret_value, size_t size)
 {
 	const unsigned char *at = (const unsigned char *)buf_text(row);
@@ -105,7 +105,7 @@ static bool value_read(const struct buf *row, char *ret_value, size_t size)
 	return true;
 }
 
-/* Reads the answer to a query to its end; what it failed at is kept until then. */
+/* Reads the answer to a query to its end; keeps the first failure until then. */
 static enum pg_outcome answer_hear(struct pg_wire *wire, char *ret_value, size_t size,
 				   struct error *err)
 {
@@ -117,13 +117,15 @@ static enum pg_outcome answer_hear(struct pg_wire *wire, char *ret_value, size_t
 	while (type != 'Z') {
 		enum pg_outcome outcome;
 
-		type = '\0'; /* it stays so when no message comes */
+		type = '\0'; /* remains if no message comes */
 		outcome = message_hear_answer(wire, &type, &body, REFUSES, &problem);
 		if (type == 'E' && outcome != PG_OK) {
 			has_failed = true;
 			*err = problem;
 		} else if (outcome != PG_OK) {
-			*err = has_failed ? *err : problem; /* FATAL ends it, too */
+			*err = has_failed
+				       ? *err
+				       : problem; /* a FATAL error ends the answer too */
 			return PG_FAILED;
 		} else if (type == 'D' && ret_value && !has_value) {
 			has_value = value_read(&body, ret_value, size);
@@ -149,7 +151,7 @@ enum pg_outcome pg_run(struct pg_session *session, const char *sql, char *ret_va
 				: PG_FAILED;
 }
 
-/* SASLInitialResponse: mechanism, int32 length, the client's first message. */
+/* Sends the SASLInitialResponse: mechanism, int32 length, the client's first message. */
 static enum pg_outcome scram_begin(struct pg_wire *wire, struct scram *scram,
 				   const char *password, struct error *err)
 {
@@ -170,7 +172,7 @@ static enum pg_outcome scram_begin(struct pg_wire *wire, struct scram *scram,
 	return message_say(wire, 'p', &body, err);
 }
 
-/* Whether the server has it among the mechanisms that it lists, each ended by a NUL. */
+/* True when the server lists the mechanism; each name in the list ends with a NUL. */
 static bool offers_mechanism(const struct buf *body)
 {
 	const char *at = auth_text(body), *end = buf_text(body) + body->length;
@@ -254,7 +256,7 @@ enum pg_outcome pg_login(int port, const char *password, const char *cluster_nam
 	return outcome;
 }
 
-/* A server without a connection to spare (53300) would ask for it, if it had one. */
+/* A full server (53300) would ask for SCRAM if it had a connection to spare. */
 enum pg_outcome pg_asks_for_scram(int port, long long deadline_ms, struct error *err)
 {
 	AUTO_WIRE wire = { .fd = -1 };

@@ -1,4 +1,4 @@
-/* PQencryptPasswordConn(3) wants a connection, but none that is open. */
+/* PQencryptPasswordConn(3) needs a connection, but not an open one. */
 #include "pg/verifier.h"
 
 #include <libpq-fe.h>
@@ -24,8 +24,7 @@ void pg_verifier_init(void)
 
 bool pg_verifier(const char *password, char ret[VERIFIER_SIZE], struct error *err)
 {
-	/* Without a usable parameter libpq does not try to connect, but hashes all the
-	 * same. */
+	/* With an unusable parameter libpq does not connect, but hashes all the same. */
 	const char *const names[] = { "sslmode", NULL };
 	const char *const values[] = { "none at all", NULL };
 	PGconn *conn = PQconnectStartParams(names, values, 0);

@@ -17,7 +17,7 @@
 /* Main thread, before any other: forgets PG* variables, which libpq would obey. */
 void pg_verifier_init(void);
 
-/* SCRAM-SHA-256$… for a password. */
+/* Makes the verifier of a password: SCRAM-SHA-256$… */
 bool pg_verifier(const char *password, char ret[VERIFIER_SIZE], struct error *err);
 
 #endif

@@ -22,7 +22,8 @@
 
 static SSL_CTX *context; /* constant after start */
 
-/* The certificate proves nothing (it is the server's own): SCRAM, bound to it, does. */
+/* The certificate is not verified, since it is the server's own: SCRAM, bound to it,
+ * proves the server. */
 bool pg_wire_init(struct error *err)
 {
 	context = SSL_CTX_new(TLS_client_method());
@@ -41,7 +42,7 @@ static enum pg_outcome failed(struct error *err, const char *why)
 	return PG_FAILED;
 }
 
-/* It went away, or was never there: a server that starts or restarts does that. */
+/* The peer is gone or was never there, as when a server starts or restarts. */
 static enum pg_outcome gone(struct error *err)
 {
 	fail(err, ERR_STARTING, "the server does not let pgberth in: %s",
@@ -55,8 +56,8 @@ static enum pg_outcome lacking(struct error *err, const char *what)
 	return PG_FAILED;
 }
 
-/* Waits until the socket is ready for it. A deadline that has passed is one also where a
- * server never stops talking. */
+/* Waits until the socket is ready. A deadline that has passed counts even if the server
+ * never stops sending. */
 static enum pg_outcome wire_wait(const struct pg_wire *wire, short events,
 				 struct error *err)
 {
@@ -126,7 +127,7 @@ enum pg_outcome pg_wire_to_socket(struct pg_wire *ret, int run_dir, int uid,
 	return outcome == PG_OK ? peer_check(ret, uid, err) : outcome;
 }
 
-/* What to wait for, after a call of OpenSSL's gave rc; 0: it has failed. */
+/* The event to wait for after an OpenSSL call returned rc; 0: the call has failed. */
 static short tls_wants(const struct pg_wire *wire, int rc)
 {
 	int reason = SSL_get_error(wire->tls, rc);
@@ -136,7 +137,7 @@ static short tls_wants(const struct pg_wire *wire, int rc)
 	return reason == SSL_ERROR_WANT_WRITE ? POLLOUT : 0;
 }
 
-/* PG_OK unless tls_may_read() has put an end to it. */
+/* PG_OK unless tls_may_read() has ended the connection. */
 static enum pg_outcome tls_check(const struct pg_wire *wire, struct error *err)
 {
 	if (wire->tls && deadline_passed(wire->deadline_ms))
@@ -146,7 +147,8 @@ static enum pg_outcome tls_check(const struct pg_wire *wire, struct error *err)
 	return PG_OK;
 }
 
-/* Some bytes out or in; *ret_count of them. An end of the stream is PG_NOT_YET. */
+/* Sends or receives some bytes, *ret_count of them. The end of the stream is
+ * PG_NOT_YET. */
 static enum pg_outcome wire_move(struct pg_wire *wire, bool out, void *data,
 				 size_t length, size_t *ret_count, struct error *err)
 {
@@ -219,9 +221,8 @@ enum pg_outcome pg_wire_read(struct pg_wire *wire, void *data, size_t length,
 }
 
 /*
- * OpenSSL takes records that carry no data, without end and within one call, as long as
- * the server sends them (HelloRequest, KeyUpdate, tickets): it reads no further than
- * this.
+ * OpenSSL reads records without data (HelloRequest, KeyUpdate, tickets) within one call
+ * as long as the server sends them, so the number of reads is limited here.
  */
 static long tls_may_read(BIO *bio, int operation, const char *data, size_t length, int i,
 			 long l, int rc, size_t *processed)
@@ -268,7 +269,8 @@ static enum pg_outcome tls_handshake(struct pg_wire *wire, struct error *err)
 	}
 }
 
-/* Exactly one byte is read in clear: whatever else was sent so has no say. */
+/* Exactly one byte is read in clear, so that bytes sent before the handshake have no
+ * effect. */
 static enum pg_outcome wire_secure(struct pg_wire *wire, struct error *err)
 {
 	AUTO_BUF request = { 0 };
@@ -302,7 +304,8 @@ enum pg_outcome pg_wire_to_port(struct pg_wire *ret, const char *address, int po
 void pg_wire_close(struct pg_wire *wire)
 {
 	if (wire->tls && SSL_is_init_finished(wire->tls))
-		SSL_shutdown(wire->tls); /* says so, and does not wait for an answer */
+		SSL_shutdown(
+			wire->tls); /* sends close_notify and does not wait for an answer */
 	ERR_clear_error();
 	SSL_free(wire->tls); /* NULL is fine */
 	if (wire->fd >= 0)
@@ -310,7 +313,8 @@ void pg_wire_close(struct pg_wire *wire)
 	*wire = (struct pg_wire){ .fd = -1 };
 }
 
-/* The hash is that of the certificate's signature, SHA-256 in place of a weaker one. */
+/* The hash is the one of the certificate's signature, or SHA-256 instead of a weaker
+ * one. */
 static const EVP_MD *binding_hash(const X509 *certificate)
 {
 	int hash = NID_undef;

@@ -1,7 +1,7 @@
 /*
- * Bytes to and from a server that may be hostile, in clear or over TLS: nothing waits
- * beyond the deadline, and no more than WIRE_TOTAL_MAX bytes are taken in all, of TLS no
- * more than WIRE_READS_MAX pieces. For pg/ alone. Any thread.
+ * Carries bytes to and from a server that may be hostile, in clear or over TLS. No wait
+ * exceeds the deadline, and at most WIRE_TOTAL_MAX bytes are taken, over TLS in at most
+ * WIRE_READS_MAX pieces. For pg/ alone. Any thread.
  */
 #ifndef PGBERTH_PG_WIRE_H
 #define PGBERTH_PG_WIRE_H
@@ -11,7 +11,7 @@
 #include "pg/outcome.h"
 
 #define WIRE_TOTAL_MAX (1024 * 1024)
-#define WIRE_READS_MAX 100000 /* TLS takes two for each record */
+#define WIRE_READS_MAX 100000 /* TLS needs two reads for each record */
 #define WIRE_BINDING_MAX 64   /* EVP_MAX_MD_SIZE */
 
 struct pg_wire {
@@ -19,16 +19,16 @@ struct pg_wire {
 	struct ssl_st *tls; /* NULL: in clear */
 	long long deadline_ms;
 	size_t heard; /* bytes of messages */
-	int reads;    /* of TLS, from the socket */
+	int reads;    /* reads of TLS from the socket */
 };
 
 /* Main thread, once. */
 bool pg_wire_init(struct error *err);
 
 /*
- * Connects: to the socket in a directory, whose process must run as uid before it is told
- * anything; or to a port, over TLS. PG_NOT_YET when nobody is there. Nothing is known
- * of who is at the port: see pg_wire_binding().
+ * Connects to the socket in a directory, whose process must run as uid before it receives
+ * a byte; or to a port, over TLS. PG_NOT_YET when nobody listens. The peer at a port is
+ * not known: see pg_wire_binding().
  */
 enum pg_outcome pg_wire_to_socket(struct pg_wire *ret, int run_dir, int uid,
 				  long long deadline_ms, struct error *err);
@@ -38,11 +38,12 @@ void pg_wire_close(struct pg_wire *wire);
 
 #define AUTO_WIRE __attribute__((cleanup(pg_wire_close))) struct pg_wire
 
-/* The channel's tls-server-end-point (RFC 5929): the hash of the server's certificate. */
+/* Computes the channel's tls-server-end-point (RFC 5929): the hash of the server's
+ * certificate. */
 bool pg_wire_binding(const struct pg_wire *wire, unsigned char ret[WIRE_BINDING_MAX],
 		     size_t *ret_length, struct error *err);
 
-/* Sends all of it; reads as much as that. */
+/* Send or read exactly `length` bytes. */
 enum pg_outcome pg_wire_send(struct pg_wire *wire, const struct buf *bytes,
 			     struct error *err);
 enum pg_outcome pg_wire_read(struct pg_wire *wire, void *data, size_t length,

@@ -1,5 +1,5 @@
-/* The contract with a data directory before a server starts on it, and its settings,
- * which are set aside for a start that does without them. */
+/* Checks a data directory before a server starts on it, and sets its settings aside for a
+ * start without them. */
 #ifndef PGBERTH_STORE_CHECK_H
 #define PGBERTH_STORE_CHECK_H
 
@@ -10,18 +10,18 @@
 #include "store/template.h"
 
 /*
- * The data directory is there, whole, the tenant's own, of this major, and its text is
- * sorted as this image sorts it. Where a password is to be set it is no standby either,
- * and unless its settings are set aside they are in a file. The owner of a foreign
- * directory does not matter. Changes nothing. Errors: ERR_FOREIGN_DATA with what is
- * wrong.
+ * Checks that the data directory exists, is whole, belongs to the tenant, is of this
+ * major, and has its text sorted as this image sorts it. If a password is to be set it
+ * must not be a standby, and its settings must be in a regular file unless they are set
+ * aside. A foreign directory may have any owner. Changes nothing. Errors:
+ * ERR_FOREIGN_DATA with the reason.
  */
 enum store_use { STORE_READ, STORE_WRITTEN, STORE_SAFE, STORE_FOREIGN };
 bool store_check(const struct record *record, const struct template *template,
 		 enum store_use use, struct error *err);
 
 /*
- * Sets the tenant's postgresql.auto.conf aside, under a name that is returned ("": there
+ * Sets the tenant's postgresql.auto.conf aside under a name that is returned ("": there
  * was none), and puts it back.
  */
 #define ASIDE_SIZE 64

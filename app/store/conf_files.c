@@ -1,4 +1,4 @@
-/* Each file belongs to root, in the group of its tenant, who may read it. */
+/* Files belong to root and to the tenant's group, which may read them. */
 #include "store/conf_files.h"
 
 #include <string.h>

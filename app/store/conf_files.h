@@ -1,5 +1,5 @@
-/* The files of conf/, which are pgberth's: the tenant's server reads them, and cannot
- * change them. Each is replaced whole or not at all, synced to disk. */
+/* Files of conf/ belong to pgberth: the server can read them, but not change them. Each
+ * is replaced as a whole or not at all, and synced to disk. */
 #ifndef PGBERTH_STORE_CONF_FILES_H
 #define PGBERTH_STORE_CONF_FILES_H
 
@@ -18,7 +18,7 @@ bool store_conf_write(const struct record *record, const struct conf_file *file,
 bool store_conf_equals(const struct record *record, const struct conf_file *file);
 void store_conf_remove(const struct record *record, const char *name);
 
-/* For store/ alone: into the conf/ of an instance's directory. */
+/* For store/ alone: writes to the conf/ of an instance's directory. */
 bool store_conf_write_at(int dir, const struct record *record,
 			 const struct conf_file *file, struct error *err);
 

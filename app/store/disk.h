@@ -1,7 +1,7 @@
 /*
- * The disk of an instance with a quota (disk_mb): pg.img, mounted at pg/ unless the
- * instance is stored. Without a quota all these do nothing. Errors: ERR_FOREIGN_DATA:
- * its image is missing or damaged.
+ * Disks of instances with a quota (disk_mb): pg.img, mounted at pg/ unless the instance
+ * is stored. Without a quota these functions do nothing. Errors: ERR_FOREIGN_DATA when
+ * the image is missing or damaged.
  */
 #ifndef PGBERTH_STORE_DISK_H
 #define PGBERTH_STORE_DISK_H
@@ -11,30 +11,31 @@
 #include "base/error.h"
 #include "model/record.h"
 
-bool store_disk_can(struct error *err); /* ERR_INVALID naming disk_mb: not here */
+bool store_disk_can(
+	struct error
+		*err); /* Errors: ERR_INVALID (field disk_mb) when this host cannot */
 
 /*
- * Mounts it where it is not, and grows it where the record's disk_mb is more. One that
- * stopped itself, after an error of the disk below, is mounted anew if no container of
- * the instance is there (is_idle), which heals it; else it is left.
+ * Mounts the disk if it is not mounted, and grows it to the record's disk_mb. A disk that
+ * stopped itself after an error of the disk below is mounted again, which heals it, if no
+ * container of the instance runs (is_idle); else it is left as it is.
  */
 bool store_disk_up(const struct record *record, bool is_idle, struct error *err);
 bool store_disk_down(const struct record *record, struct error *err);
 bool store_disk_has_stopped(const struct record *record);
 
 /*
- * What it has been grown to already, which cannot be undone: no less than the record's.
+ * The size that the disk has been grown to, which cannot shrink: at least the record's.
  */
 int store_disk_mb(const struct record *record);
 
-/* So full that a server cannot live on it. */
+/* True when the disk is too full for a server to live on. */
 bool store_disk_is_full(const struct record *record);
 
-/* For store/ alone: makes it, and mounts it: its pg/, opened; -1 with err. */
+/* For store/ alone: makes and mounts the disk; returns its pg/, opened; -1 with err. */
 int store_image_make(const struct record *record, struct error *err);
 
-/* For store/ alone: the disk of a copy, which is not mounted, becomes another one than
- * the original's. */
+/* For store/ alone: gives the unmounted disk of a copy an identity of its own. */
 bool store_image_renew(const struct record *record, struct error *err);
 
 #endif

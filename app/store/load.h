@@ -1,5 +1,5 @@
-/* The records of all instances, at start: no two of them share a name or a uid, and
- * whatever does not fit its record is told apart. */
+/* Loads the records of all instances at start: no two share a name or a uid, and
+ * directories that do not fit their record are told apart. */
 #ifndef PGBERTH_STORE_LOAD_H
 #define PGBERTH_STORE_LOAD_H
 
@@ -10,8 +10,8 @@
 
 /*
  * Calls each(record, user) for every instance, and broken(name, why, user) for every
- * directory that is none: without a readable record, or with one that does not fit it. No
- * two instances share a uid, nor does one with what is in the trash. Counts the uids of
+ * directory that is none, since its record cannot be read or does not fit it. No two
+ * instances share a uid, nor does an instance with a trash entry. Counts the uids of
  * instances and trash as taken. Main thread.
  */
 bool store_load(void (*each)(struct record *record, void *user),

@@ -1,4 +1,4 @@
-/* The kernel tells a free number, which another process may take first. */
+/* The kernel names a free device, which another process may take first. */
 #include "store/loop_device.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 #include "base/scope.h"
 
-#define ATTACH_TRIES 200 /* while others take the free devices */
+#define ATTACH_TRIES 200 /* attempts while others take the free devices */
 
 int loop_attach(int file, char ret_path[LOOP_PATH_SIZE], struct error *err)
 {
@@ -48,7 +48,7 @@ int loop_find(int file, char ret_path[LOOP_PATH_SIZE])
 
 	if (fstat(file, &status) != 0)
 		return -1;
-	/* They are numbered without many gaps: the first free one is taken. */
+	/* Device numbers have few gaps, so the search ends at the first free one. */
 	for (int number = 0, gaps = 0; gaps < 256; number++) {
 		AUTO_CLOSE int fd = -1;
 
@@ -65,13 +65,13 @@ int loop_find(int file, char ret_path[LOOP_PATH_SIZE])
 	return -1;
 }
 
-/* The one below a mounted file system, opened; -1 with errno. */
+/* Opens the device below a mounted file system; -1 with errno. */
 static int device_open(const struct stat *mounted)
 {
 	char link[64], target[256];
 	ssize_t length;
 
-	/* ../../devices/virtual/block/loop7 */
+	/* a link to ../../devices/virtual/block/loop7 */
 	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(mounted->st_dev),
 		 minor(mounted->st_dev));
 	length = readlink(link, target, sizeof(target) - 1);

@@ -1,5 +1,5 @@
 /*
- * Loop devices (loop(4)). They go by themselves when nothing is mounted on them any more
+ * Loop devices (loop(4)). A device is freed by the kernel with its last mount
  * (LO_FLAGS_AUTOCLEAR), also when pgberthd is killed at any step. Any thread.
  */
 #ifndef PGBERTH_STORE_LOOP_DEVICE_H
@@ -12,13 +12,13 @@
 #define LOOP_CONTROL "/dev/loop-control"
 #define LOOP_PATH_SIZE 32
 
-/* A new one with the file in it, opened; -1 with err. */
+/* Makes a device of the file and opens it; -1 with err. */
 int loop_attach(int file, char ret_path[LOOP_PATH_SIZE], struct error *err);
 
-/* The one that has the file already, opened; -1: none has. */
+/* Opens the device that has the file already; -1: none has it. */
 int loop_find(int file, char ret_path[LOOP_PATH_SIZE]);
 
-/* The one below a mounted file system becomes as large as its file; false with errno. */
+/* Makes the device below a mounted file system as large as its file; false with errno. */
 struct stat;
 bool loop_stretch(const struct stat *mounted);
 

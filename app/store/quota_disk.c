@@ -25,11 +25,11 @@
 #define MKFS "/usr/sbin/mkfs.xfs"
 #define XFS_DB "/usr/sbin/xfs_db"
 #define CHILD_TIMEOUT_MS 60000
-#define MAGIC "XFSB"	     /* what the superblock begins with */
-#define UUID_AT 32	     /* in the superblock, of 16 bytes */
-#define BUSY_TIMEOUT_MS 2000 /* of what is open in it: a look at a log, say */
-#define HELD_TIMEOUT_MS 1000 /* of what is being unmounted still */
-#define TWIN_TIMEOUT_MS 5000 /* the same, of what this one is a copy of */
+#define MAGIC "XFSB"	     /* beginning of the superblock */
+#define UUID_AT 32	     /* place in the superblock, of 16 bytes */
+#define BUSY_TIMEOUT_MS 2000 /* wait for files open in it, as for a look at a log */
+#define HELD_TIMEOUT_MS 1000 /* wait for an unmount under way */
+#define TWIN_TIMEOUT_MS 5000 /* the same, of the disk that this one is a copy of */
 #define POLL_MS 10
 
 static off_t bytes_of_mb(int size_mb)
@@ -62,8 +62,8 @@ bool quota_disk_format(int file, int size_mb, struct error *err)
 	return child_run(argv, file, CHILD_TIMEOUT_MS, err);
 }
 
-/* What is unmounted here may be mounted still where a container copies the host's
- * mounts. */
+/* A disk that is unmounted here may still be mounted in a container that copies the
+ * host's mounts. */
 static bool loop_end_wait(int file, struct error *err)
 {
 	long long deadline = deadline_in_ms(TWIN_TIMEOUT_MS);
@@ -81,7 +81,7 @@ static bool loop_end_wait(int file, struct error *err)
 	}
 }
 
-/* xfs_db(8) ends with 0 also where it refused. */
+/* xfs_db(8) ends with status 0 after a refusal too. */
 bool quota_disk_renew(int file, struct error *err)
 {
 	static const char *const argv[] = { XFS_DB,	     "-x",	 "-f", "-c",
@@ -102,7 +102,7 @@ bool quota_disk_renew(int file, struct error *err)
 		    "its disk image was not unmounted when it was copied");
 }
 
-/* discard: what is freed in it goes back to the disk below. */
+/* discard gives freed space back to the disk below. */
 static bool device_mount(const char *device, const char *place)
 {
 	return mount(device, place, "xfs", MS_NOSUID | MS_NODEV | MS_NOATIME,
@@ -119,7 +119,8 @@ static bool mount_failed(struct error *err)
 				: fail_errno(err, "cannot mount its disk image");
 }
 
-/* *ret_is_twin: the kernel refused what has the UUID of another one that is mounted. */
+/* *ret_is_twin: the kernel refused the disk because another one with its UUID is
+ * mounted. */
 static bool fresh_mount(int file, const char *place, bool *ret_is_twin, struct error *err)
 {
 	char device[LOOP_PATH_SIZE];
@@ -136,10 +137,9 @@ static bool fresh_mount(int file, const char *place, bool *ret_is_twin, struct e
 }
 
 /*
- * The kernel refuses what is still mounted somewhere, by a container that has just
- * copied the host's mounts, say, or is just being unmounted: that end is waited for.
- * After it the device is taken that has the same file. What is a copy of that file waits
- * longer.
+ * The kernel refuses a disk that is still mounted somewhere, in a container that has just
+ * copied the host's mounts for example, or that is being unmounted: its end is waited
+ * for, then the device with the same file is used. A copy of a mounted disk waits longer.
  */
 static bool attach_and_mount(int file, const char *place, struct error *err)
 {
@@ -173,7 +173,7 @@ static bool file_stretch(int file, off_t bytes)
 	       (ftruncate(file, bytes) == 0 && fsync(file) == 0);
 }
 
-/* Larger in turn: the file, the device, the file system. */
+/* Growth goes in turn: the file, the device, the file system. */
 static bool grow(int file, const char *place, off_t bytes, struct error *err)
 {
 	AUTO_CLOSE int fd = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -199,7 +199,7 @@ static bool grow(int file, const char *place, off_t bytes, struct error *err)
 	return true;
 }
 
-/* Whether something is mounted at a directory. */
+/* True when a file system is mounted at a directory. */
 static bool is_mount(const char *place, bool *ret_is, struct error *err)
 {
 	char above[PATH_MAX];
@@ -235,7 +235,7 @@ static bool mount_there(void *user, struct error *err)
 	return grow(file, errand->place, bytes_of_mb(errand->size_mb), err);
 }
 
-/* A mount that others look into is taken out of sight, and ends when they are done. */
+/* A mount that is in use is detached, and ends with its last user. */
 static bool unmount_there(void *user, struct error *err)
 {
 	const struct errand *errand = user;
@@ -243,7 +243,7 @@ static bool unmount_there(void *user, struct error *err)
 
 	while (umount2(errand->place, UMOUNT_NOFOLLOW) != 0) {
 		if (errno == EINVAL || errno == ENOENT)
-			return true; /* nothing is mounted there */
+			return true; /* EINVAL: nothing is mounted there */
 		if (errno != EBUSY)
 			return fail_errno(err, "cannot unmount its disk");
 		if (deadline_passed(deadline)) {

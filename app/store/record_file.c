@@ -1,4 +1,4 @@
-/* A record is written whole, over members that it does not know. */
+/* A record is written as a whole, and keeps members that it does not know. */
 #include "store/record_file.h"
 
 #include "base/buf.h"
@@ -28,7 +28,7 @@ bool store_record_read(int parent, const char *name, struct record *ret,
 	return record_from_json(ret, json, err);
 }
 
-/* Members that a later pgberthd wrote there stay for it. */
+/* Members that a later pgberthd wrote are kept for it. */
 static bool others_keep(int dir, json_t *json)
 {
 	json_auto_t *there = NULL;

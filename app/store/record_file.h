@@ -1,5 +1,5 @@
-/* instance.json, replaced whole or not at all and synced to disk, also when the disk is
- * full: the reserve is spent on it. */
+/* Records are in instance.json, replaced as a whole or not at all and synced to disk,
+ * even on a full disk: then the reserve is spent. */
 #ifndef PGBERTH_STORE_RECORD_FILE_H
 #define PGBERTH_STORE_RECORD_FILE_H
 

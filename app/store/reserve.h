@@ -7,10 +7,10 @@
 
 #include <stdbool.h>
 
-/* Makes it, or makes it whole again, if there is room. */
+/* Makes the reserve, or fills it up again, if there is room. */
 void store_reserve_fill(void);
 
-/* Gives a piece of it back; false when there is none left. */
+/* Gives a piece of the reserve back to the disk; false when none is left. */
 bool store_reserve_spend(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* Each is opened beneath the tenant's own directory, and looked at before it is used. */
+/* Files are opened beneath the tenant's own directory, and checked before use. */
 #include "store/server_files.h"
 
 #include <errno.h>

@@ -14,7 +14,7 @@
 #include "store/tree.h"
 
 #define LOG_BYTES_MAX (1024 * 1024)
-#define ENTRIES_MAX 100000 /* of a log directory that a tenant may have filled */
+#define ENTRIES_MAX 100000 /* a tenant may have filled the log directory */
 #define LOGS_MAX 64
 
 struct log_file {
@@ -22,8 +22,8 @@ struct log_file {
 	off_t size;
 };
 
-/* Server logs of a directory, the newest LOGS_MAX, newest first: names begin with the
- * time. */
+/* Lists the newest LOGS_MAX server logs of a directory, newest first: their names begin
+ * with the time. */
 struct log_list {
 	struct log_file files[LOGS_MAX];
 	int count;
@@ -84,7 +84,7 @@ static size_t lines_of(const struct buf *text)
 	return lines;
 }
 
-/* Appends the last max bytes of a file, from a line's beginning on. */
+/* Appends the last max bytes of a file, beginning at a line. */
 static bool file_end_read(int dir, const struct log_file *file, size_t max,
 			  struct buf *ret)
 {
@@ -96,7 +96,7 @@ static bool file_end_read(int dir, const struct log_file *file, size_t max,
 	ssize_t got;
 
 	if (fd < 0 || !bytes || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
-		return true; /* gone or changed since it was listed: not a log any more */
+		return true; /* gone or changed since it was listed */
 	got = pread(fd, bytes, max, from);
 	if (got <= 0)
 		return true;
@@ -105,7 +105,7 @@ static bool file_end_read(int dir, const struct log_file *file, size_t max,
 	return buf_append(ret, start, (size_t)(bytes + got - start));
 }
 
-/* Puts the end of an older file before what is there. */
+/* Puts the end of an older file before the text so far. */
 static bool log_prepend(int dir, const struct log_file *file, struct buf *log)
 {
 	AUTO_BUF whole = { 0 };
@@ -119,7 +119,7 @@ static bool log_prepend(int dir, const struct log_file *file, struct buf *log)
 	return true;
 }
 
-/* Start of the last `tail` lines. */
+/* The start of the last `tail` lines. */
 static const char *last_lines(const struct buf *log, size_t tail)
 {
 	const char *start = buf_text(log);

@@ -1,4 +1,4 @@
-/* Log files of a server, read and pruned within bounds, whatever its tenant put there. */
+/* Reads and prunes log files of a server within bounds, whatever its tenant put there. */
 #ifndef PGBERTH_STORE_SERVER_LOG_H
 #define PGBERTH_STORE_SERVER_LOG_H
 

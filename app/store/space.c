@@ -9,7 +9,7 @@
 
 #define USAGE_FILES_MAX 200000 /* a tenant may have filled the tree */
 
-/* How much of a kind is free, in percent of what tenants can have. */
+/* Free share of bytes or inodes, in percent of what tenants can use. */
 static int percent_free(uint64_t available, uint64_t total)
 {
 	return total == 0 ? 100 : (int)(available * 100 / total);

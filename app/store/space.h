@@ -8,14 +8,16 @@
 #include "base/error.h"
 #include "base/usage.h"
 
-/* Of the file system under <root>; percent is of bytes or inodes, the less. */
+/* Measures the file system of <root>; percent is the smaller share, of bytes or of
+ * inodes. */
 struct space {
 	uint64_t free_bytes, total_bytes;
 	int free_percent;
 };
 bool store_space(struct space *ret, struct error *err);
 
-/* What an instance takes of the disk; of an image, the bytes that it takes. Slow. */
+/* Measures an instance's use of the disk; of an image, the bytes that the image takes.
+ * Slow. */
 struct usage store_usage(const char *name);
 
 #endif

@@ -13,7 +13,7 @@
 #include "store/staging.h"
 #include "store/template.h"
 
-/* One of them, with its owner's uid. */
+/* A spare, with its owner's uid. */
 struct spare {
 	char name[STORE_TEMPORARY_SIZE]; /* in staging/ */
 	char template[64];
@@ -24,7 +24,7 @@ struct spare {
 bool spares_start(const struct config *cfg, struct error *err);
 void spares_stop(void);
 
-/* Takes one that was made from this template; false when there is none. Any thread. */
+/* Takes a spare made from this template; false when there is none. Any thread. */
 bool store_spare_take(int version, const struct template *template, struct spare *ret);
 
 /* Tells the thread that a spare has been taken. Any thread. */

@@ -14,7 +14,7 @@
 #include "store/tree.h"
 #include "store/uid.h"
 
-/* Opens <root>/name, made if missing. -1 with err. */
+/* Opens <root>/name, and makes it if it is missing. -1 with err. */
 static int root_sub(const char *name, struct error *err)
 {
 	int fd;
@@ -40,7 +40,7 @@ static bool root_lock(struct error *err)
 		return fail(err, ERR_BUSY, "another pgberthd has %s",
 			    store_tree.config->root);
 	}
-	return true; /* kept open, and so locked, until the process ends */
+	return true; /* open, and so locked, until the process ends */
 }
 
 bool store_open(const struct config *cfg, struct error *err)

@@ -24,14 +24,14 @@
 #include "base/error.h"
 #include "model/config.h"
 
-/* Main thread, once: makes what is missing below <root>, takes the lock, sets what is
- * in staging/ aside. Errors: ERR_BUSY when another pgberthd has the root. */
+/* Makes missing directories below <root>, takes the lock, sets the content of staging/
+ * aside. Main thread, once. Errors: ERR_BUSY when another pgberthd has the root. */
 bool store_open(const struct config *cfg, struct error *err);
 
-/* Whether anything of that name is among the instances. */
+/* True when the instances' directory has an entry of that name. */
 bool store_exists(const char *name);
 
-/* Calls each(name, user) for whatever is among the instances. */
+/* Calls each(name, user) for every entry among the instances. */
 bool store_names(void (*each)(const char *name, void *user), void *user,
 		 struct error *err);
 

@@ -1,4 +1,4 @@
-/* A directory is laid in staging and renamed to its place, where nothing may be yet. */
+/* A directory is laid out in staging and renamed to its place, which must be free. */
 #include "store/take.h"
 
 #include <errno.h>

@@ -17,7 +17,7 @@ struct template
 /* Errors: ERR_IMAGE_MISSING when the major has no template. */
 bool store_template(int version, struct template *ret, struct error *err);
 
-/* For store/ alone: its PGDATA; -1 with err. */
+/* For store/ alone: opens its PGDATA; -1 with err. */
 int store_template_open(int version, const struct template *template, struct error *err);
 
 #endif

@@ -8,11 +8,11 @@
 #include "base/error.h"
 #include "model/record.h"
 
-/* One thing in the trash. Times are seconds since 1970. */
+/* A trash entry. Times are seconds since 1970. */
 #define TRASH_ID_SIZE 128
 struct trash_entry {
 	char id[TRASH_ID_SIZE];
-	char storage_dir[NAME_SIZE]; /* whose record it has; "": it cannot be read */
+	char storage_dir[NAME_SIZE]; /* from its record; "": the record cannot be read */
 	int version;
 	long long trashed_at;
 };
@@ -20,24 +20,24 @@ struct trash_entry {
 /* [A-Za-z0-9][A-Za-z0-9_.-]*, shorter than TRASH_ID_SIZE. */
 bool store_trash_id_is_valid(const char *id);
 
-/* The storage_dir that an id begins with; "" when it is none of ours. */
+/* The storage_dir that an id begins with; "" when the id has another form. */
 void store_trash_name(const char *id, char ret_name[NAME_SIZE]);
 
 /* Moves an instance to the trash; its uid stays taken. */
 bool store_trash(const char *name, struct error *err);
 
-/* All of it in *ret (array of *ret_count, to be freed), by id. */
+/* Lists all entries in *ret (array of *ret_count, which the caller frees), by id. */
 bool store_trash_list(struct trash_entry **ret, size_t *ret_count, struct error *err);
 
-/* What is there under that id. Errors: ERR_NOT_FOUND, ERR_FOREIGN_DATA: no record, or
- * its uid is another's, too. */
+/* Reads the record of an entry. Errors: ERR_NOT_FOUND; ERR_FOREIGN_DATA when it has no
+ * record or its uid belongs to another too. */
 bool store_trash_find(const char *id, struct record *ret, struct error *err);
 
-/* Moves it back to the instances, under its own name. Errors: ERR_NOT_FOUND,
- * ERR_FOREIGN_DATA: a directory of that name is there. */
+/* Moves an entry back to the instances, under its own name. Errors: ERR_NOT_FOUND;
+ * ERR_FOREIGN_DATA when a directory of that name exists. */
 bool store_trash_restore(const char *id, const char *name, struct error *err);
 
-/* Removes it for good, and frees its uid. Errors: ERR_NOT_FOUND. May take long. */
+/* Removes an entry for good, and frees its uid. Errors: ERR_NOT_FOUND. May take long. */
 bool store_trash_remove(const char *id, struct error *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* Directories are opened below those that are held open, never by a path from /. */
+/* Directories are opened below open ones, never by a path from /. */
 #include "store/tree.h"
 
 #include <dirent.h>

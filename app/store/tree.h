@@ -1,6 +1,6 @@
 /*
- * The directories below <root> and the opening of what is in them, for store/ alone: by
- * descriptor, never through a link, and a tenant's own only after a look at its owner.
+ * Opens directories below <root> and their content, for store/ alone: by descriptor,
+ * never through a link, and a tenant's own only after a check of its owner.
  */
 #ifndef PGBERTH_STORE_TREE_H
 #define PGBERTH_STORE_TREE_H
@@ -11,17 +11,17 @@
 #include "model/config.h"
 #include "model/record.h"
 
-/* Open as long as pgberthd runs. */
+/* Directories that stay open as long as pgberthd runs. */
 struct store_tree {
 	const struct config *config;
 	int root, instances, staging, trash;
 };
 extern struct store_tree store_tree;
 
-/* An instance's directory; -1 with err. */
+/* Opens an instance's directory; -1 with err. */
 int store_instance_open(const char *name, struct error *err);
 
-/* A directory below an instance, opened beneath it; whoever's, or checked to be the
+/* Opens a directory below an instance, beneath it: any owner's, or checked to be the
  * tenant's. -1 with err. */
 int store_sub_dir(const struct record *record, const char *sub, struct stat *ret_status,
 		  struct error *err);
@@ -31,7 +31,7 @@ int store_tenant_dir(const struct record *record, const char *sub, struct error 
 bool store_names_walk(int dir, void (*each)(const char *name, void *user), void *user,
 		      struct error *err);
 
-/* The uid that owns what is in there, 0: unknown. */
+/* The uid that owns the content, 0: unknown. */
 int store_owner(int parent, const char *name);
 
 #endif
