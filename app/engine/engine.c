@@ -33,7 +33,8 @@ bool engine_ping(struct error *err)
 	if (!engine_http("GET", "/_ping", NULL, PING_MS, &reply, err))
 		return false;
 	return reply.status == 200 ||
-	       fail(err, ERR_ENGINE, "the engine is not well (status %d)", reply.status);
+	       fail(err, ERR_ENGINE, "the engine answers a ping with status %d",
+		    reply.status);
 }
 
 bool engine_init(const struct config *cfg, struct error *err)
@@ -172,8 +173,8 @@ static bool name_wait(const char *storage_dir, long long deadline_ms, struct err
 		return false;
 	if (container.exists && !container.is_ours)
 		return fail(err, ERR_FOREIGN_DATA,
-			    "a container named " CONTAINER_PREFIX
-			    "%s that is not of this pgberth stands in the way",
+			    "a container of another owner has the name " CONTAINER_PREFIX
+			    "%s",
 			    storage_dir);
 	if (deadline_passed(deadline_ms))
 		return fail(err, ERR_ENGINE,

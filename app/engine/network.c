@@ -62,11 +62,11 @@ static bool network_check(const json_t *json, struct error *err)
 	    is_text(options, OPTION_ICC, "false") &&
 	    !json_is_true(json_object_get(json, "EnableIPv6")))
 		return true;
-	return fail(err, ERR_ENGINE,
-		    "the network %s is not as pgberth makes it (a bridge of that name, "
-		    "without IPv6, " OPTION_ICC
-		    " false): remove it, or configure another",
-		    config->network);
+	return fail(
+		err, ERR_ENGINE,
+		"the network %s differs from what pgberth makes (a bridge of that name, "
+		"without IPv6, " OPTION_ICC " false): remove it, or configure another",
+		config->network);
 }
 
 /* Without a configured gateway the engine takes the first address of the subnet, and does
@@ -183,7 +183,6 @@ bool engine_network_gateway(char ret[INET_ADDRSTRLEN], struct error *err)
 	}
 	return gateway_get(ret) ||
 	       fail(err, ERR_ENGINE,
-		    "the engine does not say which gateway the network "
-		    "%s has",
+		    "the engine does not report the gateway of network %s",
 		    config->network);
 }

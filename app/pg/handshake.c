@@ -49,7 +49,7 @@ enum pg_outcome auth_hear(struct pg_wire *wire, int want, struct buf *body,
 		return message_fail_protocol(err);
 	if (auth_kind(body) != want) {
 		fail(err, ERR_SERVER,
-		     "the server asks for another authentication than pgberth gives");
+		     "the server asks for an authentication that pgberth refuses");
 		return PG_FAILED;
 	}
 	return PG_OK;

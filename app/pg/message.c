@@ -17,7 +17,7 @@ enum pg_outcome message_fail_memory(struct error *err)
 
 enum pg_outcome message_fail_protocol(struct error *err)
 {
-	fail(err, ERR_SERVER, "the server does not keep to PostgreSQL's protocol");
+	fail(err, ERR_SERVER, "the server breaks PostgreSQL's protocol");
 	return PG_FAILED;
 }
 
@@ -51,7 +51,7 @@ enum pg_outcome message_hear(struct pg_wire *wire, char *ret_type, struct buf *b
 	if (outcome != PG_OK)
 		return outcome;
 	if (length < 4 || length > MESSAGE_MAX) {
-		fail(err, ERR_SERVER, "the server says more than anybody needs");
+		fail(err, ERR_SERVER, "the server sends more data than it may");
 		return PG_FAILED;
 	}
 	length -= 4;

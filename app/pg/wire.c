@@ -45,7 +45,7 @@ static enum pg_outcome failed(struct error *err, const char *why)
 /* The peer is gone or was never there, as when a server starts or restarts. */
 static enum pg_outcome gone(struct error *err)
 {
-	fail(err, ERR_STARTING, "the server does not let pgberth in: %s",
+	fail(err, ERR_STARTING, "the server does not admit pgberth: %s",
 	     errno ? strerrordesc_np(errno) : "it closed the connection");
 	return PG_NOT_YET;
 }
@@ -143,7 +143,7 @@ static enum pg_outcome tls_check(const struct pg_wire *wire, struct error *err)
 	if (wire->tls && deadline_passed(wire->deadline_ms))
 		return failed(err, "does not answer in time");
 	if (wire->tls && wire->reads > WIRE_READS_MAX)
-		return failed(err, "says more than anybody needs");
+		return failed(err, "sends more data than it may");
 	return PG_OK;
 }
 
@@ -208,7 +208,7 @@ enum pg_outcome pg_wire_read(struct pg_wire *wire, void *data, size_t length,
 
 	wire->heard += length;
 	if (wire->heard > WIRE_TOTAL_MAX)
-		return failed(err, "says more than anybody needs");
+		return failed(err, "sends more data than it may");
 	while (have < length) {
 		enum pg_outcome outcome = wire_move(wire, false, (char *)data + have,
 						    length - have, &count, err);
@@ -260,7 +260,7 @@ static enum pg_outcome tls_handshake(struct pg_wire *wire, struct error *err)
 		if (!wants && ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE)
 			return lacking(err, "a TLS connection");
 		if (!wants && ERR_peek_error())
-			return failed(err, "does not speak TLS as it should");
+			return failed(err, "breaks the protocol of TLS");
 		if (!wants)
 			return gone(err);
 		outcome = wire_wait(wire, wants, err);

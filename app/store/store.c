@@ -37,7 +37,7 @@ static bool root_lock(struct error *err)
 		return fail_errno(err, "cannot open %s/lock", store_tree.config->root);
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		close(fd);
-		return fail(err, ERR_BUSY, "another pgberthd has %s",
+		return fail(err, ERR_BUSY, "another pgberthd uses %s",
 			    store_tree.config->root);
 	}
 	return true; /* open, and so locked, until the process ends */
