@@ -1,5 +1,5 @@
 /*
- * What the harnesses share. Every other file here but replay.c is one: LLVMFuzzerTestOneInput()
+ * Shared parts of the harnesses. Every other file here but replay.c is one: LLVMFuzzerTestOneInput()
  * gets one input after the other, from libFuzzer (make fuzz) or, of its corpus, from replay.c
  * (the tests). A function of a harness stands in for pgberthd's of the same name.
  */
@@ -33,7 +33,7 @@ struct input {
 	size_t left;
 };
 
-/* One byte, 0 when nothing is left. */
+/* The next byte, 0 when nothing is left. */
 static inline unsigned char input_byte(struct input *input)
 {
 	if (input->left == 0)
@@ -42,7 +42,7 @@ static inline unsigned char input_byte(struct input *input)
 	return (unsigned char)*input->data++;
 }
 
-/* What stands before the next `end`, or the rest, as text that the caller frees. */
+/* The text before the next `end`, or the rest; the caller frees it. */
 static inline char *input_text(struct input *input, const char *end)
 {
 	size_t size = strlen(end);
@@ -56,7 +56,7 @@ static inline char *input_text(struct input *input, const char *end)
 	return text;
 }
 
-/* What any refusal owes its reader. */
+/* Checks that a refusal has a message, and becomes an answer with an error. */
 static inline void must_be_an_error(const struct error *err)
 {
 	const struct request req = { .id = "fuzz-0001" };

@@ -1,4 +1,4 @@
-"""Clients of servers: psql that stays connected, here or out there, and what is seen of TLS before a login."""
+"""Clients of servers: psql that stays connected, here or out there, and the certificate shown before a login."""
 import os
 import socket
 import ssl
@@ -9,7 +9,7 @@ from lib.walls import NUMBER, Outside, run
 
 
 class Neighbourhood(Outside):
-    """An outside with two addresses: who asks the host at the first of its own is seen as the first, and so on."""
+    """An outside with two addresses: a client of the host's first address is seen with the outside's first, and so on."""
 
     def __init__(self, bridge):
         super().__init__(bridge)
@@ -26,7 +26,7 @@ class Neighbourhood(Outside):
 
 
 class Psql:
-    """A session that stays until it is ended; said: why it could not begin."""
+    """A session that stays until it is ended; said: the reason that it could not begin."""
 
     def __init__(self, instance, host="127.0.0.1", within=(), **options):
         options = {"host": host, "port": instance.port, "user": instance.admin_user, "dbname": "postgres",
@@ -57,7 +57,7 @@ class Psql:
 
 
 def peer_certificate(port):
-    """What the server shows, as DER: it is asked for TLS, and nothing more is said."""
+    """The server's certificate, as DER: it is asked for TLS, and for nothing more."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with socket.create_connection(("127.0.0.1", port), 10) as connection:
@@ -76,7 +76,7 @@ class Pair:
             "-keyout", self.key, "-out", self.certificate)
 
     def replace(self, other):
-        """This one's files get the other's content."""
+        """Gives these files the other pair's content."""
         self.key.write_bytes(other.key.read_bytes())
         self.certificate.write_bytes(other.certificate.read_bytes())
 

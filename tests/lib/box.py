@@ -30,7 +30,7 @@ def docker(*words, **options):
 
 
 class Box:
-    """tree: the sources that it has a copy of."""
+    """tree: the sources that the box gets a copy of."""
 
     def __init__(self, tree=REPOSITORY):
         self.name = f"pgberth-box-{secrets.token_hex(3)}"
@@ -56,7 +56,7 @@ class Box:
                  f"{self.name} is up", 120)
 
     def copy(self, tree, place):
-        """What git would have of a tree, without what was built in it."""
+        """The files of a tree that git would have, without built ones."""
         files = subprocess.Popen(["tar", "-C", tree, "--exclude=./app/build", "--exclude=./.git", "--exclude=.vagrant", "-c", "."],
                                  stdout=subprocess.PIPE)
         subprocess.run(["/usr/bin/docker", "exec", "-i", self.name, "sh", "-c", f"mkdir -p {place}; tar -C {place} --no-same-owner -x"],
@@ -73,7 +73,7 @@ class Box:
         return said
 
     def play(self, arguments, where=CLONE, check=True):
-        """Runs ansible-playbook; what it recaps, as numbers by word."""
+        """Runs ansible-playbook; returns its recap, as numbers by word."""
         said = self.run(f"cd {where}/ansible && ansible-playbook {arguments} </dev/null", check).stdout
         return {word: int(number) for word, number in re.findall(r"(\w+)=(\d+)", said[said.index("PLAY RECAP"):])}
 
@@ -81,7 +81,7 @@ class Box:
         return docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", self.name, check=True).stdout.strip()
 
     def go_down(self):
-        """As a host that is switched off: systemd stops everything in order."""
+        """Switches the host off: systemd stops everything in order."""
         docker("stop", "-t", "600", self.name, check=True)
 
     def come_up(self):
@@ -89,7 +89,7 @@ class Box:
 
     @contextlib.contextmanager
     def network(self):
-        """Within, this thread and those it starts call in the box. Sockets stay where they were made."""
+        """Has this thread, and those that it starts, call from inside the box. Sockets stay where they were made."""
         pid = docker("inspect", "--format", "{{.State.Pid}}", self.name, check=True).stdout.strip()
         with open("/proc/thread-self/ns/net") as own, open(f"/proc/{pid}/ns/net") as other:
             set_network(other)
@@ -102,7 +102,7 @@ class Box:
 def give_back_controllers():
     """Where cgroups are of version 1, systemd in a box mounts controllers that this host does not, and they stay: the engine
     then finds no place for them in any container, and tells of no process that was killed for want of memory."""
-    # What was removed there goes a moment later, and only then can the whole.
+    # Removed cgroups disappear a moment later, and only then can their parent be removed.
     wait_for(lambda: not [give_back(controllers) for controllers in unmounted_controllers()], "no controller is left behind")
 
 

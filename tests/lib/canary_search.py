@@ -16,7 +16,7 @@ CONFIGURATION = ("/etc/pgberth", "/run/pgberth")
 
 
 class CanarySearch:
-    """For texts that did not exist before it: only files changed since then are read."""
+    """A search for texts that are newer than itself: it reads only files changed since it began."""
 
     def __init__(self, engine, settings):
         self.engine = engine

@@ -1,4 +1,4 @@
-"""What no client should send, as the bytes that it sends, and the refusal that each of them gets.
+"""Requests that no client should send, byte by byte, and the refusal that each of them gets.
 
 Rows are named by the catalogue's letter and number: A body, B its type, C encoding, D structure, E port, F storage_dir, G
 password, H method and path, I headers; then the fields that came later. Where a body would be taken but for what its row
@@ -40,7 +40,7 @@ def post(body, media=JSON, headers=b"", path="/api/containers/"):
 
 
 def unframed(headers, body=b""):
-    """A POST that says in these headers how long it is, if at all."""
+    """A POST whose length is in these headers, or nowhere."""
     return request("POST", "/api/containers/", b"Content-Type: application/json\r\n" + headers, body)
 
 
@@ -151,7 +151,7 @@ for name, (media, body, outcome) in BODIES.items():
 for encoding, pack in {"gzip": gzip.compress, "deflate": zlib.compress, "br": bytes, "gzip, identity": bytes}.items():
     add(f"A19 {encoding}", post(pack(GOOD), headers=f"Content-Encoding: {encoding}\r\n".encode()), *MEDIA)
 add("A19 identity is read", post(GOOD, headers=b"Content-Encoding: identity\r\n"), *invalid("port"))
-# Of two types nginx takes the first.
+# nginx takes the first of two types.
 add("B28 json and text", post(GOOD, headers=b"Content-Type: text/plain\r\n"), *invalid("port"))
 add("B28 text and json", post(GOOD, "text/plain", b"Content-Type: application/json\r\n"), *MEDIA)
 

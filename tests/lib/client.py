@@ -98,7 +98,7 @@ def ok(response):
 
 
 def assert_error(response, status, code, field=None):
-    """The answer is the typed refusal that it must be, `...` for any field; returns its message."""
+    """Checks that the answer is this typed refusal, `...` for any field; returns its message."""
     assert response.headers["Content-Type"].startswith("application/json"), response.text
     body = response.json()
     error = body["error"]
@@ -110,7 +110,7 @@ def assert_error(response, status, code, field=None):
 
 
 class Instance:
-    """One server of the API: how to ask for it, log in to it and look at it."""
+    """A server of the API: creates it, logs in to it, looks at it."""
 
     def __init__(self, api, settings, name, port):
         self.api = api
@@ -132,7 +132,7 @@ class Instance:
         return self.api.create(**self.fields(**changes))
 
     def create(self, **changes):
-        """POST that must succeed; what it said is what we log in with from now on."""
+        """POSTs, which must succeed; its answer is used for logins from now on."""
         body = ok(self.post(**changes))
         self.password = changes.get("admin_password", self.password)
         self.port = body["port"]
@@ -160,7 +160,7 @@ class Instance:
         return self.sql(statement, *arguments, **changes)[0][0]
 
     def shell(self, command):
-        """What a command says that the tenant runs as its superuser may: inside its container."""
+        """Output of a command that the tenant runs inside its container, as its superuser can."""
         with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
             cursor.execute("CREATE TEMP TABLE said (line text)")
             cursor.execute("COPY said FROM PROGRAM %s WITH (DELIMITER E'\\x01')", (command,))
@@ -168,7 +168,7 @@ class Instance:
             return [line for line, in cursor.fetchall()]
 
     def refusal(self, **changes):
-        """What libpq says about a login that must fail."""
+        """libpq's message about a login that must fail."""
         with pytest.raises(psycopg2.OperationalError) as caught:
             self.connect(**changes).close()
         return str(caught.value)
@@ -184,11 +184,11 @@ class Instance:
         return self.value("SELECT pg_postmaster_start_time()")
 
     def disk_bytes(self):
-        """Size of the file system that it has to itself (disk_mb), by its own word, journal included."""
+        """Size of its own file system (disk_mb), as that reports it, journal included."""
         said = subprocess.run(["xfs_info", self.directory / "pg"], check=True, capture_output=True, text=True).stdout
         size, blocks = re.search(r"^data\s+=\s+bsize=(\d+)\s+blocks=(\d+)", said, re.MULTILINE).groups()
         return int(size) * int(blocks)
 
     def trashed(self):
-        """Its directories in the trash."""
+        """The server's directories in the trash."""
         return [path for path in self.trash.iterdir() if path.name.startswith(self.name)]

@@ -14,7 +14,7 @@ from lib.waiting import wait_for
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
-# What a test killed stays so until the test starts it, as often as it likes.
+# A daemon that a test killed stays dead until the test starts it.
 UNTOUCHED = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=no\n"
 DROP_INS = [pathlib.Path(f"/run/systemd/system/{unit}.service.d/pgberth-test.conf") for unit in ("docker", "pgberthd")]
 
@@ -36,7 +36,7 @@ class Pgberthd:
         self.api = api
 
     def pid(self):
-        """Its pid, or None."""
+        """pgberthd's pid, or None."""
         if HAS_SYSTEMD:
             shown = subprocess.run(["systemctl", "show", "-p", "MainPID", "--value", "pgberthd"],
                                    check=True, capture_output=True, text=True).stdout
@@ -77,7 +77,7 @@ class Pgberthd:
 
 
 def fields(line):
-    """What a line of the log says, by key; a value in quotes without them. What comes before the first key is ""."""
+    """Values of a log line by key, without quotes around them. The event, before the first key, has the key ""."""
     event, *pairs = re.split(r" (?=[a-z_]+=)", re.sub(r'"(?:[^"\\]|\\.)*"', lambda quoted: quoted[0].replace(" ", "\0"), line))
     unquoted = {key: value[1:-1] if value[:1] == '"' else value for key, _, value in (pair.partition("=") for pair in pairs)}
     return {"": event, **{key: re.sub(r"\\(.)", r"\1", value.replace("\0", " ")) for key, value in unquoted.items()}}

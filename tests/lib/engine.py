@@ -1,4 +1,4 @@
-"""The Docker engine behind pgberth's back: what an operator sees and does there."""
+"""The Docker engine as an operator sees and uses it, behind pgberth's back."""
 import contextlib
 import os
 import pathlib
@@ -36,7 +36,7 @@ class Engine:
         return self.inspect(name)["State"]["Pid"]
 
     def identity(self, name):
-        """What changes whenever its container is made again or started again."""
+        """A value that changes whenever its container is made or started again."""
         attributes = self.inspect(name)
         return attributes["Id"], attributes["State"]["StartedAt"], attributes["RestartCount"]
 
@@ -48,7 +48,7 @@ class Engine:
         return next(int(row[pid]) for row in top["Processes"] if row[parent] == init)
 
     def run_stranger(self, name, image="pgberth-postgres:15", **options):
-        """A container that is none of pgberth's, asleep."""
+        """A sleeping container that does not belong to pgberth."""
         return self.client.containers.run(
             image, ["86400"], entrypoint="/bin/sleep", name=name, init=True, detach=True, **options)
 
@@ -127,7 +127,7 @@ class Process:
         return int(self.status()["VmRSS"].split()[0])
 
     def peak_kb(self):
-        """The most that its memory has been, since the last forget_peak()."""
+        """The peak of its memory since the last forget_peak()."""
         return int(self.status()["VmHWM"].split()[0])
 
     def forget_peak(self):
@@ -137,7 +137,7 @@ class Process:
         return len(list((self.proc / "fd").iterdir()))
 
     def _cgroup(self, controller):
-        """Its directory in that controller's tree, or in the one tree of version 2."""
+        """The process's cgroup in that controller's tree, or in the single tree of version 2."""
         unified = None
         for line in (self.proc / "cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)

@@ -17,7 +17,7 @@ REASONS = {200: "OK", 201: "Created", 204: "No Content", 404: "Not Found", 409: 
 
 
 class Exchange:
-    """One request that came, and the means to answer it."""
+    """A request that came in, and the means to answer it."""
 
     def __init__(self, client, head, body):
         self.client, self.head, self.body = client, head, body
@@ -37,12 +37,12 @@ class Exchange:
             return b"".join(iter(lambda: engine.recv(PIECE), b""))
 
     def is_abandoned(self):
-        """Whether whoever asked has gone."""
+        """True when the client has gone."""
         readable, _, _ = select.select([self.client], [], [], 0)
         return bool(readable) and not self.client.recv(1, socket.MSG_PEEK)
 
     def wait(self, seconds):
-        """Whether to go on: nobody has released the fault, and somebody still waits for it."""
+        """True while the fault is not released and its client still waits."""
         return not self.released.wait(seconds) and not self.is_abandoned()
 
     def pass_on(self):
@@ -103,7 +103,7 @@ def cut_chunk(exchange):
 
 
 def slow(exchange):
-    """One byte a second."""
+    """The reply, one byte a second."""
     for byte in exchange.reply():
         if not exchange.wait(1):
             return
@@ -125,7 +125,7 @@ def endless(piece, size=100 << 20):
 
 
 def answer(status, body, media="application/json"):
-    """An answer that the engine knows nothing of; a body that is no text is made JSON."""
+    """An answer that the engine knows nothing of; a body that is not text becomes JSON."""
     body = (body if isinstance(body, str) else json.dumps(body)).encode()
 
     def fault(exchange):
@@ -135,7 +135,7 @@ def answer(status, body, media="application/json"):
 
 
 def html(status):
-    """As a web server in between would say it."""
+    """A refusal in the form of a web server in between."""
     return answer(status, f"<html><body><h1>{status} {REASONS[status]}</h1></body></html>", "text/html")
 
 
@@ -217,7 +217,7 @@ class EngineProxy:
 
     @contextlib.contextmanager
     def fault(self, method, path, fault, times=None):
-        """That fault for that method ("*": any) and regular expression of the path, for as long as this lasts."""
+        """Applies the fault to a method ("*": any) and a regular expression of the path, inside of the with block."""
         rule = Rule(method, path, fault, times)
         with self.lock:
             self.rules.insert(0, rule)
@@ -248,7 +248,7 @@ class EngineProxy:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client):
-        """One request a connection: pgberthd never sends another."""
+        """A connection carries one request: pgberthd never sends another."""
         with client, contextlib.suppress(ConnectionError):
             request = read_request(client)
             if not request:
@@ -269,7 +269,7 @@ class EngineProxy:
 
 
 def read_request(client):
-    """Its head, without the empty line, and its body; None where nobody asks anything."""
+    """The request's head, without the empty line, and body; None when nothing is asked."""
     data = b""
     while b"\r\n\r\n" not in data:
         piece = client.recv(PIECE)

@@ -1,4 +1,4 @@
-"""FastCGI by hand, to ask pgberthd without nginx: what a proxy would say of the client is ours to say."""
+"""FastCGI by hand, to ask pgberthd without nginx: the test sets what a proxy would say of the client."""
 import socket
 import struct
 
@@ -16,7 +16,7 @@ def pair(name, value):
 
 
 class Fcgi:
-    """One request on a connection of its own; its body is sent apart."""
+    """A request on a connection of its own; its body is sent apart."""
 
     def __init__(self, path, **params):
         self.socket = socket.socket(socket.AF_UNIX)
@@ -29,7 +29,7 @@ class Fcgi:
         self.socket.sendall((record(STDIN, data) if data else b"") + record(STDIN))
 
     def answer(self):
-        """Its status and all else it says."""
+        """The answer's status and the rest of it."""
         with self.socket, self.socket.makefile("rb") as stream:
             said = b""
             while head := stream.read(8):

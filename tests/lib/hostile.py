@@ -1,4 +1,4 @@
-"""A server that is not what it seems, in the place of a tenant's: at its port, or on its socket."""
+"""Hostile servers in the place of a tenant's: at its port, or on its socket."""
 import contextlib
 import os
 import socket
@@ -23,7 +23,7 @@ def auth(kind, body=b""):
 
 
 class Talk:
-    """One connection of pgberthd's."""
+    """A connection of pgberthd's."""
 
     def __init__(self, connection):
         self.connection = connection
@@ -77,7 +77,7 @@ def no_binding(talk):
 
 
 def no_password(talk):
-    """Lets anybody in, and answers as it should: but it was not proven to be the one that knows the password."""
+    """Admits anybody, and answers correctly, but has not proven that it knows the password."""
     talk.say(auth(OK), message(b"Z", b"I"))
     talk.hear()
 
@@ -182,7 +182,7 @@ def noise_instead_of_tls(talk):
 
 
 def endless_hello_requests(talk):
-    """They come in clear, so it takes no key to send them, and TLS passes over each."""
+    """HelloRequests come in clear, so sending them takes no key, and TLS ignores each."""
     talk.hear(typed=False)
     talk.say(b"S")
     while True:
@@ -228,7 +228,7 @@ IN_SESSION = [huge_row, endless_rows, short_row, copy_out, another_name, endless
 
 
 class Hostile:
-    """Does one of these to each that connects, until it is left."""
+    """Behaves like this to each client that connects, inside of the with block."""
 
     def __init__(self, behaviour):
         self.behaviour, self.met = behaviour, 0
@@ -266,7 +266,7 @@ class Hostile:
 
 @contextlib.contextmanager
 def at_port(port, behaviour, certificate):
-    """Whoever connects to that port of this host from this host gets the hostile one."""
+    """Gives local clients of that port the hostile server."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate / "server.crt", certificate / "server.key")
 
@@ -288,14 +288,14 @@ def at_port(port, behaviour, certificate):
 
 @contextlib.contextmanager
 def on_socket(instance, behaviour, uid=None):
-    """In place of its socket, as a process of that uid: the tenant's unless said, and then it is greeted first."""
+    """Puts it in place of the tenant's socket, as a process of this uid: by default the tenant's, which pgberthd greets."""
     path = instance.directory / "pg/run/.s.PGSQL.5432"
     aside = path.with_name("aside")
     path.rename(aside)
     owner = path.parent.stat().st_uid if uid is None else uid
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
-    # Who listens is who SO_PEERCRED names.
+    # SO_PEERCRED names the process that listens.
     os.seteuid(owner)
     try:
         listener.listen(64)

@@ -1,4 +1,4 @@
-"""What is left of a name: in the API, in the engine and on the disk."""
+"""Traces of a name: in the API, in the engine and on the disk."""
 import pathlib
 import subprocess
 
@@ -14,7 +14,7 @@ class Leftovers:
         self.settings = settings
 
     def on_disk(self, name):
-        """Whatever bears that name in pgberthd's directories, staging and trash included."""
+        """Entries with that name in pgberthd's directories, staging and trash included."""
         places = [(self.settings.root, place) for place in self.PLACES]
         places.append((pathlib.Path("/run/pgberth"), "*"))
         return [str(path) for top, place in places for path in top.glob(place) if name in path.name]
@@ -30,7 +30,7 @@ class Leftovers:
 
 
 class Reaper:
-    """Removes what runs of these tests left behind, and nothing else."""
+    """Removes the leftovers of test runs, and nothing else."""
 
     def __init__(self, api, engine, settings, registry):
         self.api = api
@@ -59,7 +59,7 @@ class Reaper:
 
 
 def discard(path):
-    """Remove a file, or a directory with all it holds, however deep; never through a link."""
+    """Removes a file, or a directory with its content, however deep; never through a link."""
     if path.is_dir() and not path.is_symlink():
         subprocess.run(["rm", "-rf", path], check=True)
     else:

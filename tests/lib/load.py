@@ -10,7 +10,7 @@ from lib.client import Api
 
 
 class Gets:
-    """GETs at a rate, whether earlier ones are answered or not. Within, `failed` grows by what was not a 200."""
+    """GETs at a rate, whether earlier ones are answered or not. `failed` counts answers that are not 200."""
 
     def __init__(self, rate, path="/containers/"):
         self.rate, self.path = rate, path

@@ -69,7 +69,7 @@ class OtherEngine:
         return run("/usr/bin/docker", "-H", f"unix://{self.socket}", *words, **options)
 
     def proxies(self):
-        """Its processes that pass a published port on."""
+        """The engine's processes that pass on a published port."""
         return [pid for pid in run("pgrep", "-x", "docker-proxy", check=False).stdout.split()
                 if run("ip", "netns", "identify", pid, check=False).stdout.strip() == self.name]
 
@@ -106,7 +106,7 @@ class Neighbour:
 
 
 def remove(name):
-    """What is left of such an engine, whose process has ended."""
+    """Removes the leftovers of such an engine, whose process has ended."""
     place = PLACE / name
     for line in reversed(pathlib.Path("/proc/mounts").read_text().splitlines()):
         if line.split()[1].startswith(f"{place}/"):
@@ -117,7 +117,7 @@ def remove(name):
 
 
 def reap():
-    """What a killed run left."""
+    """Removes the leftovers of a killed run."""
     for place in PLACE.glob(PREFIX + "*"):
         run("pkill", "-9", "-f", f"{place}/", check=False)
         remove(place.name)

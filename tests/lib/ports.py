@@ -9,7 +9,7 @@ SHARES = 6
 
 
 def is_free(port):
-    """Whether nobody on this host listens there, on any address a server may be published at."""
+    """True when no process of this host listens there, at any address that a server may be published at."""
     for address in ("127.0.0.1", "0.0.0.0"):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""Who swaps directories for links while they are being removed, and trees made for it."""
+"""A process that swaps directories for links while they are being removed, and trees for it."""
 import os
 import pathlib
 import subprocess
@@ -7,7 +7,7 @@ SWAP = (pathlib.Path(__file__).resolve().parent / "swap.pl").read_text()
 
 
 def make_pairs(directory, count, target, uid=0):
-    """So many directories with something below them, each with a link to the target beside it."""
+    """Makes `count` directories with content, each with a link to the target beside it."""
     for number in range(count):
         one, other = directory / f"d{number}", directory / f"s{number}"
         (one / "below").mkdir(parents=True)
@@ -42,7 +42,7 @@ class Racer:
 
 
 def naive_removal(directory):
-    """What the remover must not be: it asks what a path is, and then uses the path."""
+    """A bad remover for comparison: it asks what a path is, and then uses the path."""
     for name in os.listdir(directory):
         path = os.path.join(directory, name)
         if os.path.isdir(path) and not os.path.islink(path):

@@ -1,4 +1,4 @@
-"""What the running test has asked for: its request ids and the names it used."""
+"""A record of the running test: its request ids and the names that it used."""
 import os
 import pathlib
 import re
@@ -8,7 +8,7 @@ TEST_NAME = re.compile(r"test-[0-9a-f]{8}")
 
 
 def new_name(suffix=""):
-    """A storage_dir that the reaper knows as ours."""
+    """A storage_dir that the reaper knows as the tests'."""
     return f"test-{secrets.token_hex(4)}{suffix}"
 
 
@@ -33,7 +33,7 @@ class Recorder:
 
 
 class Registry:
-    """The names of ours that do not look like it, in a file that outlives a crashed run."""
+    """Names of the tests that do not look so, in a file that outlives a crashed run."""
 
     def __init__(self, path="/var/tmp/pgberth-tests.names"):
         self.path = pathlib.Path(path)

@@ -1,4 +1,4 @@
-"""Where the stack under test keeps its things: what pgberth.conf says, else the defaults."""
+"""Paths of the stack under test: from pgberth.conf, else the defaults."""
 import configparser
 import pathlib
 

@@ -1,4 +1,4 @@
-"""What `make soak` runs side by side: each class owns one thread, its turns repeat until the run is over."""
+"""Parts of `make soak`, which run side by side: each class owns a thread, whose turns repeat until the run is over."""
 import collections
 import contextlib
 import datetime
@@ -31,7 +31,7 @@ PAUSE = 0.2
 
 
 class Ledger:
-    """What happened, and what must not have happened."""
+    """Counts of events, and violations of what must hold."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -102,7 +102,7 @@ class Soak:
         return None
 
     def view(self, name):
-        """What GET says; {"state": "gone"} for 404, None when it says nothing."""
+        """The answer to GET; {"state": "gone"} for 404, None without an answer."""
         with contextlib.suppress(requests.RequestException):
             answer = self.api.get(name)
             if answer.status_code == 404:
@@ -123,7 +123,7 @@ class Soak:
             time.sleep(PAUSE)
 
     def settled(self, name, among):
-        """Its view once it is in a state to stay in, which must be one of these."""
+        """The instance's view once its state is a lasting one, which must be one of these."""
         seen = []
 
         def look():
@@ -146,7 +146,7 @@ class Soak:
     # ---- what is there -----------------------------------------------------------------------
 
     def containers(self, **options):
-        """What the engine lists of this stack; a snapshot, once it is there."""
+        """The engine's list of this stack's containers; a snapshot, once the engine is there."""
         filters = {"label": f"pgberth.root={self.stack.root}"}
         return wait_for(lambda: self.listed_by_engine(filters=filters, **options), "the engine lists", 90)[0]
 
@@ -156,7 +156,7 @@ class Soak:
         return None
 
     def kept_ports(self):
-        """Those that the engine listens on for no container, for longer than a start takes."""
+        """Ports that the engine listens on for no container, for longer than a start takes."""
         kept = set(self.stack.ports)
         for _ in range(8):
             sockets = subprocess.run(["ss", "-Hltnp"], check=True, capture_output=True, text=True).stdout.splitlines()
@@ -172,7 +172,7 @@ class Soak:
                 if each["Labels"]["pgberth.storage_dir"] == name]
 
     def leftovers(self, name):
-        """What is left of a name that is gone."""
+        """Traces of a name that is gone."""
         left = [str(path) for path in self.stack.settings.instances.iterdir() if path.name == name]
         return left + self.engine_says(name)
 
@@ -222,7 +222,7 @@ def visit(instance, rows):
 
 
 def visit_now(instance, rows):
-    """What was acknowledged works at once, whether pgberthd is there or not."""
+    """Checks that acknowledged work holds at once, whether pgberthd is there or not."""
     try:
         visit(instance, rows)
     except psycopg2.Error as error:
@@ -322,7 +322,7 @@ class Killer(Worker):
 
 
 class Flat:
-    """What pgberthd uses: memory, descriptors, threads."""
+    """Resources of pgberthd: memory, descriptors, threads."""
 
     LIMITS = {"rss_mb": 20, "descriptors": 5, "threads": 5}
 
@@ -423,7 +423,7 @@ class Creator(Worker):
         return self.api.create(**fields, **({"port": self.port} if self.port else {}))
 
     def create(self):
-        """Whether there is an instance now."""
+        """True when the instance exists now."""
         epoch = self.soak.epoch
         answer = self.soak.ask("create", self.instance.name, self.post)
         if answer is None:
@@ -483,7 +483,7 @@ class Creator(Worker):
 # ---- the model -------------------------------------------------------------------------------
 
 class Tenant(Worker):
-    """One instance of the model. What was acknowledged holds; of what was not, either of both does."""
+    """An instance of the model. Acknowledged changes hold; others hold as a whole or not at all."""
 
     RULES = {
         "gone": ["create"],
@@ -515,7 +515,7 @@ class Tenant(Worker):
     # ---- outcomes ----------------------------------------------------------------------------
 
     def ask(self, kind, call, then, refusals=()):
-        """Whether it was granted; the state, and all that is to be seen of it, are as they must be."""
+        """True when the call was granted; checks the state and everything visible of it."""
         answer = self.soak.ask(kind, self.instance.name, call)
         granted = answer is not None and answer.status_code == 200
         if answer is None:
@@ -534,7 +534,7 @@ class Tenant(Worker):
         assert answer.json()["error"]["code"] in refusals, f"{answer.status_code} {answer.text.strip()}"
 
     def settle(self, among):
-        """What it is now, and works as."""
+        """Checks what the instance is now, and that it works so."""
         attempt = []
 
         def is_so():

@@ -121,7 +121,7 @@ class Stack:
         (self.run / "pgberth.conf").write_text("[pgberth]\n" + "".join(lines))
 
     def nginx_start(self):
-        """It is there; a master that was killed leaves workers, which go too."""
+        """Starts nginx if it does not run, after ending the workers that a killed master left."""
         if self.nginx and self.nginx.poll() is None:
             return
         subprocess.run(["pkill", "-9", "-s", str(self.nginx.pid)] if self.nginx else ["true"])
@@ -149,11 +149,11 @@ class Stack:
         assert self.process.poll() is None, self.log_text()
 
     def die_at(self, step):
-        """It kills itself when it next comes to that step (app/base/kill_point.h)."""
+        """Makes pgberthd kill itself when it next comes to that step (app/base/kill_point.h)."""
         self.fault.write_text(step)
 
     def serves(self):
-        """It has read its records: whatever else health says."""
+        """True when pgberthd has read its records, whatever else health says."""
         with contextlib.suppress(requests.ConnectionError):
             answer = self.api.call("GET", "/health")
             return answer.json().get("process", {}).get("ok") is True
@@ -213,7 +213,7 @@ class Stack:
         ok(self.api.delete(instance.name, purge=True))
 
 
-# Those of this process that run, for the report of a test that fails.
+# Running stacks of this process, for the report of a test that fails.
 STACKS = []
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
@@ -235,7 +235,7 @@ def remove_containers(root):
 
 
 def mounts_below(root):
-    """What is mounted below a directory, and from where."""
+    """Mounts below a directory, and their sources."""
     lines = [line.split() for line in pathlib.Path("/proc/mounts").read_text().splitlines()]
     return {place: device for device, place, *_ in lines if place.startswith(f"{root}/")}
 

@@ -67,7 +67,7 @@ class Walls:
 
     @contextlib.contextmanager
     def away(self):
-        """What happens here happens without walls."""
+        """Takes the walls down inside of the with block."""
         self.down()
         try:
             yield
@@ -127,7 +127,7 @@ while True:
 
 
 def responder_in(namespace):
-    """Its process, which answers already."""
+    """Starts a responder in a namespace; its process, which answers already."""
     process = subprocess.Popen(["ip", "netns", "exec", namespace, "/usr/bin/python3", "-c", RESPONDER],
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "ready\n"
@@ -179,7 +179,7 @@ class Outside:
         run("ip", "netns", "del", self.name, check=False)
 
     def reaches(self, address, port):
-        """Whether a host out there gets a connection to a server."""
+        """True when a host out there gets a connection to a server."""
         return run("ip", "netns", "exec", self.name, "pg_isready", "-t", "3", "-h", address, "-p", port,
                    check=False).returncode == 0
 
@@ -252,11 +252,11 @@ class Apart:
             run("ip", "netns", "del", name, check=False)
 
     def does(self, command):
-        """What somebody does to the host's rules."""
+        """Runs a command of somebody else on the host's rules."""
         run(*self.inside, "/bin/sh", "-c", command)
 
     def reaches_outside(self):
-        """Whether who is on the bridge does."""
+        """True when a container on the bridge gets a connection to the outside."""
         said = run("ip", "netns", "exec", self.tenant, "perl", REPOSITORY / "tests/lib/attack.pl", "reach", "tcp", "10.0.2.2",
                    80).stdout
         assert said == "reached\n" or said.startswith("not:"), said
@@ -296,7 +296,7 @@ class Attacker:
 
 
 def network_remove(name):
-    """It may take the engine a moment to see the last container gone."""
+    """Removes the network; the engine may take a moment to see its last container gone."""
     def is_gone():
         run("/usr/bin/docker", "network", "rm", name, check=False)
         return run("/usr/bin/docker", "network", "inspect", name, check=False).returncode != 0
@@ -304,14 +304,14 @@ def network_remove(name):
 
 
 def host_address():
-    """One of this host's own addresses that is not loopback, nor a bridge's."""
+    """An address of this host that is neither loopback nor a bridge's."""
     with socket.socket(type=socket.SOCK_DGRAM) as probe:
         probe.connect((ELSEWHERE, 9))  # says nothing: only asks for the route
         return probe.getsockname()[0]
 
 
 def reap():
-    """What a killed run left of all these."""
+    """Removes the leftovers of a killed run."""
     for table in run("nft", "list", "tables", check=False).stdout.split("\n"):
         words = table.split()
         if len(words) == 3 and words[2].startswith("pgbw"):

@@ -60,7 +60,7 @@ def ask(data, **options):
 
 HEADERS, RST_STREAM, SETTINGS, GOAWAY = 1, 3, 4, 7
 END_STREAM, END_HEADERS = 1, 4
-# Of the table that HPACK begins with; nginx writes any other status out.
+# Statuses in HPACK's static table; nginx writes any other status out.
 STATUSES = {0x88: 200, 0x89: 204, 0x8a: 206, 0x8b: 304, 0x8c: 400, 0x8d: 404, 0x8e: 500}
 
 
