@@ -183,7 +183,7 @@ static void worker_loop(FCGX_Request *fcgi, int epoll)
 			connection_serve(fcgi);
 			FCGX_Finish_r(fcgi);
 		} else if (rc != -EAGAIN && rc != -ECONNABORTED) {
-			log_warn("cannot accept error=%s",
+			log_warn("connection not accepted error=%s",
 				 LOG_TEXT(strerrordesc_np(-rc)));
 			sleep_ms(100);
 		}
@@ -201,7 +201,7 @@ static void *worker_run(void *user)
 		worker_loop(&fcgi, epoll);
 		FCGX_Free(&fcgi, 1);
 	} else {
-		log_error("worker cannot start");
+		log_error("worker not started");
 	}
 	return NULL;
 }

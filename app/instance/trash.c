@@ -86,12 +86,14 @@ static bool expire_one(const char *name)
 	struct error err;
 
 	if (instance_delete_if(name, is_expired, time(NULL), false, &gone, &err)) {
-		log_info("expired name=%s purged=%d", name, gone.record.expire_purge);
+		log_info("expired instance deleted name=%s purged=%d", name,
+			 gone.record.expire_purge);
 		return true;
 	}
 	if (err.code == ERR_NOT_FOUND)
 		return true;
-	log_warn("expired but not deleted name=%s error=%s", name, LOG_TEXT(err.message));
+	log_warn("expired instance not deleted name=%s error=%s", name,
+		 LOG_TEXT(err.message));
 	return false;
 }
 

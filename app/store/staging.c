@@ -31,7 +31,8 @@ void store_staging_clear(const char *name)
 
 	if (files_remove_tree(store_tree.staging, name, &err))
 		return;
-	log_warn("left behind in staging name=%s error=%s", name, LOG_TEXT(err.message));
+	log_warn("staging entry not removed name=%s error=%s", name,
+		 LOG_TEXT(err.message));
 	store_temporary_name(aside, OLD_STAGING);
 	renameat(store_tree.staging, name, store_tree.root, aside);
 }
@@ -54,7 +55,8 @@ static void old_staging_clear(const char *name, void *user)
 	(void)user;
 	if (strncmp(name, OLD_STAGING ".", sizeof(OLD_STAGING)) == 0 &&
 	    !files_remove_tree(store_tree.root, name, &err))
-		log_warn("left behind name=%s error=%s", name, LOG_TEXT(err.message));
+		log_warn("old staging not removed name=%s error=%s", name,
+			 LOG_TEXT(err.message));
 }
 
 void store_clear_old_staging(void)
@@ -62,5 +64,5 @@ void store_clear_old_staging(void)
 	struct error err;
 
 	if (!store_names_walk(store_tree.root, old_staging_clear, NULL, &err))
-		log_warn("staging not cleared error=%s", LOG_TEXT(err.message));
+		log_warn("old staging not listed error=%s", LOG_TEXT(err.message));
 }
