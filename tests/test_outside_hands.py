@@ -110,6 +110,28 @@ def test_server_out_of_memory_comes_back(make_instance):
     assert instance.kept_rows() == ["precious"]
 
 
+def test_paused_server_is_said_and_runs_on_when_unpaused(instance, engine):
+    instance.keep_row("precious")
+    container = engine.container(instance.name)
+    container.pause()
+
+    view = instance.becomes("stopped")
+    assert "paused" in view["reason"]
+    container.unpause()
+
+    assert instance.becomes("running")["reason"] is None
+    assert instance.kept_rows() == ["precious"]
+
+
+def test_paused_server_comes_back_by_post(instance, engine):
+    instance.keep_row("precious")
+    engine.container(instance.name).pause()
+
+    instance.create()
+
+    assert instance.kept_rows() == ["precious"]
+
+
 def test_foreign_container_with_our_name_is_409_and_untouched(new_instance, stranger, api, settings):
     instance = new_instance()
     container = stranger(f"pgberth-{instance.name}")

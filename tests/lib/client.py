@@ -1,5 +1,6 @@
 """The service seen from outside: its HTTP API, and one server that it runs."""
 import contextlib
+import json
 import re
 import secrets
 import subprocess
@@ -11,6 +12,7 @@ import requests
 import requests.adapters
 
 from lib.recorder import RECORDER
+from lib.waiting import wait_for
 
 # Longer than the slowest call may take: a test never judges speed, only an answer that never comes.
 PATIENCE = (10, 400)
@@ -140,6 +142,17 @@ class Instance:
 
     def view(self):
         return ok(self.api.get(self.name))
+
+    def becomes(self, state, timeout=60):
+        """Its view, once it is in that state."""
+        return wait_for(lambda: (view := self.view())["state"] == state and view, f"{self.name} is {state}", timeout)
+
+    def record(self):
+        return json.loads((self.directory / "instance.json").read_text())
+
+    def write_record(self, **changes):
+        """Behind pgberth's back: it reads records at its start."""
+        (self.directory / "instance.json").write_text(json.dumps({**self.record(), **changes}))
 
     def connect(self, **changes):
         options = dict(database="postgres", user=self.admin_user, password=self.password,

@@ -17,7 +17,7 @@ import requests
 
 from lib.client import Api, Instance, ok
 from lib.daemon import ServiceLog
-from lib.engine import Process
+from lib.engine import Engine, Process
 from lib.settings import Settings
 from lib.recorder import new_name
 from lib.waiting import wait_for
@@ -208,6 +208,17 @@ class Stack:
 
     def health(self):
         return self.api.call("GET", "/health").json()
+
+    def containers(self, **options):
+        """Those that the engine has for it; all=True: not only those that run."""
+        return Engine().client.containers.list(filters={"label": f"pgberth.root={self.root}"}, **options)
+
+    def container_names(self):
+        """The storage_dirs that they are for."""
+        return [each.labels["pgberth.storage_dir"] for each in self.containers(all=True)]
+
+    def trash(self):
+        return ok(self.api.call("GET", "/trash/"))["trash"]
 
     def purge(self, instance):
         ok(self.api.delete(instance.name, purge=True))

@@ -1,0 +1,125 @@
+"""Directories, containers and processes that belong to no record, or to one twice: shown or removed, never adopted."""
+import json
+import secrets
+import shutil
+import subprocess
+
+import docker
+import pytest
+
+from lib.client import assert_error, ok
+from lib.engine import Engine, Process
+from lib.stack import Stack
+from lib.waiting import wait_for
+
+
+@pytest.fixture(scope="module")
+def stack():
+    with Stack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def instance(stack):
+    instance = stack.make()
+    instance.keep_row("precious")
+    yield instance
+    stack.api.delete(instance.name, purge=True)
+
+
+def test_directory_that_appears_is_shown_and_never_adopted(stack, instance):
+    copy = stack.settings.instances / f"{instance.name}-copy"
+    ok(stack.api.stop(instance.name))
+    subprocess.run(["cp", "-a", instance.directory, copy], check=True)
+    other = stack.new(copy.name)
+
+    view = wait_for(lambda: stack.api.get(copy.name).status_code == 200 and other.view(), "it is shown", 90)
+
+    assert view["state"] == "failed"
+    assert_error(other.post(), 409, "foreign_data", "storage_dir")
+    shutil.rmtree(copy)
+    wait_for(lambda: stack.api.get(copy.name).status_code == 404, "it is not shown any more", 90)
+
+
+def test_directory_that_goes_is_said_and_delete_clears_it(stack, instance):
+    away = stack.root / "away"
+    instance.directory.rename(away)
+
+    view = instance.becomes("failed", 90)
+    assert "gone" in view["reason"]
+    assert_error(instance.post(), 409, "foreign_data", "storage_dir")
+    away.rename(instance.directory)
+    instance.becomes("running", 90)
+    assert instance.kept_rows() == ["precious"]
+    shutil.rmtree(instance.directory)
+    ok(stack.api.delete(instance.name))
+
+    assert stack.api.get(instance.name).status_code == 404
+    assert instance.name not in stack.container_names()
+    instance.create()
+
+
+def test_container_without_a_record_goes(stack, instance):
+    stack.kill()
+    shutil.rmtree(instance.directory)
+
+    stack.start()
+
+    wait_for(lambda: instance.name not in stack.container_names(),
+             "its container is removed", 60)
+    assert stack.api.get(instance.name).status_code == 404
+
+
+def test_second_container_on_the_same_directory_goes(stack, instance):
+    first = Engine().container(instance.name)
+    stack.kill()
+    second = Engine().client.containers.run(
+        first.attrs["Image"], ["86400"], entrypoint="/bin/sleep", labels=first.labels, name=f"{first.name}-twin",
+        volumes={str(instance.directory / "pg"): {"bind": "/pg", "mode": "rw"}}, init=True, detach=True)
+    stack.start()
+
+    def left():
+        return [each.id for each in stack.containers(all=True)
+                if each.labels["pgberth.storage_dir"] == instance.name]
+
+    wait_for(lambda: second.id not in left(), "the twin is gone", 60)
+    assert left() == [first.id]
+    instance.becomes("running")
+    wait_for(lambda: instance.value("SELECT 1") == 1, "it serves")
+    assert instance.kept_rows() == ["precious"]
+
+
+def test_engine_has_only_what_the_api_has(stack):
+    with pytest.raises(docker.errors.NotFound):
+        Engine().client.containers.get("pgberth-nobody")
+    assert set(stack.container_names()) <= set(stack.api.listed())
+
+
+def runc_create(directory, uid):
+    """What an engine that is killed amid a start leaves: a container that waits to be started. Its process."""
+    name, rootfs = secrets.token_hex(32), directory / "rootfs"
+    (rootfs / "bin").mkdir(parents=True)
+    shutil.copy("/bin/true", rootfs / "bin")
+    subprocess.run(["runc", "spec", "--bundle", directory], check=True)
+    spec = json.loads((directory / "config.json").read_text())
+    spec["process"].update(terminal=False, args=["/bin/true"], user={"uid": uid, "gid": uid})
+    spec["linux"]["cgroupsPath"] = f"/docker/{name}"
+    (directory / "config.json").write_text(json.dumps(spec))
+    subprocess.run(["runc", "create", "--bundle", directory, "--pid-file", directory / "pid", name], check=True,
+                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return name, Process(int((directory / "pid").read_text()))
+
+
+def test_process_of_a_container_that_the_engine_forgot_is_ended(tmp_path):
+    with Stack() as stack:
+        instance = stack.make()
+        uids = [stack.options["uid_min"] + 500, 399999]  # the second is nobody's
+        made = [runc_create(tmp_path / str(uid), uid) for uid in uids]
+        try:
+            ours, others = [process for _, process in made]
+            wait_for(lambda: not ours.is_alive(), "it is ended", 60)
+            assert others.is_alive()
+            assert instance.value("SELECT 1") == 1
+        finally:
+            for name, _ in made:
+                subprocess.run(["runc", "delete", "--force", name], stderr=subprocess.DEVNULL)
