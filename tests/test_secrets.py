@@ -1,22 +1,11 @@
 """A password goes nowhere: looked for everywhere, by a search that finds what is planted."""
-import base64
-import secrets
 import subprocess
 
 import pytest
 
+from lib.canary_search import disguises, new_canary
 from lib.client import ok
 from lib.engine import HAS_SYSTEMD
-
-
-def new_canary():
-    """A text that is the same in JSON, a form, SQL and a shell."""
-    return f"canary{secrets.token_hex(16)}"
-
-
-def disguises(canary):
-    """What an encoder would make of it."""
-    return canary, base64.b64encode(canary.encode()).decode().rstrip("="), canary.encode().hex()
 
 
 def test_password_of_a_create_is_nowhere(new_instance, api, canary_search):

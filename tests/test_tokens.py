@@ -9,49 +9,17 @@ import time
 
 import pytest
 
-from lib.client import Api, assert_error, ok
+from lib.canary_search import new_canary
+from lib.client import assert_error, ok
 from lib.concurrency import at_once
 from lib.daemon import fields
 from lib.fcgi import Fcgi
-from lib.stack import BINARY, Stack
-from test_secrets import new_canary
+from lib.guarded import PGBERTH, Guarded
 from lib.waiting import wait_for
 
-PGBERTH = BINARY.parent / "pgberth"
 # The engine has one container of a name, whoever's it is: each worker has names of its own.
 OURS, THEIRS = (f"{whose}-{secrets.token_hex(3)}-" for whose in ("ours", "theirs"))
 DAY_S = 86400
-
-
-class Guarded(Stack):
-    """A stack with tokens, and pgberth beside it."""
-
-    def pgberth(self, *arguments, given="", status=0):
-        done = subprocess.run([PGBERTH, *arguments], input=given, capture_output=True, text=True, timeout=120)
-        assert done.returncode == status, done
-        return done.stdout + done.stderr
-
-    def token(self, command, *arguments, **options):
-        return self.pgberth("token", command, "-c", self.run / "pgberth.conf", *arguments, **options).strip()
-
-    @property
-    def tokens(self):
-        return self.run / "tokens"
-
-    def caller(self, token):
-        """The API as the bearer of a token sees it; None: without any."""
-        api = Api(self.api.base)
-        if token:
-            api.session.headers["Authorization"] = f"Bearer {token}"
-        return api
-
-    def edit(self, name, **changes):
-        """Changes a token behind pgberth's back, as time would."""
-        table = json.loads(self.tokens.read_text())
-        next(token for token in table["tokens"] if token["name"] == name).update(changes)
-        (self.run / "edited").write_text(json.dumps(table))
-        (self.run / "edited").chmod(0o600)
-        (self.run / "edited").rename(self.tokens)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,10 @@
 """Looks for texts wherever pgberth, nginx, PostgreSQL, the engine and the kernel keep any."""
+import base64
 import contextlib
 import json
 import os
 import pathlib
+import secrets
 import stat
 import subprocess
 import time
@@ -13,6 +15,16 @@ from lib.engine import HAS_SYSTEMD
 
 LOGS = ("/var/log/pgberth", "/var/log/nginx")
 CONFIGURATION = ("/etc/pgberth", "/run/pgberth")
+
+
+def new_canary():
+    """A text that is the same in JSON, a form, SQL and a shell."""
+    return f"canary{secrets.token_hex(16)}"
+
+
+def disguises(canary):
+    """What an encoder would make of it."""
+    return canary, base64.b64encode(canary.encode()).decode().rstrip("="), canary.encode().hex()
 
 
 class CanarySearch:
