@@ -6,28 +6,29 @@ import pytest
 from lib.client import assert_error, ok
 from lib.concurrency import at_once
 from lib.engine_proxy import EngineProxy, hang
-from test_tokens import Guarded
+from lib.guarded import Guarded
+from lib.stack import Stack
 from lib.waiting import wait_for
 
-pytestmark = pytest.mark.serial
+
+def test_calls_over_the_budget_are_429_with_retry_after_and_reads_are_not():
+    with Stack() as stack:
+        instance = stack.new()
+
+        responses = at_once([instance.post] * 150 + [stack.api.list] * 20)
+
+        changes, reads = responses[:150], responses[150:]
+        assert [response.status_code for response in reads] == [200] * 20
+        assert {response.status_code for response in changes} == {200, 429}
+        for response in changes:
+            if response.status_code == 429:
+                assert_error(response, 429, "too_many_requests")
+                assert int(response.headers["Retry-After"]) > 0
+        instance.port = instance.view()["port"]
+        assert instance.value("SELECT 1") == 1
 
 
-def test_calls_over_the_budget_are_429_with_retry_after_and_reads_are_not(new_instance, api):
-    instance = new_instance()
-
-    responses = at_once([instance.post] * 150 + [api.list] * 20)
-
-    changes, reads = responses[:150], responses[150:]
-    assert [response.status_code for response in reads] == [200] * 20
-    assert {response.status_code for response in changes} == {200, 429}
-    for response in changes:
-        if response.status_code == 429:
-            assert_error(response, 429, "too_many_requests")
-            assert int(response.headers["Retry-After"]) > 0
-    assert instance.value("SELECT 1") == 1
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def two():
     """A pgberth with two tokens: its engine, and for each the API as it sees it and a server."""
     with EngineProxy() as engine, Guarded(engine_socket=engine.path) as stack:
