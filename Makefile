@@ -8,8 +8,17 @@ LOG = /var/log/pgberth/pgberthd.log
 BUILT = app/build/release/pgberthd
 PYTEST = $(PYTHON) -m pytest -q -p no:cacheprovider tests
 
+# Most tests run side by side: a test waits more than it computes.
+WORKERS = 4
+SIDE_BY_SIDE = -m 'not seed and not serial and not slow and not box' -n $(WORKERS) --dist loadgroup
+define run_tests
+$(PYTEST) $(1) -m seed || status=1; \
+$(PYTEST) $(1) $(SIDE_BY_SIDE) || status=1; \
+$(PYTEST) $(1) -m 'serial and not slow' || status=1
+endef
+
 .DEFAULT_GOAL = help
-.PHONY: help build deb up down start stop restart status logs install test lint format asan tsan fuzz bench soak torture clean faults tools box vm-test
+.PHONY: help build deb up down start stop restart status logs install test quick alone lint format asan tsan fuzz bench soak torture clean faults tools box vm-test
 
 help: ## show this list
 	@sed -n 's/^\([a-z -]*\):[^#]*## /\1\t/p' Makefile | expand -t 28
@@ -54,18 +63,21 @@ tools:
 faults:
 	@$(MAKE) --no-print-directory -j2 -C app FAULTS=1
 
-test: install faults tools ## run the tests against what runs here (T=name: only those)
+# The tests kill what they find: not beside somebody's servers (FORCE=1: beside them too).
+alone: tools
+	@$(PYTHON) tests/alone
+
+test: alone install faults ## run the tests against what runs here (T=name: only those; FORCE=1: on a host with servers of others, too)
 ifdef T
 	$(PYTEST) -k '$(T)'
 else
-	status=0; \
-	$(PYTEST) -m 'seed' || status=1; \
-	$(PYTEST) -m 'not seed and not serial and not slow and not box' -n 3 || status=1; \
-	$(PYTEST) -m 'serial and not slow' || status=1; \
-	exit $$status
+	status=0; $(call run_tests); exit $$status
 endif
 
-torture: install faults tools ## the tests that take minutes each: allocations and calls of the engine that fail (TORTURE=full: every one)
+quick: alone install faults ## run what an edit needs: each call and each mistake once, in a minute
+	$(PYTEST) --part quick $(SIDE_BY_SIDE)
+
+torture: alone install faults ## the tests that take minutes each: allocations and calls of the engine that fail (TORTURE=full: every one)
 	PGBERTH_TORTURE=$(TORTURE) $(PYTEST) -m slow
 
 lint: ## format, fences, static analysis, Ansible and Python
@@ -79,21 +91,20 @@ lint: ## format, fences, static analysis, Ansible and Python
 	shellcheck ansible/roles/image/files/build-image .ci/run tests/fuzz/run app/host/stop-tenants app/debian/postinst app/debian/prerm app/debian/postrm vagrant/make-image vagrant/provision vagrant/test
 	shellcheck -s bash app/host/completion
 	mandoc -T lint -W warning app/man/*
-	$(PYTHON) -m pyflakes tests/*.py tests/lib/*.py tests/fences
+	$(PYTHON) -m pyflakes tests/*.py tests/lib/*.py tests/fences tests/alone
 
 format: ## bring the C code into shape
 	clang-format-14 -i app/*/*.[ch] tests/fuzz/*.[ch]
 
-asan tsan: ## run the tests on a build with sanitizers, then put the plain one back
+# The last line names make by itself: a line with $(MAKE) runs under make -n, too.
+asan tsan: alone ## run the tests that find most on a build with sanitizers, then put the plain one back (ALL=1: run all)
 	$(MAKE) --no-print-directory -j2 -C app SAN=$(if $(filter asan,$@),address,thread)
 	install -m 755 app/build/$@/pgberthd $(DAEMON) && $(SERVICE) restart pgberthd
 	export PGBERTHD_UNDER_TEST=$(CURDIR)/app/build/$@/pgberthd; \
 	began=$$(wc -l <$(LOG)); status=0; \
-	$(PYTEST) -m 'seed' || status=1; \
-	$(PYTEST) -m 'not seed and not serial and not slow and not box' -n 3 || status=1; \
-	$(PYTEST) -m 'serial and not slow' || status=1; \
+	$(call run_tests,$(if $(ALL),,--part sanitize)); \
 	tail -n +$$began $(LOG) | grep -aE 'runtime error|(Address|Leak|Thread)Sanitizer' && status=1; \
-	$(MAKE) --no-print-directory install; exit $$status
+	make --no-print-directory install; exit $$status
 
 SECONDS = 60
 fuzz: ## let libFuzzer look for bytes that break a parser (SECONDS=60, for each of tests/fuzz)

@@ -1,4 +1,4 @@
-"""Fixtures, the order of the tests, and what a failing one prints."""
+"""Fixtures, what a run begins and ends with, and what a failing test prints. Which tests run and in which order: lib/order.py."""
 import fcntl
 import os
 import resource
@@ -19,8 +19,10 @@ from lib.canary_search import CanarySearch  # noqa: E402
 from lib.settings import Settings  # noqa: E402
 from lib.leftovers import Reaper, Leftovers, discard  # noqa: E402
 from lib.recorder import RECORDER, Registry, new_name  # noqa: E402
+from lib.strangers import refusal  # noqa: E402
 from lib.waiting import wait_for  # noqa: E402
 
+pytest_plugins = ["lib.order"]
 LOCK = "/run/lock/pgberth-tests.lock"
 LOG = ServiceLog()
 
@@ -46,9 +48,12 @@ def pytest_sessionstart(session):
         fcntl.flock(session.config.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         pytest.exit(f"another run of these tests holds {LOCK}", 3)
+    wait_for(Pgberthd(Api()).is_healthy, "no healthy pgberth at https://localhost/api/health; `make up` first")
+    why = refusal(Api(), Registry(), os.environ.get("FORCE") == "1")
+    if why:
+        pytest.exit(why, 3)
     keep_systemd_from_restarting(True)
     session.config.reaper = Reaper(Api(), Engine(), Settings(), Registry())
-    wait_for(Pgberthd(Api()).is_healthy, "no healthy pgberth at https://localhost/api/health; `make up` first")
     session.config.reaper.reap()
     reap()
 
@@ -60,20 +65,6 @@ def pytest_sessionfinish(session):
         keep_systemd_from_restarting(False)
     if reaper and Pgberthd(Api()).is_healthy():
         reaper.reap()
-
-
-def pytest_collection_modifyitems(config, items):
-    """Those that run alone come first, the seed's before all others, and never beside a worker."""
-    rank = {"seed": 0, "serial": 1}
-
-    def order(item):
-        return min([rank[mark.name] for mark in item.iter_markers() if mark.name in rank], default=2)
-
-    items.sort(key=order)
-    if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)) > 1:
-        for item in items:
-            if order(item) < 2:
-                item.add_marker(pytest.mark.skip(reason="runs alone: without -n"))
 
 
 # ---- what a failing test prints --------------------------------------------------------------

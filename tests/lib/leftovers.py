@@ -2,7 +2,7 @@
 import pathlib
 import subprocess
 
-from lib.recorder import TEST_NAME
+from lib.strangers import is_made_by_tests
 
 
 class Leftovers:
@@ -39,8 +39,7 @@ class Reaper:
         self.registry = registry
 
     def _is_ours(self, name):
-        return bool(TEST_NAME.match(name)) or any(
-            name.startswith(registered) for registered in self.registered)
+        return is_made_by_tests(name, self.registered)
 
     def reap(self):
         self.registered = self.registry.names()
