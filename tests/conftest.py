@@ -5,12 +5,11 @@ import resource
 
 import pytest
 
-pytest.register_assert_rewrite("lib.client", "lib.waiting", "lib.leftovers")
+pytest.register_assert_rewrite("lib.client", "lib.waiting", "lib.leftovers", "lib.makers")
 
 import docker  # noqa: E402
 
-from lib.client import Api, Instance, ok  # noqa: E402
-from lib.concurrency import at_once  # noqa: E402
+from lib.client import Api, ok  # noqa: E402
 from lib.daemon import Pgberthd, ServiceLog, keep_systemd_from_restarting  # noqa: E402
 from lib.engine import Engine  # noqa: E402
 from lib.ports import SEED_PORT, Ports, is_free  # noqa: E402
@@ -18,6 +17,7 @@ from lib.stack import STACKS, reap  # noqa: E402
 from lib.canary_search import CanarySearch  # noqa: E402
 from lib.settings import Settings  # noqa: E402
 from lib.leftovers import Reaper, Leftovers, discard  # noqa: E402
+from lib.makers import Makers  # noqa: E402
 from lib.recorder import RECORDER, Registry, new_name  # noqa: E402
 from lib.strangers import refusal  # noqa: E402
 from lib.waiting import wait_for  # noqa: E402
@@ -140,33 +140,6 @@ def leftovers(api, engine, settings):
 
 
 # ---- servers ---------------------------------------------------------------------------------
-
-class Makers:
-    """Makes instances, and purges them when their time is over."""
-
-    def __init__(self, api, settings, ports):
-        self.api, self.settings, self.ports = api, settings, ports
-        self.made = []
-
-    def new(self, name=None):
-        instance = Instance(self.api, self.settings, name or new_name(), self.ports.take())
-        self.made.append(instance)
-        return instance
-
-    def make(self, **fields):
-        instance = self.new()
-        instance.create(**fields)
-        return instance
-
-    def purge(self):
-        answers = at_once([lambda name=instance.name: self.api.delete(name, purge=True)
-                           for instance in self.made])
-        for instance in self.made:
-            for path in instance.trashed():
-                discard(path)
-        assert all(answer.status_code in (200, 404, 409) for answer in answers), [
-            answer.text for answer in answers]
-
 
 @pytest.fixture
 def makers(api, settings, ports):

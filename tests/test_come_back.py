@@ -13,9 +13,14 @@ STOPS = {
 
 
 @pytest.mark.parametrize("stop", STOPS.values(), ids=STOPS)
-def test_post_brings_it_back_with_what_is_now_given(instance, api, engine, ports, stop):
+def test_start_brings_it_back_as_it_was_and_post_with_what_is_now_given(instance, api, engine, ports, stop):
     instance.keep_row("precious")
-    old_password, old_port = instance.password, instance.port
+    old_password = instance.password
+    stop(api, engine, instance.name)
+
+    instance.port = old_port = ok(api.start(instance.name))["port"]
+
+    assert instance.kept_rows() == ["precious"]
     stop(api, engine, instance.name)
 
     body = instance.create(admin_password="another", port=ports.take(), memory_mb=300, cpus=0.5,
@@ -30,16 +35,6 @@ def test_post_brings_it_back_with_what_is_now_given(instance, api, engine, ports
     assert body["reason"] is None
 
 
-@pytest.mark.parametrize("stop", STOPS.values(), ids=STOPS)
-def test_start_brings_it_back_as_it_was(instance, api, engine, stop):
-    instance.keep_row("precious")
-    stop(api, engine, instance.name)
-
-    instance.port = ok(api.start(instance.name))["port"]
-
-    assert instance.kept_rows() == ["precious"]
-
-
 def test_fields_not_given_keep_their_recorded_values(make_instance, api):
     instance = make_instance(memory_mb=300, cpus=0.5, labels={"a": "b"})
     created = instance.view()
@@ -51,13 +46,13 @@ def test_fields_not_given_keep_their_recorded_values(make_instance, api):
         assert body[key] == created[key]
 
 
-@pytest.mark.parametrize("stop", ["stopped", "deleted"])
-def test_another_version_is_409_and_leaves_it_as_it_is(instance, api, engine, stop):
-    STOPS[stop](api, engine, instance.name)
-    view = instance.view()
+def test_another_version_is_409_and_leaves_it_as_it_is(instance, api, engine):
+    for stop in ("stopped", "deleted"):
+        STOPS[stop](api, engine, instance.name)
+        view = instance.view()
 
-    assert_error(instance.post(version=17), 409, "already_exists", "version")
-    assert instance.view() == view
+        assert_error(instance.post(version=17), 409, "already_exists", "version")
+        assert instance.view() == view
 
 
 # What a tenant may do to the admin role, by statements of the admin itself.
@@ -171,7 +166,8 @@ def test_post_comes_back_in_spite_of_a_login_trigger(make_instance, api):
     assert instance.value("SHOW cluster_name", options="-c event_triggers=off") == instance.name
 
 
-def test_server_that_cannot_start_is_a_typed_refusal_and_failed_with_its_reason(instance, api):
+def test_server_that_cannot_start_is_failed_with_its_reason_until_its_fault_is_mended(instance, api):
+    instance.keep_row("precious")
     instance.sql("ALTER SYSTEM SET shared_preload_libraries = 'nope'")
     ok(api.stop(instance.name))
 
@@ -182,14 +178,6 @@ def test_server_that_cannot_start_is_a_typed_refusal_and_failed_with_its_reason(
     assert view["reason"]
     assert view["port"] == instance.port
 
-
-def test_failed_server_comes_back_when_its_fault_is_mended(instance, api):
-    instance.keep_row("precious")
-    instance.sql("ALTER SYSTEM SET shared_preload_libraries = 'nope'")
-    ok(api.stop(instance.name))
-    instance.post()
     (instance.pgdata / "postgresql.auto.conf").write_text("")
-
     instance.create()
-
     assert instance.kept_rows() == ["precious"]

@@ -11,25 +11,22 @@ def split(responses):
     return granted, [response for response in responses if response.status_code != 200]
 
 
-def test_20_different_names_are_20_servers(new_instance):
+def test_20_different_names_are_20_servers_and_reads_get_through_meanwhile(new_instance, shared, api, settings):
+    """Half of them name a port, the others are given one."""
     instances = [new_instance() for _ in range(20)]
+    for instance in instances[10:]:
+        instance.port = None
+    reads = [lambda: api.get(shared.name), api.list, lambda: api.call("GET", "/health")] * 7
 
-    responses = at_once(instance.post for instance in instances)
+    responses = at_once([instance.post for instance in instances] + reads)
 
-    assert [response.status_code for response in responses] == [200] * 20
-    for instance in instances:
-        assert instance.value("SHOW cluster_name") == instance.name
-
-
-def test_20_different_names_without_a_port_get_20_ports(new_instance):
-    instances = [new_instance() for _ in range(20)]
-
-    bodies = [ok(response) for response in at_once(
-        lambda instance=instance: instance.post(port=None) for instance in instances)]
-
-    assert len({body["port"] for body in bodies}) == 20
-    for instance, body in zip(instances, bodies):
-        assert instance.value("SHOW cluster_name", port=body["port"]) == instance.name
+    assert [response.status_code for response in responses] == [200] * len(responses)
+    ports = [ok(response)["port"] for response in responses[:20]]
+    assert ports[:10] == [instance.port for instance in instances[:10]]
+    assert len(set(ports)) == 20
+    for instance, port in zip(instances, ports):
+        assert settings.port_min <= port <= settings.port_max
+        assert instance.value("SHOW cluster_name", port=port) == instance.name
 
 
 def test_20_of_one_name_with_different_ports_are_one_server(new_instance, ports):
@@ -119,12 +116,3 @@ def test_stops_starts_and_restarts_at_once_leave_it_whole(instance, api):
 
     ok(api.start(instance.name))
     assert instance.value("SELECT 1") == 1
-
-
-def test_reads_get_through_while_20_are_created(new_instance, shared, api):
-    instances = [new_instance() for _ in range(20)]
-    reads = [lambda: api.get(shared.name), api.list, lambda: api.call("GET", "/health")] * 7
-
-    responses = at_once([instance.post for instance in instances] + reads)
-
-    assert [response.status_code for response in responses] == [200] * len(responses)

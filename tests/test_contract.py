@@ -2,11 +2,13 @@
 import os
 import shutil
 import socket
+import subprocess
 
 import pytest
 
 from lib.client import assert_error, ok
-from lib.waiting import wait_for
+from lib.leftovers import discard
+from lib.makers import Makers
 
 
 def bytes_of(directory):
@@ -93,51 +95,78 @@ DAMAGES = [lose_version, be_of_another_major, lose_control, tear_control, be_of_
            link_wal_away, open_to_all, be_roots, put_a_fifo, be_empty, lose_all, be_standby]
 
 
+@pytest.fixture(scope="module")
+def whole(api, settings, ports, tmp_path_factory):
+    """A stored server, whose port may be another's by now, and a copy of its data."""
+    makers = Makers(api, settings, ports)
+    instance = makers.make()
+    ok(api.delete(instance.name))
+    copy = tmp_path_factory.mktemp("whole") / "data"
+    subprocess.run(["cp", "-a", instance.pgdata, copy], check=True)
+    yield instance, copy
+    makers.purge()
+
+
+@pytest.fixture
+def stored(whole):
+    """That server, with its data as they were."""
+    instance, copy = whole
+    discard(instance.pgdata)
+    subprocess.run(["cp", "-a", copy, instance.pgdata], check=True)
+    return instance
+
+
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-def test_data_that_are_not_as_they_should_be_are_refused_and_unchanged(instance, api, engine, damage):
-    ok(api.delete(instance.name))
-    damage(instance.pgdata)
-    before = bytes_of(instance.directory / "pg")
+def test_data_that_are_not_as_they_should_be_are_refused_and_unchanged(stored, engine, damage):
+    damage(stored.pgdata)
+    before = bytes_of(stored.directory / "pg")
 
-    message = assert_error(instance.post(), 409, "foreign_data", "storage_dir")
+    message = assert_error(stored.post(port=None), 409, "foreign_data", "storage_dir")
 
-    assert instance.name in message
-    assert bytes_of(instance.directory / "pg") == before
-    assert instance.view()["state"] == "stored"
-    assert engine.container(instance.name) is None
-
-
-def test_restart_of_a_server_whose_data_broke_leaves_it_running(instance, api):
-    instance.pgdata.chmod(0o755)
-
-    assert_error(api.restart(instance.name), 409, "foreign_data", "storage_dir")
-
-    assert instance.value("SELECT 1") == 1
-    assert instance.view()["state"] == "running"
-    instance.pgdata.chmod(0o700)
-    ok(api.restart(instance.name))
+    assert stored.name in message
+    assert bytes_of(stored.directory / "pg") == before
+    assert stored.view()["state"] == "stored"
+    assert engine.container(stored.name) is None
 
 
-def test_data_in_use_by_a_process_outside_are_refused(instance, api, stranger):
-    ok(api.delete(instance.name))
-    uid = instance.pgdata.stat().st_uid
-    user = stranger(f"{instance.name}-user", user=f"{uid}:{uid}")
+def test_data_that_are_as_they_should_be_are_taken(stored, api):
+    """The control of the damages."""
+    stored.create(port=None)
 
-    message = assert_error(instance.post(), 409, "foreign_data", "storage_dir")
+    assert stored.value("SELECT 1") == 1
+    ok(api.delete(stored.name))
+
+
+def test_restart_of_a_server_whose_data_broke_leaves_it_running(changeable, api):
+    changeable.pgdata.chmod(0o755)
+
+    assert_error(api.restart(changeable.name), 409, "foreign_data", "storage_dir")
+
+    assert changeable.value("SELECT 1") == 1
+    assert changeable.view()["state"] == "running"
+    changeable.pgdata.chmod(0o700)
+    ok(api.restart(changeable.name))
+
+
+def test_data_in_use_by_a_process_outside_are_refused(stored, api, stranger):
+    uid = stored.pgdata.stat().st_uid
+    user = stranger(f"{stored.name}-user", user=f"{uid}:{uid}")
+
+    message = assert_error(stored.post(port=None), 409, "foreign_data", "storage_dir")
 
     assert str(uid) in message
     user.kill()
-    instance.create()
+    stored.create(port=None)
+    ok(api.delete(stored.name))
 
 
-def test_standby_starts_where_no_password_is_to_be_set(instance, api):
-    ok(api.delete(instance.name))
-    be_standby(instance.pgdata)
+def test_standby_starts_where_no_password_is_to_be_set(stored, api):
+    be_standby(stored.pgdata)
 
-    view = ok(api.start(instance.name))
+    view = ok(api.start(stored.name))
 
-    instance.port = view["port"]
-    assert instance.value("SELECT pg_is_in_recovery()") is True
+    assert stored.value("SELECT pg_is_in_recovery()", port=view["port"]) is True
+    ok(api.delete(stored.name))
 
 
 # ---- safe start ------------------------------------------------------------------------------
@@ -145,7 +174,9 @@ def test_standby_starts_where_no_password_is_to_be_set(instance, api):
 @pytest.mark.parametrize("setting", [
     "shared_buffers = '400GB'", "shared_preload_libraries = 'nonexistent'", "this is no setting at all",
     "max_connections = 'many'"])
-def test_bad_settings_do_not_lock_their_owner_out(instance, api, setting):
+def test_bad_settings_do_not_lock_their_owner_out(changeable, api, setting):
+    instance = changeable
+    instance.sql("DROP TABLE IF EXISTS kept")
     instance.keep_row("precious")
     ok(api.stop(instance.name))
     settings = instance.pgdata / "postgresql.auto.conf"
@@ -182,20 +213,15 @@ def test_safe_start_that_fails_puts_the_settings_back(instance, api):
     assert list(instance.pgdata.glob("postgresql.auto.conf.*")) == []
 
 
-def test_safe_start_of_a_running_server_changes_nothing(instance, api):
-    instance.sql("ALTER SYSTEM SET work_mem = '5MB'")
+def test_safe_start_of_a_running_server_changes_nothing(changeable, api):
+    changeable.sql("ALTER SYSTEM SET work_mem = '5MB'")
+    before = sorted(changeable.pgdata.glob("postgresql.auto.conf*"))
 
-    ok(api.start(instance.name, safe=True))
+    ok(api.start(changeable.name, safe=True))
 
-    assert list(instance.pgdata.glob("postgresql.auto.conf.*")) == []
+    assert sorted(changeable.pgdata.glob("postgresql.auto.conf*")) == before
 
 
 @pytest.mark.parametrize("value", ["yes", 1, "true", None, []])
-def test_safe_is_true_or_false(instance, api, value):
-    assert_error(api.on("POST", instance.name, "start", json={"safe": value}), 422, "invalid", "safe")
-
-
-def test_stop_and_start_of_healthy_data_pass(instance, api):
-    ok(api.stop(instance.name))
-    ok(api.start(instance.name))
-    wait_for(lambda: instance.value("SELECT 1") == 1, "it serves")
+def test_safe_is_true_or_false(shared, api, value):
+    assert_error(api.on("POST", shared.name, "start", json={"safe": value}), 422, "invalid", "safe")

@@ -12,7 +12,7 @@ KEYS = {"status", "storage_dir", "state", "port", "address", "version", "admin_u
         "created_at", "labels", "limits", "container_id", "reason", "allow", "tls", "exposure"}
 
 
-def test_create_answers_the_instance_and_it_accepts_a_login_at_once(new_instance):
+def test_create_answers_the_instance_and_it_accepts_a_login_at_once(new_instance, api):
     instance = new_instance()
 
     body = ok(instance.post())
@@ -26,13 +26,7 @@ def test_create_answers_the_instance_and_it_accepts_a_login_at_once(new_instance
     assert body["admin_user"] == instance.admin_user
     assert body["limits"] == {"memory_mb": 512, "cpus": 1}
     assert body["labels"] == {}
-
-
-def test_get_answers_what_the_create_answered(new_instance, api):
-    instance = new_instance()
-    created = instance.create()
-
-    assert ok(api.get(instance.name)) == created
+    assert ok(api.get(instance.name)) == body
 
 
 def test_container_id_is_the_engines(shared, engine):
@@ -73,20 +67,20 @@ def test_form_fields_mean_the_same_as_json(new_instance, api):
     assert body["labels"] == {"team": "red", "a.b-c_d": "x=y"}
 
 
-def test_json_labels_and_limits_are_kept(new_instance):
+def test_json_labels_and_limits_are_kept_and_the_same_post_again_touches_nothing(new_instance, engine):
     instance = new_instance()
+    fields = {"memory_mb": 300, "cpus": 0.75, "labels": {"empty": "", "text": "é " * 80}}
 
-    instance.create(memory_mb=300, cpus=0.75, labels={"empty": "", "text": "é " * 80})
+    first = instance.create(**fields)
+    before = engine.identity(instance.name)
 
     view = instance.view()
     assert view["limits"] == {"memory_mb": 300, "cpus": 0.75}
     assert view["labels"] == {"empty": "", "text": "é " * 80}
-
-
-def test_sixteen_labels_of_the_greatest_length_are_accepted(new_instance):
-    labels = {f"{number:02}".ljust(63, "k"): "v" * 255 for number in range(16)}
-
-    assert new_instance().create(labels=labels)["labels"] == labels
+    assert ok(instance.post(**fields)) == first
+    # A field that is not given keeps its recorded value.
+    assert ok(instance.post(port=None)) == first
+    assert engine.identity(instance.name) == before
 
 
 @pytest.mark.parametrize("shape", ["{}.with.dots", "{}_under-and..dots.", "{}UPPER"])
@@ -98,10 +92,11 @@ def test_unusual_storage_dirs_work(new_instance, shape):
     assert instance.value("SHOW cluster_name") == instance.name
 
 
-def test_storage_dir_of_63_bytes_works(new_instance):
+def test_storage_dir_and_labels_of_the_greatest_length_work(new_instance):
     instance = new_instance(new_name().ljust(63, "x"))
+    labels = {f"{number:02}".ljust(63, "k"): "v" * 255 for number in range(16)}
 
-    instance.create()
+    assert instance.create(labels=labels)["labels"] == labels
 
     assert instance.value("SELECT 1") == 1
     assert instance.view()["storage_dir"] == instance.name
@@ -116,22 +111,6 @@ def test_names_that_differ_only_in_case_are_two_instances(new_instance):
 
     assert lower.value("SHOW cluster_name") == lower.name
     assert upper.value("SHOW cluster_name") == upper.name
-
-
-def test_same_post_again_answers_the_same_and_touches_nothing(new_instance, engine):
-    instance = new_instance()
-    first = instance.create(labels={"a": "b"})
-    before = engine.identity(instance.name)
-
-    assert ok(instance.post(labels={"a": "b"})) == first
-    assert engine.identity(instance.name) == before
-
-
-def test_field_not_given_keeps_its_recorded_value(new_instance):
-    instance = new_instance()
-    first = instance.create(memory_mb=256, cpus=0.5, labels={"a": "b"})
-
-    assert ok(instance.post(port=None)) == first
 
 
 @pytest.mark.parametrize("changes", [

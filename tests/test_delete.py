@@ -5,64 +5,46 @@ from lib.client import assert_error, ok
 from lib.recorder import new_name
 
 
-def test_delete_removes_the_container_and_keeps_the_data(instance, api, engine):
+def test_delete_keeps_the_data_and_post_brings_the_server_back_on_them(instance, api, engine):
     instance.keep_row("precious")
 
     body = ok(api.delete(instance.name))
 
     assert (body["state"], body["port"], body["container_id"]) == ("stored", None, None)
+    assert not body.get("purged")
+    assert not instance.trashed()
     assert engine.container(instance.name) is None
     assert (instance.pgdata / "PG_VERSION").exists()
     assert instance.view()["state"] == "stored"
     assert api.listed()[instance.name]["state"] == "stored"
+    # Once more changes nothing.
+    assert ok(api.delete(instance.name))["state"] == "stored"
 
-
-def test_post_brings_a_deleted_server_back_on_its_data(instance, api):
-    instance.keep_row("precious")
-    ok(api.delete(instance.name))
-
-    body = instance.create()
-
-    assert body["state"] == "running"
+    assert instance.create()["state"] == "running"
     assert instance.kept_rows() == ["precious"]
 
 
-def test_start_brings_a_deleted_server_back_with_its_password(instance, api):
+@pytest.mark.parametrize("before", ["running", "stopped"])
+def test_start_brings_a_deleted_server_back_with_its_password(instance, api, before):
     instance.keep_row("precious")
-    ok(api.delete(instance.name))
+    if before == "stopped":
+        ok(api.stop(instance.name))
 
+    assert ok(api.on("DELETE", instance.name, params={"purge": "false"}))["state"] == "stored"
+
+    assert instance.view()["state"] == "stored"
     instance.port = ok(api.start(instance.name))["port"]
-
     assert instance.kept_rows() == ["precious"]
 
 
-def test_delete_of_a_deleted_server_is_200(instance, api):
-    ok(api.delete(instance.name))
-
-    assert ok(api.delete(instance.name))["state"] == "stored"
-
-
-def test_delete_of_a_stopped_server_is_200(instance, api):
-    ok(api.stop(instance.name))
-
-    assert ok(api.delete(instance.name))["state"] == "stored"
-
-
-def test_delete_frees_the_port_for_another(instance, api, new_instance):
+def test_delete_frees_the_port_for_another_and_the_deleted_server_gets_another(instance, api, new_instance):
     ok(api.delete(instance.name))
     other = new_instance()
 
     other.create(port=instance.port)
-
-    assert other.value("SHOW cluster_name") == other.name
-
-
-def test_deleted_server_whose_port_was_taken_gets_another(instance, api, new_instance):
-    ok(api.delete(instance.name))
-    new_instance().create(port=instance.port)
-
     body = ok(instance.post(port=None))
 
+    assert other.value("SHOW cluster_name") == other.name
     assert body["port"] != instance.port
     assert instance.value("SELECT 1", port=body["port"]) == 1
 
@@ -87,39 +69,24 @@ def test_purge_moves_the_directory_to_the_trash(instance, api, engine, before):
     assert instance.name not in api.listed()
     assert engine.container(instance.name) is None
     assert not instance.directory.exists()
+    assert_error(api.delete(instance.name, purge=True), 404, "not_found")
 
 
-def test_purged_data_is_whole_in_the_trash(instance, api):
+def test_purged_data_is_whole_in_the_trash_and_a_create_begins_anew(instance, api):
     instance.keep_row("precious")
     instance.sql("CHECKPOINT")
     table = instance.value("SELECT pg_relation_filepath('kept')")
+    identifier = instance.value("SELECT system_identifier FROM pg_control_system()")
 
     ok(api.delete(instance.name, purge=True))
 
     trashed, = instance.trashed()
     assert b"precious" in (trashed / "pg" / "data" / table).read_bytes()
 
-
-def test_purge_twice_is_404(instance, api):
-    ok(api.delete(instance.name, purge=True))
-
-    assert_error(api.delete(instance.name, purge=True), 404, "not_found")
-
-
-def test_create_after_a_purge_begins_anew(instance, api):
-    instance.keep_row("gone")
-    identifier = instance.value("SELECT system_identifier FROM pg_control_system()")
-    ok(api.delete(instance.name, purge=True))
-
     instance.create()
 
     assert instance.value("SELECT to_regclass('kept')") is None
     assert instance.value("SELECT system_identifier FROM pg_control_system()") != identifier
-
-
-def test_delete_says_that_nothing_was_purged(instance, api):
-    assert not ok(api.delete(instance.name)).get("purged")
-    assert not instance.trashed()
 
 
 @pytest.mark.parametrize("value", ["maybe", "1", "", "TRUE"])
@@ -128,12 +95,6 @@ def test_purge_that_is_neither_true_nor_false_is_422_and_deletes_nothing(shared,
 
     assert_error(response, 422, "invalid", "purge")
     assert shared.value("SELECT 1") == 1
-
-
-def test_purge_false_keeps_the_storage(instance, api):
-    ok(api.on("DELETE", instance.name, params={"purge": "false"}))
-
-    assert instance.view()["state"] == "stored"
 
 
 def test_purge_does_not_follow_what_the_tenant_linked_to(instance, api, tmp_path):

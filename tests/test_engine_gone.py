@@ -172,17 +172,3 @@ def is_postmaster(process, uid):
         parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
         return process.stat().st_uid == uid and is_postgres(process) and not is_postgres(process.with_name(parent))
     return False
-
-
-def test_flushed_firewall_rule_is_told_and_mended_by_restart(instance, api):
-    """Without the rule nobody reaches the port; a firewall that reloads does that."""
-    rules = subprocess.run(["iptables", "-t", "nat", "-S", "DOCKER"], capture_output=True, text=True).stdout
-    rule = next(line for line in rules.splitlines() if f"--dport {instance.port} " in line)
-    subprocess.run(["iptables", "-t", "nat", *rule.replace("-A", "-D", 1).split()], check=True)
-
-    view = wait_for(lambda: (view := instance.view())["state"] == "failed" and view, "it is told", 180)
-    assert "firewall" in view["reason"]
-
-    ok(api.restart(instance.name))
-    assert is_up(instance)
-    assert instance.view()["state"] == "running"

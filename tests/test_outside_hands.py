@@ -32,17 +32,7 @@ HANDS = {
 
 
 @pytest.mark.parametrize("hand", HANDS.values(), ids=HANDS)
-def test_ending_it_by_hand_is_respected_and_said(instance, engine, hand):
-    hand(engine.container(instance.name))
-
-    view = wait_for(lambda: (view := instance.view())["state"] == "stopped" and view, "its state is stopped")
-
-    assert "outside" in view["reason"]
-    assert view["port"] == instance.port
-
-
-@pytest.mark.parametrize("hand", HANDS.values(), ids=HANDS)
-def test_post_after_a_hand_works_without_waiting_for_the_news(instance, engine, hand):
+def test_post_after_a_hand_works_without_waiting_for_the_news_and_the_news_are_respected(instance, engine, hand):
     instance.keep_row("precious")
     hand(engine.container(instance.name))
 
@@ -50,6 +40,12 @@ def test_post_after_a_hand_works_without_waiting_for_the_news(instance, engine, 
 
     assert instance.kept_rows() == ["precious"]
     assert instance.view()["reason"] is None
+
+    hand(engine.container(instance.name))
+
+    view = instance.becomes("stopped", 30)
+    assert "outside" in view["reason"]
+    assert view["port"] == instance.port
 
 
 def test_starting_it_by_hand_is_seen_too(instance, api, engine):
@@ -130,6 +126,20 @@ def test_paused_server_comes_back_by_post(instance, engine):
     instance.create()
 
     assert instance.kept_rows() == ["precious"]
+
+
+def test_flushed_firewall_rule_is_told_and_mended_by_restart(instance, api):
+    """Without the rule nobody reaches the port; a firewall that reloads does that."""
+    rules = subprocess.run(["iptables", "-w", "-t", "nat", "-S", "DOCKER"], capture_output=True, text=True).stdout
+    rule = next(line for line in rules.splitlines() if f"--dport {instance.port} " in line)
+    subprocess.run(["iptables", "-w", "-t", "nat", *rule.replace("-A", "-D", 1).split()], check=True)
+
+    view = wait_for(lambda: (view := instance.view())["state"] == "failed" and view, "it is told", 180)
+    assert "firewall" in view["reason"]
+
+    ok(api.restart(instance.name))
+    assert is_up(instance)
+    assert instance.view()["state"] == "running"
 
 
 def test_foreign_container_with_our_name_is_409_and_untouched(new_instance, stranger, api, settings):

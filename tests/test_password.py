@@ -7,72 +7,57 @@ from lib.client import assert_error, ok
 from lib.catalogue import PASSWORDS
 from lib.recorder import new_name
 
-def is_refused(instance, password):
-    return "authentication failed" in instance.refusal(password=password)
 
+def test_put_password_admits_the_new_and_refuses_the_old_without_restart(changeable, api, engine):
+    before, started, old = engine.identity(changeable.name), changeable.postmaster_started(), changeable.password
 
-def test_put_password_admits_the_new_and_refuses_the_old_without_restart(instance, api, engine):
-    before, started, old = engine.identity(instance.name), instance.postmaster_started(), instance.password
+    with contextlib.closing(changeable.connect()) as connection, connection.cursor() as cursor:
+        body = ok(api.put_password(changeable.name, "the new one"))
 
-    body = ok(api.put_password(instance.name, "the new one"))
-
-    assert is_refused(instance, old)
-    instance.password = "the new one"
-    assert instance.postmaster_started() == started
-    assert engine.identity(instance.name) == before
-    assert body["state"] == "running"
-
-
-def test_put_password_by_form(instance, api):
-    ok(api.on("PUT", instance.name, "password", data={"admin_password": "a form's & own"}))
-
-    assert instance.value("SELECT 1", password="a form's & own") == 1
-
-
-def test_put_password_leaves_open_sessions_alone(instance, api):
-    with contextlib.closing(instance.connect()) as connection, connection.cursor() as cursor:
-        ok(api.put_password(instance.name, "new"))
-
+        # Open sessions are left alone.
         cursor.execute("SELECT 1")
         assert cursor.fetchone() == (1,)
+    changeable.password = "the new one"
+    assert "authentication failed" in changeable.refusal(password=old)
+    assert changeable.postmaster_started() == started
+    assert engine.identity(changeable.name) == before
+    assert body["state"] == "running"
+    # The same again is no mistake.
+    ok(api.put_password(changeable.name, "the new one"))
+    assert changeable.value("SELECT 1") == 1
 
 
-def test_put_password_outlives_a_restart(instance, api):
-    ok(api.put_password(instance.name, "new"))
+def test_put_password_by_form_outlives_a_restart(changeable, api):
+    ok(api.on("PUT", changeable.name, "password", data={"admin_password": "a form's & own"}))
+    changeable.password = "a form's & own"
+    assert changeable.value("SELECT 1") == 1
 
-    ok(api.restart(instance.name))
+    ok(api.restart(changeable.name))
 
-    assert instance.value("SELECT 1", password="new") == 1
-
-
-def test_put_the_same_password_is_200(instance, api):
-    ok(api.put_password(instance.name, instance.password))
-
-    assert instance.value("SELECT 1") == 1
+    assert changeable.value("SELECT 1") == 1
 
 
-@pytest.mark.parametrize("way", ["create", "create_by_form"])
-@pytest.mark.parametrize("name", ["G72 quotes", "G73 form characters", "G75 control characters", "G77 emoji",
-                                  "G71 1024 bytes", "G78 scram lookalike"])
-def test_password_logs_in_after_create(new_instance, api, name, way):
+@pytest.mark.parametrize("name, first, second", [
+    ("G72 quotes", "json", "form"), ("G73 form characters", "form", "json"), ("G75 control characters", "json", "form"),
+    ("G77 emoji", "form", "json"), ("G71 1024 bytes", "json", "form"), ("G78 scram lookalike", "form", "json")])
+def test_password_logs_in_after_create_and_is_the_same_by_json_and_form(new_instance, api, name, first, second):
+    """A server that runs answers 200 only to the password that it has."""
+    ways = {"json": lambda fields: api.create(**fields), "form": api.create_by_form}
     instance = new_instance()
     instance.password = PASSWORDS[name]
-    fields = instance.fields()
 
-    ok(api.create(**fields) if way == "create" else api.create_by_form(fields))
+    ok(ways[first](instance.fields()))
 
     assert instance.value("SELECT 1") == 1
+    ok(ways[second](instance.fields()))
+    assert_error(ways[second](instance.fields(admin_password=instance.password[1:] + "x")), 409, "already_exists", "admin_password")
 
 
-def test_put_password_on_a_stopped_server_is_409(instance, api):
+def test_put_password_on_a_server_that_does_not_run_is_409(instance, api):
     ok(api.stop(instance.name))
-
     assert_error(api.put_password(instance.name, "new"), 409, "not_running")
 
-
-def test_put_password_on_a_stored_server_is_409(instance, api):
     ok(api.delete(instance.name))
-
     assert_error(api.put_password(instance.name, "new"), 409, "not_running")
 
 

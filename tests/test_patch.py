@@ -1,4 +1,4 @@
-"""PATCH: the port restarts, limits and labels do not."""
+"""PATCH: the port restarts, limits and labels do not. On one server of the file, whose labels and limits each test sets first."""
 import pytest
 
 from lib.client import assert_error, ok
@@ -7,24 +7,18 @@ from lib.ports import Listener
 from lib.recorder import new_name
 
 
-def test_patch_port_restarts_and_the_server_is_at_the_new_port_only(instance, api, ports):
-    instance.keep_row("precious")
-    old, new = instance.port, ports.take()
+def test_patch_port_restarts_and_the_server_is_at_the_new_port_only(changeable, api, ports, new_instance):
+    changeable.keep_row("precious")
+    old, changeable.port = changeable.port, ports.take()
 
-    body = ok(api.patch(instance.name, port=new))
+    body = ok(api.patch(changeable.name, port=changeable.port))
 
-    assert (body["restarted"], body["port"], body["state"]) == (True, new, "running")
-    assert "refused" in instance.refusal(port=old)
-    instance.port = new
-    assert instance.kept_rows() == ["precious"]
-
-
-def test_patch_port_frees_the_old_one(instance, api, ports, new_instance):
-    ok(api.patch(instance.name, port=ports.take()))
+    assert (body["restarted"], body["port"], body["state"]) == (True, changeable.port, "running")
+    assert "refused" in changeable.refusal(port=old)
+    assert changeable.kept_rows() == ["precious"]
+    # The old one is anybody's.
     other = new_instance()
-
-    other.create(port=instance.port)
-
+    other.create(port=old)
     assert other.value("SHOW cluster_name") == other.name
 
 
@@ -36,80 +30,72 @@ def test_patch_port_to_its_own_does_not_restart(shared, api, engine):
 
 
 @pytest.mark.parametrize("holder", ["instance", "host process"])
-def test_patch_port_in_use_is_409_and_the_server_stays_where_it_was(
-        instance, shared, api, ports, holder):
+def test_patch_port_in_use_is_409_and_the_server_stays_where_it_was(changeable, shared, api, ports, holder):
     port = shared.port if holder == "instance" else ports.take()
 
     if holder == "instance":
-        response = api.patch(instance.name, port=port)
+        response = api.patch(changeable.name, port=port)
     else:
         with Listener(port):
-            response = api.patch(instance.name, port=port)
+            response = api.patch(changeable.name, port=port)
 
     assert_error(response, 409, "port_in_use", "port")
-    assert instance.view()["port"] == instance.port
-    assert instance.value("SHOW cluster_name") == instance.name
+    assert changeable.view()["port"] == changeable.port
+    assert changeable.value("SHOW cluster_name") == changeable.name
 
 
-def test_patch_limits_changes_the_engine_and_the_kernel_without_restart(instance, api, engine):
-    before, started = engine.identity(instance.name), instance.postmaster_started()
+def test_patch_limits_changes_the_engine_and_the_kernel_without_restart(changeable, api, engine):
+    ok(api.patch(changeable.name, memory_mb=512, cpus=1))
+    before, started = engine.identity(changeable.name), changeable.postmaster_started()
 
-    body = ok(api.patch(instance.name, memory_mb=700, cpus=0.5))
+    body = ok(api.patch(changeable.name, memory_mb=700, cpus=0.5))
 
     assert body["restarted"] is False
     assert body["limits"] == {"memory_mb": 700, "cpus": 0.5}
-    host = engine.inspect(instance.name)["HostConfig"]
+    host = engine.inspect(changeable.name)["HostConfig"]
     assert host["Memory"] == host["MemorySwap"] == 700 * 2**20
     assert host["NanoCpus"] == 500_000_000
-    process = Process(engine.host_pid(instance.name))
+    process = Process(engine.host_pid(changeable.name))
     assert process.memory_limit() == 700 * 2**20
     assert process.cpu_limit() == 0.5
-    assert engine.identity(instance.name) == before
-    assert instance.postmaster_started() == started
+    # And downwards.
+    ok(api.patch(changeable.name, memory_mb=256))
+    assert process.memory_limit() == 256 * 2**20
+    assert engine.identity(changeable.name) == before
+    assert changeable.postmaster_started() == started
 
 
-def test_patch_limits_downwards(instance, api, engine):
-    ok(api.patch(instance.name, memory_mb=256))
+def test_patched_limits_outlive_the_container(changeable, api, engine):
+    ok(api.patch(changeable.name, memory_mb=300, cpus=0.7))
+    engine.container(changeable.name).remove(force=True)
 
-    assert Process(engine.host_pid(instance.name)).memory_limit() == 256 * 2**20
-
-
-def test_patched_limits_outlive_the_container(instance, api, engine):
-    ok(api.patch(instance.name, memory_mb=300, cpus=0.7))
-    engine.container(instance.name).remove(force=True)
-
-    body = instance.create()
+    body = changeable.create()
 
     assert body["limits"] == {"memory_mb": 300, "cpus": 0.7}
-    assert Process(engine.host_pid(instance.name)).memory_limit() == 300 * 2**20
+    assert Process(engine.host_pid(changeable.name)).memory_limit() == 300 * 2**20
 
 
-def test_patch_labels_replaces_the_whole_set_without_restart(make_instance, api, engine):
-    instance = make_instance(labels={"old": "1", "both": "1"})
-    before = engine.identity(instance.name)
+def test_patch_labels_replaces_the_whole_set_without_restart(changeable, api, engine):
+    label = new_name()
+    ok(api.patch(changeable.name, labels={"old": label, "both": "1"}))
+    before = engine.identity(changeable.name)
+    assert list(api.listed(label=f"old={label}")) == [changeable.name]
 
-    body = ok(api.patch(instance.name, labels={"both": "2", "new": "3"}))
+    body = ok(api.patch(changeable.name, labels={"both": "2", "new": label}))
 
     assert body["restarted"] is False
-    assert body["labels"] == instance.view()["labels"] == {"both": "2", "new": "3"}
-    assert engine.identity(instance.name) == before
+    assert body["labels"] == changeable.view()["labels"] == {"both": "2", "new": label}
+    assert engine.identity(changeable.name) == before
+    assert api.listed(label=f"old={label}") == {}
+    assert list(api.listed(label=f"new={label}")) == [changeable.name]
 
 
-def test_patch_labels_by_form(make_instance, api):
-    instance = make_instance(labels={"old": "1"})
+def test_patch_labels_by_form(changeable, api):
+    ok(api.patch(changeable.name, labels={"old": "1"}))
 
-    body = ok(api.on("PATCH", instance.name, data={"labels.new": "2"}))
+    body = ok(api.on("PATCH", changeable.name, data={"labels.new": "2"}))
 
     assert body["labels"] == {"new": "2"}
-
-
-def test_list_filters_by_patched_labels(make_instance, api):
-    label = new_name()
-    instance = make_instance(labels={"colour": label})
-    ok(api.patch(instance.name, labels={"shade": label}))
-
-    assert instance.name not in api.listed(label=f"colour={label}")
-    assert list(api.listed(label=f"shade={label}")) == [instance.name]
 
 
 def test_patch_of_nothing_is_200_and_changes_nothing(shared, api, engine):
@@ -121,17 +107,18 @@ def test_patch_of_nothing_is_200_and_changes_nothing(shared, api, engine):
     assert engine.identity(shared.name) == before
 
 
-def test_patch_of_a_stopped_server_holds_when_it_starts(instance, api, engine, ports):
-    ok(api.stop(instance.name))
-    port = ports.take()
+def test_patch_of_a_stopped_server_holds_when_it_starts(changeable, api, engine, ports):
+    ok(api.patch(changeable.name, memory_mb=512, labels={}))
+    ok(api.stop(changeable.name))
+    changeable.port = ports.take()
 
-    body = ok(api.patch(instance.name, port=port, memory_mb=300, labels={"a": "b"}))
-    ok(api.start(instance.name))
+    body = ok(api.patch(changeable.name, port=changeable.port, memory_mb=300, labels={"a": "b"}))
+    ok(api.start(changeable.name))
 
     assert body["state"] == "stopped"
-    assert instance.value("SELECT 1", port=port) == 1
-    assert Process(engine.host_pid(instance.name)).memory_limit() == 300 * 2**20
-    assert instance.view()["labels"] == {"a": "b"}
+    assert changeable.value("SELECT 1") == 1
+    assert Process(engine.host_pid(changeable.name)).memory_limit() == 300 * 2**20
+    assert changeable.view()["labels"] == {"a": "b"}
 
 
 def test_patch_of_unknown_is_404(api):

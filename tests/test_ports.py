@@ -34,7 +34,7 @@ def test_port_of_a_running_instance_is_409_naming_it(shared, new_instance, lefto
     assert shared.value("SELECT 1") == 1
 
 
-def test_port_of_a_stopped_instance_is_409_naming_it(instance, api, new_instance, leftovers):
+def test_port_of_a_stopped_instance_is_its_own_unless_a_process_takes_it(instance, api, new_instance, leftovers):
     ok(api.stop(instance.name))
     other = new_instance()
 
@@ -42,7 +42,10 @@ def test_port_of_a_stopped_instance_is_409_naming_it(instance, api, new_instance
 
     assert instance.name in message
     assert leftovers.of(other.name) == []
+    with Listener(instance.port):
+        assert_error(api.start(instance.name), 409, "port_in_use", "port")
     assert ok(api.start(instance.name))["port"] == instance.port
+    assert instance.value("SELECT 1") == 1
 
 
 def test_refused_port_may_be_had_by_the_same_name_later(new_instance):
@@ -55,18 +58,15 @@ def test_refused_port_may_be_had_by_the_same_name_later(new_instance):
     assert instance.value("SELECT 1") == 1
 
 
-def test_instance_ended_behind_our_back_yields_its_port_and_says_to_whom(yielded):
+def test_instance_ended_behind_our_back_yields_its_port_and_starts_on_another(yielded, api):
     instance, other = yielded
 
     view = instance.view()
-
     assert other.value("SHOW cluster_name") == other.name
     assert (view["state"], view["port"]) == ("stopped", None)
     assert other.name in view["reason"]
-
-
-def test_instance_that_yielded_starts_on_another_port(yielded, api):
-    instance, other = yielded
+    # Asking does not get it back.
+    assert other.name in assert_error(instance.post(port=other.port), 409, "port_in_use", "port")
 
     port = ok(api.start(instance.name))["port"]
 
@@ -81,14 +81,6 @@ def test_instance_that_yielded_comes_back_on_the_port_it_is_given(yielded, ports
 
     assert instance.value("SHOW cluster_name") == instance.name
     assert other.value("SHOW cluster_name") == other.name
-
-
-def test_instance_that_yielded_does_not_get_its_port_back_by_asking(yielded):
-    instance, other = yielded
-
-    message = assert_error(instance.post(port=other.port), 409, "port_in_use", "port")
-
-    assert other.name in message
 
 
 def test_ports_are_allocated_from_the_range_and_are_distinct(new_instance, settings):
@@ -106,16 +98,6 @@ def test_port_of_the_range_ends_is_accepted(new_instance, settings, api):
     used = {view["port"] for view in api.listed().values()}
     for port in {settings.port_min, settings.port_max} - used:
         assert new_instance().create(port=port)["port"] == port
-
-
-def test_port_taken_while_it_is_stopped_is_409_at_start_and_free_again_later(instance, api):
-    ok(api.stop(instance.name))
-
-    with Listener(instance.port):
-        assert_error(api.start(instance.name), 409, "port_in_use", "port")
-
-    ok(api.start(instance.name))
-    assert instance.value("SELECT 1") == 1
 
 
 def test_port_is_free_after_a_purge(instance, api, new_instance):

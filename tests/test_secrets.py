@@ -71,16 +71,17 @@ def test_password_of_a_put_is_nowhere(instance, api, canary_search):
 
 @pytest.mark.parametrize("verbosity", ["log_statement = 'all'", "log_min_duration_statement = 0",
                                        "log_min_messages = 'debug5'"])
-def test_password_is_nowhere_though_the_server_logs_all_it_can(instance, api, canary_search, verbosity):
-    instance.sql(f"ALTER SYSTEM SET {verbosity}")
-    instance.sql("SELECT pg_reload_conf()")
+def test_password_is_nowhere_though_the_server_logs_all_it_can(changeable, api, canary_search, verbosity):
+    changeable.sql("ALTER SYSTEM RESET ALL")
+    changeable.sql(f"ALTER SYSTEM SET {verbosity}")
+    changeable.sql("SELECT pg_reload_conf()")
     put, post = new_canary(), new_canary()
 
-    ok(api.put_password(instance.name, put))
-    ok(api.stop(instance.name))
-    instance.create(admin_password=post)
+    ok(api.put_password(changeable.name, put))
+    ok(api.stop(changeable.name))
+    changeable.create(admin_password=post)
 
-    assert instance.value("SELECT 1") == 1
+    assert changeable.value("SELECT 1") == 1
     assert canary_search.places_of(*disguises(put), *disguises(post)) == []
 
 
@@ -122,19 +123,19 @@ def test_pgberthd_writes_no_cores(pgberthd):
 
 # ---- the search finds what is there ----------------------------------------------------------
 
-def test_search_finds_a_file_of_the_tenant(instance, canary_search):
+def test_search_finds_a_file_of_the_tenant(changeable, canary_search):
     canary = new_canary()
-    instance.sql("CREATE TABLE planted AS SELECT %s AS line", canary)
-    instance.sql("CHECKPOINT")
+    changeable.sql("CREATE TABLE planted AS SELECT %s AS line", canary)
+    changeable.sql("CHECKPOINT")
 
-    assert any(str(instance.pgdata) in place for place in canary_search.places_of(canary))
+    assert any(str(changeable.pgdata) in place for place in canary_search.places_of(canary))
 
 
-def test_search_finds_a_label_and_a_record(make_instance, canary_search):
+def test_search_finds_a_label_and_a_record(changeable, api, canary_search):
     canary = new_canary()
-    instance = make_instance(labels={"planted": canary})
+    ok(api.patch(changeable.name, labels={"planted": canary}))
 
-    assert str(instance.directory / "instance.json") in canary_search.places_of(canary)
+    assert str(changeable.directory / "instance.json") in canary_search.places_of(canary)
 
 
 def test_search_finds_what_the_engine_knows(canary_search, stranger):
@@ -144,9 +145,9 @@ def test_search_finds_what_the_engine_knows(canary_search, stranger):
     assert f"container {container.name}" in canary_search.places_of(canary)
 
 
-def test_search_finds_a_line_of_the_servers_log(instance, canary_search):
+def test_search_finds_a_line_of_the_servers_log(changeable, canary_search):
     canary = new_canary()
-    instance.sql(f"DO $$ BEGIN RAISE LOG '{canary}'; END $$")
+    changeable.sql(f"DO $$ BEGIN RAISE LOG '{canary}'; END $$")
 
     assert any("/pg/log/" in place for place in canary_search.places_of(canary))
 

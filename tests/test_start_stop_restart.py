@@ -7,33 +7,29 @@ from lib.client import assert_error, ok
 from lib.recorder import new_name
 
 
-def test_stop_ends_the_server_and_keeps_its_port(instance, api):
+def test_stop_is_a_clean_shutdown_and_start_brings_the_server_back_as_it_was(instance, api):
+    instance.keep_row("precious")
+
     body = ok(api.stop(instance.name))
 
     assert (body["state"], body["port"]) == ("stopped", instance.port)
     assert "refused" in instance.refusal()
-
-
-def test_stop_of_a_stopped_server_is_200(instance, api):
-    ok(api.stop(instance.name))
-
     assert ok(api.stop(instance.name))["state"] == "stopped"
+
+    body = ok(api.start(instance.name))
+
+    assert (body["state"], body["port"]) == ("running", instance.port)
+    assert instance.kept_rows() == ["precious"]
+    log = api.logs(instance.name, tail=1000).text
+    # Said by each start: the first one, on the template, and the one after the stop.
+    assert log.count("database system was shut down at") == 2
+    assert "not properly shut down" not in log
 
 
 def test_stop_of_a_stored_server_is_200_and_leaves_it_stored(instance, api):
     ok(api.delete(instance.name))
 
     assert ok(api.stop(instance.name))["state"] == "stored"
-
-
-def test_start_brings_a_stopped_server_back_as_it_was(instance, api):
-    instance.keep_row("precious")
-    ok(api.stop(instance.name))
-
-    body = ok(api.start(instance.name))
-
-    assert (body["state"], body["port"]) == ("running", instance.port)
-    assert instance.kept_rows() == ["precious"]
 
 
 def test_start_of_a_running_server_is_200_and_touches_nothing(shared, api, engine):
@@ -43,41 +39,33 @@ def test_start_of_a_running_server_is_200_and_touches_nothing(shared, api, engin
     assert engine.identity(shared.name) == before
 
 
-def test_start_may_be_given_another_port(instance, api, ports):
+def test_start_may_be_given_another_port_that_nobody_has(instance, shared, api, ports):
     ok(api.stop(instance.name))
     port = ports.take()
 
+    message = assert_error(api.start(instance.name, port=shared.port), 409, "port_in_use", "port")
+
+    assert shared.name in message
+    assert instance.view()["state"] == "stopped"
+    assert instance.view()["port"] == instance.port
     assert ok(api.start(instance.name, port=port))["port"] == port
     assert instance.value("SELECT 1", port=port) == 1
 
 
-def test_restart_gives_a_new_postmaster_on_the_same_data_and_port(instance, api):
+def test_restart_gives_a_new_postmaster_on_the_same_data_and_port_and_waits_for_no_session(instance, api):
     instance.keep_row("precious")
     started = instance.postmaster_started()
 
-    body = ok(api.restart(instance.name))
+    with contextlib.closing(instance.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        body = ok(api.restart(instance.name))
 
     assert (body["state"], body["port"]) == ("running", instance.port)
     assert instance.postmaster_started() > started
     assert instance.kept_rows() == ["precious"]
-
-
-@pytest.mark.parametrize("verb", ["stop", "restart"])
-def test_open_sessions_do_not_hold_it_up(instance, api, verb):
     with contextlib.closing(instance.connect()) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-
-        ok(api.on("POST", instance.name, verb))
-
-
-def test_stop_is_a_clean_shutdown(instance, api):
-    ok(api.stop(instance.name))
-    ok(api.start(instance.name))
-
-    log = api.logs(instance.name, tail=1000).text
-    # Said by each start: the first one, on the template, and the one after the stop.
-    assert log.count("database system was shut down at") == 2
-    assert "not properly shut down" not in log
+        ok(api.stop(instance.name))
 
 
 @pytest.mark.parametrize("verb", ["start", "stop", "restart"])
@@ -109,13 +97,3 @@ def test_body_of_another_type_is_415(shared, api, verb):
                       headers={"Content-Type": "text/plain"})
 
     assert_error(response, 415, "unsupported_media_type")
-
-
-def test_start_on_a_port_of_another_is_409_and_leaves_it_stopped(instance, shared, api):
-    ok(api.stop(instance.name))
-
-    message = assert_error(api.start(instance.name, port=shared.port), 409, "port_in_use", "port")
-
-    assert shared.name in message
-    assert instance.view()["state"] == "stopped"
-    assert instance.view()["port"] == instance.port
