@@ -8,13 +8,12 @@ LOG = /var/log/pgberth/pgberthd.log
 BUILT = app/build/release/pgberthd
 PYTEST = $(PYTHON) -m pytest -q -p no:cacheprovider tests
 
-# Most tests run side by side: a test waits more than it computes.
+# Most tests run side by side, since they wait more than they compute; the few that disturb others run by themselves first.
 WORKERS = 4
-SIDE_BY_SIDE = -m 'not seed and not serial and not slow and not box' -n $(WORKERS) --dist loadgroup
+BESIDE_OTHERS = -m 'not seed and not serial and not slow and not box' -n $(WORKERS) --dist loadgroup
 define run_tests
-$(PYTEST) $(1) -m seed || status=1; \
-$(PYTEST) $(1) $(SIDE_BY_SIDE) || status=1; \
-$(PYTEST) $(1) -m 'serial and not slow' || status=1
+$(PYTEST) $(1) -m '(seed or serial) and not slow' || status=1; \
+$(PYTEST) $(1) $(BESIDE_OTHERS) || status=1
 endef
 
 .DEFAULT_GOAL = help
@@ -75,7 +74,7 @@ else
 endif
 
 quick: alone install faults ## run what an edit needs: each call and each mistake once, in a minute
-	$(PYTEST) --part quick $(SIDE_BY_SIDE)
+	$(PYTEST) --part quick $(BESIDE_OTHERS)
 
 torture: alone install faults ## the tests that take minutes each: allocations and calls of the engine that fail (TORTURE=full: every one)
 	PGBERTH_TORTURE=$(TORTURE) $(PYTEST) -m slow

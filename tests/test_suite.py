@@ -34,7 +34,7 @@ def test_strangers_are_named_and_nothing_runs(stack):
     done = alone(stack)
 
     assert done.returncode == 1
-    assert ":\n  demo-2 (failed, port None)\n  shop (failed, port None)\n" in done.stderr
+    assert ":\n  demo-2 (failed)\n  shop (failed)\n" in done.stderr
     assert "FORCE=1" in done.stderr
 
 

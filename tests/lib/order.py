@@ -13,6 +13,7 @@ def pytest_addoption(parser):
     parser.addoption("--part", choices=PARTS, help="run only what pytest.ini lists under that name")
     for part in PARTS:
         parser.addini(part, "the tests of this part: files, or files::tests", type="linelist")
+    parser.addini("first", "the files that take longest, in that order: the others end sooner", type="linelist")
 
 
 def rank(item):
@@ -47,23 +48,23 @@ def module_fixtures(item):
 
 
 def group(items):
-    """A file whose tests share something runs on one worker, so that it is made once; the largest such file begins first."""
-    sharing = {}
+    """The tests of a file that share something run on one worker, so that it is made once."""
     for item in items:
         if module_fixtures(item):
-            sharing.setdefault(item.path.stem, []).append(item)
-    for name, of_file in sharing.items():
-        for item in of_file:
-            item.add_marker(pytest.mark.xdist_group(name))
-    size = {item: len(of_file) for of_file in sharing.values() for item in of_file}
-    items.sort(key=lambda item: -size.get(item, 0))
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+def sort(config, items):
+    """What is long begins first, or the last worker would be at it when the others have ended."""
+    first = {file: place for place, file in enumerate(config.getini("first"))}
+    items.sort(key=lambda item: (rank(item), first.get(item.path.name, len(first))))
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(config, items):
     choose(config, items)
     group(items)
-    items.sort(key=rank)
+    sort(config, items)
     if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)) > 1:
         for item in items:
             if rank(item) < BESIDE_OTHERS:

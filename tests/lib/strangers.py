@@ -32,10 +32,11 @@ def strangers(views, registered):
 def refusal(api, registry, is_forced):
     """Why the tests must not run here, or None. Where no pgberth answers there is nothing to protect."""
     try:
-        if api.list().status_code == 401:
-            return TOKENS
+        status = api.list().status_code
     except requests.ConnectionError:
         return None
+    if status != 200:
+        return TOKENS if status == 401 else None
     found = [] if is_forced else strangers(api.listed().values(), registry.names())
-    lines = "\n".join(f"  {view['storage_dir']} ({view['state']}, port {view['port']})" for view in found)
+    lines = "\n".join(f"  {view['storage_dir']} ({view['state']})" for view in found)
     return STRANGERS.format(lines=lines) if found else None
