@@ -169,6 +169,24 @@ def test_copy_of_a_quota_that_is_mounted_elsewhere(stack, limited, copied, tmp_p
     assert not stack.mounts()
 
 
+def test_disk_is_whole_in_its_file_when_delete_has_ended(stack, copied):
+    """A container that starts has the host's mounts for a moment; what they keep in memory is in no copy of the file."""
+    instance = stack.make(disk_mb=512)
+    instance.keep_row("precious")
+    with subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c", "echo ready; exec sleep 2"],
+                          stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "ready\n"
+        ok(stack.api.delete(instance.name))
+        loops = stack.loops()
+        copy = copied(instance)
+        holder.terminate()
+    assert not loops, "its loop device is still there"
+
+    ok(stack.api.adopt(copy.name))
+    copy.port = ok(stack.api.start(copy.name))["port"]
+    assert copy.kept_rows() == ["precious"]
+
+
 def test_copy_with_the_uid_of_another_is_not_started_with_pgberthd(stack, original, copied):
     copy = copied(original)
     write_record(copy, storage_dir=copy.name, wanted="running")

@@ -93,7 +93,7 @@ bool store_disk_down(const struct record *record, struct error *err)
 	if (!record->disk_mb)
 		return true;
 	return paths_make(&paths, record->storage_dir, err) &&
-	       (quota_disk_unmount(paths.place, err) ||
+	       (quota_disk_unmount(paths.file, paths.place, err) ||
 		fail_because(err, "the disk of %s", record->storage_dir));
 }
 

@@ -235,6 +235,17 @@ static bool mount_there(void *user, struct error *err)
 	return grow(file, errand->place, bytes_of_mb(errand->size_mb), err);
 }
 
+/* A container that starts has the host's mounts for a moment, and what it keeps alive is
+ * not in the file yet: a copy of the file would lack it. */
+static void end_wait(const struct errand *errand)
+{
+	AUTO_CLOSE int file = open(errand->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct error err;
+
+	if (file >= 0 && !loop_end_wait(file, &err))
+		log_warn("disk still mounted elsewhere place=%s", errand->place);
+}
+
 /* A mount that is in use is detached, and ends with its last user. */
 static bool unmount_there(void *user, struct error *err)
 {
@@ -255,6 +266,7 @@ static bool unmount_there(void *user, struct error *err)
 		sleep_ms(POLL_MS);
 	}
 	kill_point("image.unmounted");
+	end_wait(errand);
 	return true;
 }
 
@@ -265,9 +277,9 @@ bool quota_disk_mount(const char *path, const char *place, int size_mb, struct e
 	return engine_mount_namespace_run(mount_there, &errand, err);
 }
 
-bool quota_disk_unmount(const char *place, struct error *err)
+bool quota_disk_unmount(const char *path, const char *place, struct error *err)
 {
-	struct errand errand = { .place = place };
+	struct errand errand = { .path = path, .place = place };
 
 	return engine_mount_namespace_run(unmount_there, &errand, err);
 }

@@ -30,9 +30,9 @@ bool quota_disk_renew(int file, struct error *err);
 bool quota_disk_mount(const char *path, const char *place, int size_mb,
 		      struct error *err);
 
-/* Unmounts; fine if nothing is mounted. Open files keep the file system alive until
- * closed. */
-bool quota_disk_unmount(const char *place, struct error *err);
+/* Unmounts, and waits a few seconds for the end of other mounts of the file; fine if
+ * nothing is mounted. Open files keep the file system alive until closed. */
+bool quota_disk_unmount(const char *path, const char *place, struct error *err);
 
 enum quota_disk_health {
 	QUOTA_DISK_UP,
