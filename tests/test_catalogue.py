@@ -40,6 +40,8 @@ def assert_refused(answer, row, instance):
     assert (body["status"], body["error"]["code"]) == ("ERROR", row.code), body
     assert named == field or field == "labels" and named.startswith("labels."), body
     assert body["error"]["message"]
+    if row.code == "invalid" and named:
+        assert body["error"]["message"].startswith(f"{named} "), body
     assert body["request_id"] == answer.headers["X-Request-Id"]
 
 

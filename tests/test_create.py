@@ -1,12 +1,14 @@
 """POST /api/containers/: a new server, and the same POST again."""
 import datetime
 import json
+import subprocess
 
 import psycopg2
 import pytest
 
 from lib.client import assert_error, ok
 from lib.recorder import new_name
+from lib.stack import BINARY
 
 KEYS = {"status", "storage_dir", "state", "port", "address", "version", "admin_user", "dsn",
         "created_at", "labels", "limits", "container_id", "reason", "allow", "tls", "exposure"}
@@ -141,3 +143,20 @@ def test_answer_is_json_with_a_request_id(shared, api):
     assert response.headers["Content-Type"].startswith("application/json")
     assert response.headers["X-Request-Id"]
     assert json.loads(response.text)["status"] == "OK"
+
+
+@pytest.mark.parametrize("options, said", [
+    (["--port", "80"], "port must be between 6000 and 9999 (invalid)"),
+    (["--label", "A=x"], "labels must have keys that are 1 to 63 of a-z 0-9 . _ - (invalid)"),
+    (["--tls", "off"], "tls must be offered or required (invalid)"),
+    (["--cpus", "0"], None),
+])
+def test_command_line_says_a_refusal_in_one_sentence_with_the_fields_name_once(tmp_path, options, said):
+    (tmp_path / "password").write_text("papwd\n")
+
+    done = subprocess.run([BINARY.with_name("pgberth"), "create", new_name(), "--password-file", tmp_path / "password",
+                           "--cacert", "/etc/pgberth/tls/nginx.crt", *options], capture_output=True, text=True, timeout=60)
+
+    field = options[0].strip("-")
+    assert done.returncode == 1 and done.stderr.count(field) == 1, done
+    assert done.stderr.startswith(f"pgberth: {said}" if said else "pgberth: cpus must be between 0.1 and "), done.stderr

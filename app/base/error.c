@@ -67,6 +67,28 @@ bool fail_at(struct error *err, enum error_code code, const char *field, const c
 	return false;
 }
 
+static bool is_plain(const char *name)
+{
+	for (const char *at = name; *at; at++)
+		if (*at < ' ' || *at >= 0x7f || strchr("\"'{}:", *at))
+			return false;
+	return *name;
+}
+
+bool fail_field(struct error *err, const char *field, const char *fmt, ...)
+{
+	bool plain = is_plain(field);
+	va_list ap;
+	size_t used;
+
+	fail_at(err, ERR_INVALID, plain ? field : "", "%.63s ", plain ? field : "a key");
+	used = strlen(err->message);
+	va_start(ap, fmt);
+	vsnprintf(err->message + used, sizeof(err->message) - used, fmt, ap);
+	va_end(ap);
+	return false;
+}
+
 bool fail_errno(struct error *err, const char *fmt, ...)
 {
 	int number = errno;

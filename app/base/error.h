@@ -48,8 +48,13 @@ bool fail(struct error *err, enum error_code code, const char *fmt, ...)
 bool fail_at(struct error *err, enum error_code code, const char *field, const char *fmt,
 	     ...) __attribute__((format(printf, 4, 5)));
 
-/* A field is wrong: ERR_INVALID with its name. */
-#define fail_field(err, field, ...) fail_at(err, ERR_INVALID, field, __VA_ARGS__)
+/*
+ * A field is wrong: ERR_INVALID with its name. The sentence goes on after that name, which
+ * may be a client's own text: such a one is given only where it is plain, since more than
+ * a name, a whole body with its password, may have been sent in its place.
+ */
+bool fail_field(struct error *err, const char *field, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /*
  * Reports a failed system call: the message, then the text of errno. A full disk or quota

@@ -68,7 +68,7 @@ static bool pair_add(json_t *form, const struct buf *key, const struct buf *valu
 	target = form_target(form, &name, labels);
 	if (!target || (labels && target == form && strcmp(name, "labels") == 0))
 		return fail_field(err, "labels",
-				  "in a form, give each label as labels.key=value");
+				  "must be given in a form as labels.key=value");
 	if (json_object_get(target, name))
 		return fail_field(err, buf_text(key), "is given twice");
 	if (!utf8_is_valid(buf_text(value), value->length))

@@ -218,7 +218,6 @@ static bool answer_read(const struct exchange *exchange, json_t **ret, struct er
 	const json_t *error = json_object_get(json, "error");
 	const char *message = json_string_value(json_object_get(error, "message"));
 	const char *code = json_string_value(json_object_get(error, "code"));
-	const char *field = json_string_value(json_object_get(error, "field"));
 	long status = 0;
 	bool ok;
 
@@ -227,8 +226,7 @@ static bool answer_read(const struct exchange *exchange, json_t **ret, struct er
 	if (ok)
 		*ret = json_incref(json);
 	else if (message)
-		fail(err, ERR_INTERNAL, "%s%s%s (%s)", field ? field : "",
-		     field ? " " : "", message, code ? code : "");
+		fail(err, ERR_INTERNAL, "%s (%s)", message, code ? code : "");
 	else
 		fail(err, ERR_INTERNAL, "the answer with status %ld is not pgberth's",
 		     status);

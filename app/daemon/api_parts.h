@@ -9,6 +9,9 @@
 bool answer(struct call *call, json_t *json, struct error *err);
 bool answer_view(struct call *call, const struct view *view, struct error *err);
 
+/* All that is shown of an instance, status included. New reference; NULL without memory. */
+json_t *view_to_json(const struct view *view);
+
 /* New references; null for "" and for 0 seconds since 1970. */
 json_t *text_or_null(const char *text);
 json_t *time_or_null(long long seconds);

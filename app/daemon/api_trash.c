@@ -54,7 +54,7 @@ bool trash_restore(struct call *call, struct error *err)
 
 bool purge_stopped(struct call *call, struct error *err)
 {
-	bool is_dry = !(call->spec.given & GIVEN_DRY) || call->spec.dry_run;
+	bool is_dry = call->spec.dry_run;
 	AUTO_NAMES names = { 0 };
 	json_t *list;
 

@@ -13,8 +13,7 @@ struct call {
 	struct caller caller;
 	char storage_dir[NAME_SIZE]; /* from the path; "" where it has none */
 	char trash_id[TRASH_ID_SIZE];
-	json_t *query;	  /* object of strings; owned by the router */
-	struct spec spec; /* from the body; owned by the router */
+	struct spec query, spec; /* from the query, from the body; owned by the router */
 };
 
 #endif

@@ -182,26 +182,12 @@ void response_done(struct response *res)
 	buf_done(&res->text);
 }
 
-/*
- * The name of an unknown field is the client's text, and is shown only if it is plain:
- * any other text may be a whole body sent for a name, with the password in it.
- */
-static json_t *field_to_json(const char *field)
-{
-	if (strpbrk(field, "\"'{}:"))
-		return NULL;
-	for (const char *at = field; *at; at++)
-		if (*at < ' ' || *at >= 0x7f)
-			return NULL;
-	return *field ? json_string(field) : NULL;
-}
-
 void response_fail(struct response *res, const struct request *req,
 		   const struct error *err)
 {
-	json_t *error =
-		json_pack("{s:s, s:o, s:o*}", "code", error_slug(err->code), "message",
-			  utf8_to_json(err->message), "field", field_to_json(err->field));
+	json_t *error = json_pack("{s:s, s:o, s:o*}", "code", error_slug(err->code),
+				  "message", utf8_to_json(err->message), "field",
+				  *err->field ? json_string(err->field) : NULL);
 
 	json_decref(res->json);
 	res->is_text = false;

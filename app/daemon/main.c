@@ -30,7 +30,7 @@
 #include "instance/port_claim.h"
 #include "instance/ports.h"
 #include "model/config.h"
-#include "model/spec.h"
+#include "model/field.h"
 #include "pg/certificate_host.h"
 #include "pg/pg.h"
 #include "pg/role.h"
@@ -97,7 +97,7 @@ static bool parts_init(struct config *cfg, struct error *err)
 		return fail_errno(err, "cannot open the log %s", cfg->log);
 	if (!auth_init(cfg, err) || !certificate_host_init(cfg, err))
 		return false;
-	spec_set_limits(cfg);
+	fields_init(cfg);
 	api_init(cfg);
 	instance_init(cfg);
 	instance_trash_init(cfg);

@@ -5,37 +5,35 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/form.h"
 #include "base/scope.h"
 #include "base/utf8.h"
 #include "daemon/api.h"
+#include "model/body.h"
+#include "model/field.h"
 
 #define ONE "api/containers/{storage_dir}"
 
 #define TRASH "api/trash"
 
 static const struct route routes[] = {
-	{ "GET", "api/health", SCOPE_READ, health_get, NULL, ALWAYS | OPEN, "" },
-	{ "GET", "api/containers", SCOPE_READ, containers_list, NULL, 0,
-	  " state label limit after " },
-	{ "POST", "api/containers", SCOPE_WRITE, containers_create, create_fields,
-	  BODY | SLOW, "" },
-	{ "GET", ONE, SCOPE_READ, container_get, NULL, 0, "" },
-	{ "PATCH", ONE, SCOPE_WRITE, container_change, change_fields, BODY | SLOW, "" },
-	{ "DELETE", ONE, SCOPE_WRITE, container_delete, NULL, SLOW, " purge " },
-	{ "POST", ONE "/start", SCOPE_WRITE, container_start, start_fields, SLOW, "" },
-	{ "POST", ONE "/stop", SCOPE_WRITE, container_stop, no_fields, SLOW, "" },
-	{ "POST", ONE "/restart", SCOPE_WRITE, container_restart, no_fields, SLOW, "" },
-	{ "POST", ONE "/adopt", SCOPE_ADMIN, container_adopt, no_fields, SLOW, "" },
-	{ "PUT", ONE "/password", SCOPE_WRITE, container_password, password_fields,
-	  BODY | SLOW, "" },
-	{ "GET", ONE "/logs", SCOPE_READ, container_logs, NULL, SLOW, " tail follow " },
-	{ "POST", "api/purge", SCOPE_ADMIN, purge_stopped, purge_fields, BODY | SLOW,
-	  "" },
-	{ "GET", TRASH, SCOPE_READ, trash_list, NULL, SLOW, "" },
-	{ "DELETE", TRASH "/{trash_id}", SCOPE_ADMIN, trash_remove, NULL, SLOW, "" },
-	{ "POST", TRASH "/{trash_id}/restore", SCOPE_WRITE, trash_restore, no_fields,
-	  SLOW, "" },
+	{ "GET", "api/health", SCOPE_READ, health_get, 0, 0, ALWAYS | OPEN },
+	{ "GET", "api/containers", SCOPE_READ, containers_list, 0, IN_LIST, 0 },
+	{ "POST", "api/containers", SCOPE_WRITE, containers_create, IN_CREATE, 0,
+	  BODY | SLOW },
+	{ "GET", ONE, SCOPE_READ, container_get, 0, 0, 0 },
+	{ "PATCH", ONE, SCOPE_WRITE, container_change, IN_CHANGE, 0, BODY | SLOW },
+	{ "DELETE", ONE, SCOPE_WRITE, container_delete, 0, IN_DELETE, SLOW },
+	{ "POST", ONE "/start", SCOPE_WRITE, container_start, IN_START, 0, SLOW },
+	{ "POST", ONE "/stop", SCOPE_WRITE, container_stop, 0, 0, SLOW },
+	{ "POST", ONE "/restart", SCOPE_WRITE, container_restart, 0, 0, SLOW },
+	{ "POST", ONE "/adopt", SCOPE_ADMIN, container_adopt, 0, 0, SLOW },
+	{ "PUT", ONE "/password", SCOPE_WRITE, container_password, IN_PASSWORD, 0,
+	  BODY | SLOW },
+	{ "GET", ONE "/logs", SCOPE_READ, container_logs, 0, IN_LOGS, SLOW },
+	{ "POST", "api/purge", SCOPE_ADMIN, purge_stopped, IN_PURGE, 0, BODY | SLOW },
+	{ "GET", TRASH, SCOPE_READ, trash_list, 0, 0, SLOW },
+	{ "DELETE", TRASH "/{trash_id}", SCOPE_ADMIN, trash_remove, 0, 0, SLOW },
+	{ "POST", TRASH "/{trash_id}/restore", SCOPE_WRITE, trash_restore, 0, 0, SLOW },
 };
 
 /* Takes the next segment off *path; false when there is none left. */
@@ -141,36 +139,17 @@ bool route_allows(const struct route *route, const struct call *call, struct err
 	return true;
 }
 
-static bool query_check(const struct route *route, const json_t *query, struct error *err)
-{
-	const char *name;
-	json_t *value;
-
-	json_object_foreach ((json_t *)query, name, value) {
-		char spaced[80];
-
-		snprintf(spaced, sizeof(spaced), " %.70s ", name);
-		if (!strstr(route->params, spaced) || strchr(name, ' '))
-			return fail_field(err, name, "is not a parameter of this call");
-		if (strlen(json_string_value(value)) != json_string_length(value))
-			return fail_field(err, name, "must not hold a NUL");
-	}
-	return true;
-}
-
 bool route_run(const struct route *route, struct call *call, struct error *err)
 {
 	const struct request *req = call->req;
-	const struct field *fields = route->fields ? route->fields : no_fields;
 
-	if (!form_parse(&call->query, req->query, strlen(req->query), false, err) ||
-	    !query_check(route, call->query, err))
+	if (!query_parse(&call->query, route->query, req->query, err))
 		return false;
 	if (req->body.length > 0 && *req->content_encoding &&
 	    strcasecmp(req->content_encoding, "identity") != 0)
 		return fail(err, ERR_MEDIA_TYPE, "the body must not be compressed");
 	if ((req->body.length > 0 || (route->flags & BODY)) &&
-	    !spec_parse(&call->spec, fields, req->content_type, buf_text(&req->body),
+	    !body_parse(&call->spec, route->body, req->content_type, buf_text(&req->body),
 			req->body.length, err))
 		return false;
 	return route->handler(call, err);

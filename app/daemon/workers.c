@@ -44,7 +44,7 @@ static struct {
 static void change_look_again(const struct call *call)
 {
 	const char *name =
-		*call->storage_dir ? call->storage_dir : call->spec.storage_dir;
+		*call->storage_dir ? call->storage_dir : call->spec.record.storage_dir;
 
 	if (*name)
 		look_queue_poke(name, false);
@@ -84,7 +84,7 @@ static bool call_is_allowed(const struct route *route, struct call *call,
 static void change_log(const struct call *call, const struct error *err)
 {
 	const char *name =
-		*call->storage_dir ? call->storage_dir : call->spec.storage_dir;
+		*call->storage_dir ? call->storage_dir : call->spec.record.storage_dir;
 
 	log_info("audit who=%s from=%s call=\"%s %s\" name=%s result=%s",
 		 *call->caller.name ? call->caller.name : "-",
@@ -110,7 +110,7 @@ static void request_serve(struct request *req, struct response *res)
 		response_fail(res, req, &err);
 	if (route && route->scope > SCOPE_READ)
 		change_log(&call, ok ? NULL : &err);
-	json_decref(call.query);
+	spec_done(&call.query);
 	spec_done(&call.spec);
 }
 

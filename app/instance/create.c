@@ -10,6 +10,7 @@
 #include "instance/parts.h"
 #include "instance/port_claim.h"
 #include "instance/reconcile.h"
+#include "model/field.h"
 #include "pg/conf.h"
 #include "pg/verifier.h"
 #include "store/disk.h"
@@ -39,21 +40,13 @@ static void timestamp(char *text, size_t size)
 
 static bool record_new(struct record *ret, const struct spec *spec, struct error *err)
 {
-	*ret = (struct record){
-		.wanted = WANTED_RUNNING,
-		.version =
-			spec->given & GIVEN_VERSION ? spec->version : config->version[0],
-		.memory_mb = 512 < config->host_memory_mb ? 512 : config->host_memory_mb,
-		.cpus = 1,
-		.disk_mb = config->disk_mb,
-		.allow = networks_everybody(),
-		.labels = json_object(),
-	};
-	memcpy(ret->storage_dir, spec->storage_dir, sizeof(ret->storage_dir));
-	memcpy(ret->owner, spec->owner, sizeof(ret->owner));
+	if (!fields_default(ret, err))
+		return false;
+	ret->wanted = WANTED_RUNNING;
+	memcpy(ret->owner, spec->record.owner, sizeof(ret->owner));
 	timestamp(ret->created_at, sizeof(ret->created_at));
-	instance_apply(ret, spec);
-	return ret->labels || fail(err, ERR_INTERNAL, "out of memory");
+	fields_apply(ret, spec);
+	return true;
 }
 
 /* Directory, uid and, where a spare is at hand, the data (*ret_filled). */
@@ -115,36 +108,13 @@ static bool create_new(struct view *view, const struct spec *spec, struct error 
 	return false;
 }
 
-static const char *field_that_differs(const struct record *record,
-				      const struct spec *spec)
-{
-	if ((spec->given & GIVEN_VERSION) && spec->version != record->version)
-		return "version";
-	if ((spec->given & GIVEN_PORT) && spec->port != record->port)
-		return "port";
-	if ((spec->given & GIVEN_MEMORY) && spec->memory_mb != record->memory_mb)
-		return "memory_mb";
-	if ((spec->given & GIVEN_CPUS) && spec->cpus != record->cpus)
-		return "cpus";
-	if ((spec->given & GIVEN_DISK) && spec->disk_mb != record->disk_mb)
-		return "disk_mb";
-	if ((spec->given & GIVEN_LABELS) && !json_equal(spec->labels, record->labels))
-		return "labels";
-	if ((spec->given & GIVEN_ALLOW) && !networks_equal(&spec->allow, &record->allow))
-		return "allow";
-	if ((spec->given & GIVEN_TLS) && spec->tls != record->tls)
-		return "tls";
-	return NULL;
-}
-
 /* A server that runs: the same answer to the same request, else what differs. */
 static bool create_same(struct view *view, const struct spec *spec, struct error *err)
 {
 	struct record *record = &view->record;
-	const char *field = field_that_differs(record, spec);
+	const char *field = fields_differ(record, spec);
 	struct start start = { .record = record, .password = spec->admin_password };
 	struct error why;
-	bool renews = spec->given & (GIVEN_EXPIRES | GIVEN_PURGE);
 
 	if (field)
 		return instance_differs(record, field, err);
@@ -157,9 +127,9 @@ static bool create_same(struct view *view, const struct spec *spec, struct error
 			       "%s runs, and this password does not log in: %s",
 			       record->storage_dir, why.message);
 	}
-	if (view->state == RUNNING && !renews)
+	if (view->state == RUNNING && !fields_renew(spec))
 		return true;
-	instance_apply(record, spec);
+	fields_apply(record, spec);
 	record_want(record, WANTED_RUNNING);
 	record->outside_since_ms = 0;
 	record->reason[0] = '\0';
@@ -187,13 +157,13 @@ static bool create_again(struct view *view, const struct spec *spec, struct erro
 	if (container.is_ours && container.is_running &&
 	    container.port == view->record.port)
 		return create_same(view, spec, err);
-	if ((spec->given & GIVEN_VERSION) && spec->version != view->record.version)
+	if (GIVEN(spec, record.version) && spec->record.version != view->record.version)
 		return instance_differs(&view->record, "version", err);
 	if (!instance_can_grow(&view->record, spec, err))
 		return false;
 	if (!pg_verifier(spec->admin_password, verifier, err))
 		return false;
-	instance_apply(&view->record, spec);
+	fields_apply(&view->record, spec);
 	bringing.work.start.verifier = verifier;
 	bringing.work.start.password = spec->admin_password;
 	return instance_bring_back(&bringing, &was, err);
@@ -201,13 +171,13 @@ static bool create_again(struct view *view, const struct spec *spec, struct erro
 
 bool instance_create(const struct spec *spec, struct view *ret, struct error *err)
 {
-	AUTO_LOCK *lock = lock_get(spec->storage_dir, INSTANCE_LOCK_WAIT_MS, err);
+	AUTO_LOCK *lock = lock_get(spec->record.storage_dir, INSTANCE_LOCK_WAIT_MS, err);
 	AUTO_VIEW view = { 0 };
 	bool ok;
 
 	if (!lock)
 		return false;
-	ok = index_get(spec->storage_dir, &view);
+	ok = index_get(spec->record.storage_dir, &view);
 	if (ok && instance_is_refused(&view)) {
 		if (!instance_undo_refused(&view, err))
 			return false;

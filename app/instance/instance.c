@@ -12,6 +12,7 @@
 #include "instance/port_claim.h"
 #include "instance/ports.h"
 #include "instance/reconcile.h"
+#include "model/field.h"
 #include "model/locks.h"
 #include "pg/verifier.h"
 #include "store/disk.h"
@@ -59,41 +60,16 @@ bool instance_show(struct view *view, enum state state, struct error *err)
 	return index_put(view) || fail(err, ERR_INTERNAL, "out of memory");
 }
 
-void instance_apply(struct record *record, const struct spec *spec)
-{
-	if (spec->given & GIVEN_PORT)
-		record->port = spec->port;
-	if (spec->given & GIVEN_MEMORY)
-		record->memory_mb = spec->memory_mb;
-	if (spec->given & GIVEN_CPUS)
-		record->cpus = spec->cpus;
-	if (spec->given & GIVEN_DISK)
-		record->disk_mb = spec->disk_mb;
-	if (spec->given & GIVEN_EXPIRES)
-		record->expires_at =
-			spec->expires_in_s ? time(NULL) + spec->expires_in_s : 0;
-	if (spec->given & GIVEN_PURGE)
-		record->expire_purge = spec->expire_purge;
-	if (spec->given & GIVEN_ALLOW)
-		record->allow = spec->allow;
-	if (spec->given & GIVEN_TLS)
-		record->tls = spec->tls;
-	if (spec->given & GIVEN_LABELS) {
-		json_decref(record->labels);
-		record->labels = json_incref(spec->labels);
-	}
-}
-
 bool instance_can_grow(const struct record *record, const struct spec *spec,
 		       struct error *err)
 {
-	if (!(spec->given & GIVEN_DISK))
+	if (!GIVEN(spec, record.disk_mb))
 		return true;
 	if (!record->disk_mb)
 		return fail_field(err, "disk_mb",
-				  "%s was made without a quota, and cannot get one",
+				  "cannot be given to %s, which was made without a quota",
 				  record->storage_dir);
-	return spec->disk_mb >= record->disk_mb ||
+	return spec->record.disk_mb >= record->disk_mb ||
 	       fail_field(err, "disk_mb", "must be at least %d: a disk only grows",
 			  record->disk_mb);
 }
@@ -135,11 +111,11 @@ bool instance_start(const char *name, const struct spec *spec, struct view *ret,
 
 	if (!lock || !runs_now(&view, &runs, err))
 		return false;
-	if (runs && (spec->given & GIVEN_PORT) && spec->port != view.record.port)
+	if (runs && GIVEN(spec, record.port) && spec->record.port != view.record.port)
 		return instance_differs(&view.record, "port", err);
 	if (runs && view.state == RUNNING)
 		return instance_give(ret, &view);
-	instance_apply(&view.record, spec);
+	fields_apply(&view.record, spec);
 	bringing.work.replace = spec->safe;
 	return instance_bring_back(&bringing, &was, err) && instance_give(ret, &view);
 }
@@ -324,7 +300,7 @@ static bool change_in_place(struct view *view, const struct view *was,
 	bool limits =
 		record->memory_mb != before.memory_mb || record->cpus != before.cpus;
 	bool grows = record->disk_mb != before.disk_mb && record->wanted != WANTED_STORED;
-	bool access = spec->given & (GIVEN_ALLOW | GIVEN_TLS);
+	bool access = GIVEN(spec, record.allow) || GIVEN(spec, record.tls);
 
 	if (store_save(record, err) && (!access || hba_change(record, runs, err)) &&
 	    (!limits || !runs || reconcile(&work, err)) &&
@@ -365,14 +341,15 @@ bool instance_change(const char *name, const struct spec *spec, struct view *ret
 	AUTO_LOCK *lock = instance_hold(name, &view, err);
 	struct bringing bringing = { .view = &view, .work.replace = true };
 	AUTO_VIEW was = view_copy(&view);
-	bool moves, runs, ok;
+	bool moves, restarts, runs, ok;
 
 	if (!lock || !instance_can_grow(&view.record, spec, err) ||
 	    !runs_now(&view, &runs, err))
 		return false;
-	instance_apply(&view.record, spec);
+	fields_apply(&view.record, spec);
 	moves = view.record.port != was.record.port;
-	if (moves && runs)
+	restarts = runs && fields_restart(&was.record, &view.record);
+	if (restarts)
 		ok = instance_bring_back(&bringing, &was, err);
 	else if (moves)
 		ok = change_port_at_rest(&view, was.record.port, err);
@@ -380,7 +357,7 @@ bool instance_change(const char *name, const struct spec *spec, struct view *ret
 		ok = change_in_place(&view, &was, spec, runs, err) &&
 		     (runs || view.record.disk_mb == was.record.disk_mb ||
 		      try_grown(&view, err));
-	*ret_restarted = moves && runs;
+	*ret_restarted = restarts;
 	return ok && instance_give(ret, &view);
 }
 

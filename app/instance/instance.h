@@ -30,7 +30,7 @@ void instance_adopt_init(const struct config *cfg);
  */
 bool instance_create(const struct spec *spec, struct view *ret, struct error *err);
 
-/* Port (restarts: *ret_restarted), limits, labels and who may connect. Errors:
+/* What is given; where the server has to restart for it, *ret_restarted. Errors:
  * ERR_PORT_IN_USE. */
 bool instance_change(const char *name, const struct spec *spec, struct view *ret,
 		     bool *ret_restarted, struct error *err);

@@ -37,9 +37,6 @@ bool instance_show(struct view *view, enum state state, struct error *err);
 /* Hands a view to the caller of the domain. */
 bool instance_give(struct view *ret, struct view *view);
 
-/* What is given, and only that, goes into the record. */
-void instance_apply(struct record *record, const struct spec *spec);
-
 /* Whether the disk_mb that is given, if one is, can be had. Errors: ERR_INVALID naming it. */
 bool instance_can_grow(const struct record *record, const struct spec *spec,
 		       struct error *err);

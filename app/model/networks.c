@@ -118,11 +118,10 @@ static bool item_add(struct networks *allow, const char *text, size_t length,
 	wrong = text ? cidr_read(&allow->list[allow->count], text, length)
 		     : "is not a string";
 	if (wrong)
-		return fail_field(
-			err, field,
-			"item %d %s; an item looks like 192.0.2.7, 198.51.100.0/24 "
-			"or 2001:db8::/32",
-			allow->count + 1, wrong);
+		return fail_field(err, field,
+				  "has an item %d that %s; items look like 192.0.2.7, "
+				  "198.51.100.0/24 or 2001:db8::/32",
+				  allow->count + 1, wrong);
 	allow->count++;
 	return true;
 }
@@ -159,7 +158,7 @@ bool networks_from_text(struct networks *ret, const char *text, size_t length,
 		if (!item_add(&allow, text, item, field, err))
 			return false;
 		if (comma && item + 1 == length)
-			return fail_field(err, field, "ends with a comma");
+			return fail_field(err, field, "must not end with a comma");
 		text += item + (comma ? 1 : 0);
 		length -= item + (comma ? 1 : 0);
 	}

@@ -53,14 +53,8 @@ void record_done(struct record *record);
 
 #define AUTO_RECORD __attribute__((cleanup(record_done))) struct record
 
-/* A new JSON object, owned by the caller; NULL without memory. */
-json_t *record_to_json(const struct record *record);
-
 /* What should be from now on; keeps stopped_at true. */
 void record_want(struct record *record, enum wanted wanted);
-
-/* Fills *ret_record; errors: a missing or ill-typed member, an unknown format. */
-bool record_from_json(struct record *ret_record, const json_t *json, struct error *err);
 
 /* [A-Za-z0-9][A-Za-z0-9_.-]{0,62} */
 bool name_is_valid(const char *name);
@@ -68,10 +62,8 @@ bool name_is_valid(const char *name);
 /* The same characters, up to a length of one's own. */
 bool name_is_valid_to(const char *name, size_t length_max);
 
-const char *tls_name(enum tls tls);
-bool tls_from_name(enum tls *ret_tls, const char *name);
-
-/* CPUs as a JSON number: 1 rather than 1.0. New reference. */
-json_t *cpus_to_json(double cpus);
+/* Names of enum wanted and of enum tls; end with NULL. */
+extern const char *const wanted_names[];
+extern const char *const tls_names[];
 
 #endif

@@ -41,16 +41,15 @@ bool quota_disk_can(struct error *err)
 {
 	if (access(MKFS, X_OK) != 0)
 		return fail_field(err, "disk_mb",
-				  "disk_mb is not available on this host: " MKFS
-				  " is missing");
+				  "is not available on this host: " MKFS " is missing");
 	if (access(LOOP_CONTROL, F_OK) != 0)
 		return fail_field(err, "disk_mb",
-				  "disk_mb is not available on this host: " LOOP_CONTROL
+				  "is not available on this host: " LOOP_CONTROL
 				  " is missing");
 	return prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN) == 1 ||
 	       fail_field(err, "disk_mb",
-			  "disk_mb is not available on this host: pgberthd lacks the "
-			  "right to mount (CAP_SYS_ADMIN)");
+			  "is not available on this host: pgberthd lacks the right "
+			  "to mount (CAP_SYS_ADMIN)");
 }
 
 bool quota_disk_format(int file, int size_mb, struct error *err)

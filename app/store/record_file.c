@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/files.h"
 #include "base/scope.h"
+#include "model/record_json.h"
 #include "store/reserve.h"
 #include "store/tree.h"
 

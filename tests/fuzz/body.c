@@ -1,11 +1,11 @@
-/* A request's body: a digit for the table of fields, a line with its type, the body. */
+/* A request's body: a digit for the call whose fields it has, a line with its type, the body. */
+#include "model/body.h"
 #include "base/scope.h"
 #include "fuzz.h"
-#include "model/spec.h"
+#include "model/field.h"
 
-static const struct field *const tables[] = { create_fields,   change_fields,
-					      password_fields, start_fields,
-					      purge_fields,    no_fields };
+static const unsigned tables[] = { IN_CREATE, IN_CHANGE, IN_PASSWORD,
+				   IN_START,  IN_PURGE,	 0 };
 
 static void must_be_labels(const json_t *labels)
 {
@@ -25,54 +25,56 @@ static void must_be_checked(const struct spec *spec)
 {
 	const struct config *cfg = fuzz_config();
 
-	if (spec->given & GIVEN_STORAGE_DIR)
-		must(name_is_valid(spec->storage_dir));
-	if (spec->given & GIVEN_PASSWORD)
+	if (GIVEN(spec, record.storage_dir))
+		must(name_is_valid(spec->record.storage_dir));
+	if (GIVEN(spec, admin_password))
 		must(strnlen(spec->admin_password, sizeof(spec->admin_password)) - 1 <
 		     PASSWORD_MAX);
-	if (spec->given & GIVEN_PORT)
-		must(spec->port >= cfg->port_min && spec->port <= cfg->port_max);
-	if (spec->given & GIVEN_VERSION)
-		must(config_has_version(cfg, spec->version));
-	if (spec->given & GIVEN_MEMORY)
-		must(spec->memory_mb >= 128 && spec->memory_mb <= cfg->host_memory_mb);
-	if (spec->given & GIVEN_CPUS)
-		must(spec->cpus >= 0.1 && spec->cpus <= cfg->host_cpus);
-	if (spec->given & GIVEN_DISK)
-		must(spec->disk_mb >= DISK_MIN_MB && spec->disk_mb <= cfg->host_disk_mb);
-	if (spec->given & GIVEN_EXPIRES)
+	if (GIVEN(spec, record.port))
+		must(spec->record.port >= cfg->port_min &&
+		     spec->record.port <= cfg->port_max);
+	if (GIVEN(spec, record.version))
+		must(config_has_version(cfg, spec->record.version));
+	if (GIVEN(spec, record.memory_mb))
+		must(spec->record.memory_mb >= 128 &&
+		     spec->record.memory_mb <= cfg->host_memory_mb);
+	if (GIVEN(spec, record.cpus))
+		must(spec->record.cpus >= 0.1 && spec->record.cpus <= cfg->host_cpus);
+	if (GIVEN(spec, record.disk_mb))
+		must(spec->record.disk_mb >= DISK_MIN_MB &&
+		     spec->record.disk_mb <= cfg->host_disk_mb);
+	if (GIVEN(spec, expires_in_s))
 		must(spec->expires_in_s >= 0);
-	if (spec->given & GIVEN_DAYS)
+	if (GIVEN(spec, stopped_days))
 		must(spec->stopped_days >= 0);
-	if (spec->given & GIVEN_LABELS)
-		must_be_labels(spec->labels);
+	if (GIVEN(spec, record.labels))
+		must_be_labels(spec->record.labels);
 }
 
-/* Nothing is taken that the table has not, all is that it requires. */
-static void must_fit(const struct spec *spec, const struct field *fields)
+/* Nothing is taken that the call has not, all is that it requires. */
+static void must_fit(const struct spec *spec, unsigned calls)
 {
-	unsigned known = 0;
-
-	for (; fields->name; fields++) {
-		known |= fields->given;
-		if (fields->required)
-			must(spec->given & fields->given);
-	}
-	must((spec->given & ~known) == 0);
+	for (const struct field *field = fields; field->name; field++)
+		if (field->calls & calls)
+			must(!(field->flags & REQUIRED) ||
+			     field_is_given(spec, field->offset));
+		else
+			must(!field_is_given(spec, field->offset));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input input = { (const char *)data, size };
-	const struct field *fields = tables[input_byte(&input) % COUNT_OF(tables)];
+	unsigned calls = tables[input_byte(&input) % COUNT_OF(tables)];
 	AUTO_FREE char *type = input_text(&input, "\n");
 	struct error err = { 0 };
 	AUTO_SPEC spec = { 0 };
 
-	spec_set_limits(fuzz_config());
-	if (!spec_parse(&spec, fields, type, input.data, input.left, &err)) {
+	fields_init(fuzz_config());
+	if (!body_parse(&spec, calls, type, input.data, input.left, &err)) {
 		must_be_an_error(&err);
-		must(!strstr(err.message, "canary")); /* as passwords here have it */
+		/* As passwords here have it. */
+		must(!strstr(err.message, "canary") || strstr(err.field, "canary"));
 		must(err.code == ERR_MEDIA_TYPE || err.code == ERR_UNREADABLE ||
 		     err.code == ERR_INVALID);
 		must(spec.given == 0);
@@ -80,6 +82,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	must_be_checked(&spec);
 	if (input.left > 0)
-		must_fit(&spec, fields);
+		must_fit(&spec, calls);
 	return 0;
 }

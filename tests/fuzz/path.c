@@ -7,6 +7,7 @@
 #include "daemon/router.h"
 #include "fuzz.h"
 #include "instance/instance.h"
+#include "model/field.h"
 #include "store/space_guard.h"
 
 /* ---- the domain ---- */
@@ -18,18 +19,25 @@ static bool seen(const char *name, struct view *ret)
 	return true;
 }
 
+static void must_be_of(const struct spec *spec, unsigned calls)
+{
+	for (const struct field *field = fields; field->name; field++)
+		must((field->calls & calls) || !field_is_given(spec, field->offset));
+}
+
 bool instance_create(const struct spec *spec, struct view *ret, struct error *err)
 {
 	(void)err;
-	must(spec->given & GIVEN_PASSWORD);
-	return seen(spec->storage_dir, ret);
+	must(GIVEN(spec, admin_password));
+	must_be_of(spec, IN_CREATE);
+	return seen(spec->record.storage_dir, ret);
 }
 
 bool instance_change(const char *name, const struct spec *spec, struct view *ret,
 		     bool *ret_restarted, struct error *err)
 {
 	(void)err;
-	must(!(spec->given & (GIVEN_STORAGE_DIR | GIVEN_PASSWORD)));
+	must_be_of(spec, IN_CHANGE);
 	*ret_restarted = false;
 	return seen(name, ret);
 }
@@ -38,7 +46,7 @@ bool instance_start(const char *name, const struct spec *spec, struct view *ret,
 		    struct error *err)
 {
 	(void)err;
-	must(!(spec->given & ~(unsigned)(GIVEN_PORT | GIVEN_SAFE)));
+	must_be_of(spec, IN_START);
 	return seen(name, ret);
 }
 
@@ -136,7 +144,7 @@ static void init(void)
 					 .cpus = 1 },
 			     .state = RUNNING };
 
-	spec_set_limits(fuzz_config());
+	fields_init(fuzz_config());
 	api_init(fuzz_config());
 	view.record.labels = json_pack("{s:s}", "team", "blue");
 	must(view.record.labels && index_put(&view));
@@ -166,14 +174,14 @@ static void request_run(struct request *req)
 	if (!serve(&call, &err)) {
 		must_be_an_error(&err);
 		must(strstr(req->path, "canary") || /* as passwords here have it */
-		     !strstr(err.message, "canary"));
+		     strstr(err.field, "canary") || !strstr(err.message, "canary"));
 		must(err.code != ERR_INTERNAL);
 	} else {
 		must(res.status >= 200);
 		must(res.is_text || buf_json(&text, res.json, JSON_COMPACT));
 	}
 	response_done(&res);
-	json_decref(call.query);
+	spec_done(&call.query);
 	spec_done(&call.spec);
 }
 

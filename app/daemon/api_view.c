@@ -1,0 +1,151 @@
+/* How an instance looks in JSON: the fields that are shown, and what is derived from it. */
+#include <string.h>
+#include <time.h>
+
+#include "base/scope.h"
+#include "base/utf8.h"
+#include "daemon/api.h"
+#include "daemon/api_parts.h"
+#include "model/field.h"
+
+static const struct config *config;
+
+void api_init(const struct config *cfg)
+{
+	config = cfg;
+}
+
+json_t *text_or_null(const char *text)
+{
+	return *text ? utf8_to_json(text) : json_null();
+}
+
+json_t *time_or_null(long long seconds)
+{
+	time_t when = (time_t)seconds;
+	char text[32];
+	struct tm utc;
+
+	if (!seconds)
+		return json_null();
+	gmtime_r(&when, &utc);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
+	return json_string(text);
+}
+
+static json_t *state_to_json(const struct view *view)
+{
+	return json_string(state_name(view->state));
+}
+
+static json_t *address_to_json(const struct view *view)
+{
+	(void)view;
+	return json_string(config->publish_address);
+}
+
+static json_t *admin_to_json(const struct view *view)
+{
+	(void)view;
+	return json_string(config->admin_user);
+}
+
+static json_t *dsn_to_json(const struct view *view)
+{
+	if (!view->record.port)
+		return json_null();
+	return json_sprintf("postgresql://%s@%s:%d/postgres?sslmode=require",
+			    config->admin_user, config->publish_address,
+			    view->record.port);
+}
+
+static json_t *id_to_json(const struct view *view)
+{
+	return text_or_null(view->container_id);
+}
+
+/* Who can reach it: those on the host in any case, by the gateway of its network. */
+static json_t *exposure_to_json(const struct view *view)
+{
+	const struct record *record = &view->record;
+	bool is_local = config_is_loopback(config->publish_address);
+
+	return json_pack("{s:s s:o s:s s:o s:s}", "address", config->publish_address,
+			 "port", record->port ? json_integer(record->port) : json_null(),
+			 "reach", is_local ? "host" : "network", "allow",
+			 networks_to_json(&record->allow), "tls", tls_names[record->tls]);
+}
+
+/* Each follows the field that it is named after. */
+static const struct {
+	const char *after, *name;
+	json_t *(*to_json)(const struct view *view);
+} derived[] = {
+	{ "storage_dir", "state", state_to_json },
+	{ "port", "address", address_to_json },
+	{ "version", "admin_user", admin_to_json },
+	{ "version", "dsn", dsn_to_json },
+	{ "disk_mb", "container_id", id_to_json },
+	{ "tls", "exposure", exposure_to_json },
+};
+
+/* null where there is none; a limit that there is none of is left out. */
+static json_t *field_to_json(const struct field *field, const struct record *record)
+{
+	const void *member = field_of_const(field, record);
+	bool is_limit = field->flags & IS_LIMIT;
+
+	if (field->kind == TIME)
+		return time_or_null(*(const long long *)member);
+	if (field->kind == TEXT)
+		return text_or_null(member);
+	if (field->kind == INTEGER && !is_limit && !*(const int *)member)
+		return json_null();
+	return kind_to_json(field, member);
+}
+
+static bool field_add(json_t *json, const struct field *field,
+		      const struct record *record)
+{
+	json_t *limits = json_object_get(json, "limits");
+
+	if (!(field->flags & IS_LIMIT))
+		return json_object_set_new(json, field->name,
+					   field_to_json(field, record)) == 0;
+	if ((field->flags & MAY_BE_0) && !*(const int *)field_of_const(field, record))
+		return true;
+	if (!limits) {
+		limits = json_object();
+		if (json_object_set_new(json, "limits", limits) != 0)
+			return false;
+	}
+	return json_object_set_new(limits, field->name, field_to_json(field, record)) ==
+	       0;
+}
+
+static bool derived_add(json_t *json, const char *after, const struct view *view)
+{
+	for (size_t i = 0; i < COUNT_OF(derived); i++)
+		if (strcmp(derived[i].after, after) == 0 &&
+		    json_object_set_new(json, derived[i].name,
+					derived[i].to_json(view)) != 0)
+			return false;
+	return true;
+}
+
+json_t *view_to_json(const struct view *view)
+{
+	json_t *json = json_pack("{s:s}", "status", "OK");
+	bool ok = json;
+
+	for (const struct field *field = fields; ok && field->name; field++)
+		if (field->flags & SHOWN)
+			ok = field_add(json, field, &view->record) &&
+			     derived_add(json, field->name, view);
+	if (ok && view->is_foreign)
+		ok = json_object_set_new(json, "foreign", json_true()) == 0;
+	if (ok)
+		return json;
+	json_decref(json);
+	return NULL;
+}

@@ -1,0 +1,69 @@
+/* Reading and writing records: a walk over the table of fields. */
+#include "model/record_json.h"
+
+#include "model/field.h"
+
+#define RECORD_FORMAT 1
+
+json_t *record_to_json(const struct record *record)
+{
+	json_t *json = json_pack("{s:i}", "format", RECORD_FORMAT);
+
+	for (const struct field *field = fields; json && field->name; field++) {
+		if (!(field->flags & KEPT) ||
+		    json_object_set_new(
+			    json, field->name,
+			    kind_to_json(field, field_of_const(field, record))) == 0)
+			continue;
+		json_decref(json);
+		return NULL;
+	}
+	return json;
+}
+
+static bool member_read(struct record *record, const struct field *field,
+			const json_t *value, struct error *err)
+{
+	void *member = field_of(field, record);
+
+	if (!value && (field->flags & ESSENTIAL))
+		return fail_field(err, field->name, "is missing");
+	if (!value)
+		return kind_default(field, field->range.value, member, err);
+	if ((field->flags & MAY_BE_0) && json_is_integer(value) &&
+	    json_integer_value(value) == 0)
+		return kind_default(field, 0, member, err);
+	return kind_read(field, &field->range, value, false, member, err) &&
+	       (!field->check || field->check(field, member, true, err));
+}
+
+static bool members_read(struct record *record, const json_t *json, struct error *err)
+{
+	const json_t *format = json_object_get(json, "format");
+
+	if (!json_is_object(json))
+		return fail(err, ERR_INVALID, "it is no JSON object");
+	if (!json_is_integer(format) || json_integer_value(format) != RECORD_FORMAT)
+		return fail(err, ERR_INVALID, "format must be %d", RECORD_FORMAT);
+	for (const struct field *field = fields; field->name; field++)
+		if ((field->flags & KEPT) &&
+		    !member_read(record, field, json_object_get(json, field->name), err))
+			return false;
+	return true;
+}
+
+bool record_from_json(struct record *ret_record, const json_t *json, struct error *err)
+{
+	AUTO_RECORD record = { 0 };
+
+	if (!members_read(&record, json, err)) {
+		if (err->code != ERR_INVALID)
+			return false;
+		err->code = ERR_FOREIGN_DATA;
+		err->field[0] = '\0'; /* of a record, not of a request */
+		return fail_because(err, "its record cannot be understood");
+	}
+	*ret_record = record;
+	record.labels = NULL;
+	return true;
+}
