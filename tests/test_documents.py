@@ -40,6 +40,13 @@ def test_manual_and_completion_of_the_command_line_have_each_option():
         for option in re.findall(r'\{\s*"([a-z-]+)", OPTION_\w+,', source.read_text()):
             assert f"Fl -{option}" in manual or f" -{option} " in manual, option
             assert f"--{option}" in completion, option
+    # Those of create are rows of the table of fields.
+    offered = subprocess.run([APP / "build/release/pgberth", "create", "--help"], check=True, capture_output=True, text=True).stdout
+    options = set(re.findall(r"--([a-z-]+)", offered)) - {"help", "usage"}
+    assert {"port", "pg-version", "memory-mb", "label", "expire-purge", "tls", "url"} <= options
+    for option in options:
+        assert f"Fl -{option}" in manual or f" -{option} " in manual, option
+        assert f"--{option}" in completion, option
 
 
 def test_manual_and_completion_of_the_command_line_have_each_command():

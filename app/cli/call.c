@@ -9,20 +9,11 @@
 #include "model/spec.h"
 
 enum {
-	OPTION_PORT = 'p',
 	OPTION_LABEL = 'l',
-	OPTION_VERSION = 0x200,
-	OPTION_MEMORY,
-	OPTION_CPUS,
-	OPTION_DISK,
-	OPTION_EXPIRES,
-	OPTION_EXPIRE_PURGE,
-	OPTION_PASSWORD_FILE,
+	OPTION_PASSWORD_FILE = 0x200,
 	OPTION_STATE,
 	OPTION_JSON,
 	OPTION_PURGE,
-	OPTION_ALLOW,
-	OPTION_TLS,
 };
 
 /* What the commands of this file take, all of it. */
@@ -32,7 +23,7 @@ struct arguments {
 	const char *password_file;
 	const char *state;
 	const char *label;
-	json_t *fields; /* of the body */
+	json_t *fields; /* of the body; NULL: it has none */
 	bool needs_name;
 	bool json;
 	bool purge;
@@ -44,18 +35,6 @@ struct arguments {
 	}
 
 static const struct argp_option create_options[] = {
-	{ "port", OPTION_PORT, "PORT", 0, "default: a free one", 0 },
-	{ "pg-version", OPTION_VERSION, "MAJOR", 0, "of PostgreSQL", 0 },
-	{ "memory-mb", OPTION_MEMORY, "MB", 0, "default 512", 0 },
-	{ "cpus", OPTION_CPUS, "NUMBER", 0, "default 1", 0 },
-	{ "disk-mb", OPTION_DISK, "MB", 0, "a quota of disk space", 0 },
-	{ "label", OPTION_LABEL, "KEY=VALUE", 0, "any number of times", 0 },
-	{ "expires-in", OPTION_EXPIRES, "SECONDS", 0, "then it is deleted by itself", 0 },
-	{ "expire-purge", OPTION_EXPIRE_PURGE, NULL, 0, "and its storage trashed", 0 },
-	{ "allow", OPTION_ALLOW, "NETWORK", 0,
-	  "may connect, any number of times (\"\": only its host); default: everybody",
-	  0 },
-	{ "tls", OPTION_TLS, "CHOICE", 0, "offered (default) or required", 0 },
 	{ "password-file", OPTION_PASSWORD_FILE, "FILE", 0,
 	  "holds the password (- for standard input); without, it is asked for", 0 },
 	JSON_OPTION,
@@ -77,69 +56,6 @@ static const struct argp_option rm_options[] = {
 
 /* ---- arguments ---- */
 
-static void number_take(json_t *fields, const char *name, const char *value,
-			struct argp_state *state)
-{
-	json_error_t problem;
-	json_t *number = json_loads(value, JSON_DECODE_ANY, &problem);
-
-	if (!json_is_number(number))
-		argp_error(state, "%s must be a number", name);
-	json_object_set_new(fields, name, number);
-}
-
-static void label_take(json_t *fields, const char *value, struct argp_state *state)
-{
-	json_t *labels = json_object_get(fields, "labels");
-	const char *equals = strchr(value, '=');
-	char key[64];
-
-	if (!equals || equals == value || equals - value >= (long)sizeof(key))
-		argp_error(state, "--label must be KEY=VALUE");
-	snprintf(key, sizeof(key), "%.*s", (int)(equals - value), value);
-	if (!labels) {
-		labels = json_object();
-		json_object_set_new(fields, "labels", labels);
-	}
-	json_object_set_new(labels, key, json_string(equals + 1));
-}
-
-static void network_take(json_t *fields, const char *value)
-{
-	json_t *allow = json_object_get(fields, "allow");
-
-	if (!allow) {
-		allow = json_array();
-		json_object_set_new(fields, "allow", allow);
-	}
-	if (*value)
-		json_array_append_new(allow, json_string(value));
-}
-
-static error_t field_option(int key, char *value, struct argp_state *state)
-{
-	static const struct {
-		int key;
-		const char *field;
-	} numbers[] = {
-		{ OPTION_PORT, "port" },
-		{ OPTION_VERSION, "version" },
-		{ OPTION_MEMORY, "memory_mb" },
-		{ OPTION_CPUS, "cpus" },
-		{ OPTION_DISK, "disk_mb" },
-		{ OPTION_EXPIRES, "expires_in" },
-		{ 0, NULL },
-	};
-	struct arguments *arguments = state->input;
-
-	for (int i = 0; numbers[i].field; i++)
-		if (numbers[i].key == key) {
-			number_take(arguments->fields, numbers[i].field, value, state);
-			return 0;
-		}
-	return ARGP_ERR_UNKNOWN;
-}
-
 static error_t argument(char *value, struct argp_state *state)
 {
 	struct arguments *arguments = state->input;
@@ -160,19 +76,12 @@ static error_t call_option(int key, char *value, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &arguments->target;
+		if (arguments->fields)
+			state->child_inputs[1] = arguments->fields;
 		return 0;
 	case OPTION_LABEL:
 		arguments->label = value;
-		label_take(arguments->fields, value, state);
 		return 0;
-	case OPTION_ALLOW:
-		network_take(arguments->fields, value);
-		return 0;
-	case OPTION_TLS:
-		return json_object_set_new(arguments->fields, "tls", json_string(value));
-	case OPTION_EXPIRE_PURGE:
-		return json_object_set_new(arguments->fields, "expire_purge",
-					   json_true());
 	case OPTION_PASSWORD_FILE:
 		arguments->password_file = value;
 		return 0;
@@ -192,21 +101,23 @@ static error_t call_option(int key, char *value, struct argp_state *state)
 			argp_error(state, "NAME is missing");
 		return 0;
 	default:
-		return field_option(key, value, state);
+		return ARGP_ERR_UNKNOWN;
 	}
 }
 
+/* fields: those of a body are taken, too. */
 static void arguments_read(struct arguments *ret, const struct argp_option *options,
-			   const char *args_doc, int argc, char **argv)
+			   bool fields, const char *args_doc, int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &target_argp, 0, "API:", 1 },
-						      { 0 } };
+	struct argp_child children[] = { { &target_argp, 0, "API:", 1 },
+					 { fields ? field_argp() : NULL, 0, NULL, 0 },
+					 { 0 } };
 	struct argp argp = { .options = options,
 			     .parser = call_option,
 			     .args_doc = args_doc,
 			     .children = children };
 
-	*ret = (struct arguments){ .fields = json_object(),
+	*ret = (struct arguments){ .fields = fields ? json_object() : NULL,
 				   .needs_name = args_doc != NULL };
 	argp_err_exit_status = 2;
 	argp_parse(&argp, argc, argv, 0, NULL, ret);
@@ -248,7 +159,7 @@ int create_command(int argc, char **argv)
 	struct error err;
 	bool ok;
 
-	arguments_read(&arguments, create_options, "NAME", argc, argv);
+	arguments_read(&arguments, create_options, true, "NAME", argc, argv);
 	ok = cli_secret(password, PASSWORD_MAX, arguments.password_file,
 			"Password of the new server", &err);
 	if (ok) {
@@ -272,7 +183,7 @@ int rm_command(int argc, char **argv)
 	struct error err;
 	bool ok;
 
-	arguments_read(&arguments, rm_options, "NAME", argc, argv);
+	arguments_read(&arguments, rm_options, false, "NAME", argc, argv);
 	snprintf(path, sizeof(path), "containers/%s/%s", arguments.name,
 		 arguments.purge ? "?purge=true" : "");
 	ok = cli_call(&arguments.target, "DELETE", path, NULL, &json, &err);
@@ -337,8 +248,7 @@ int ls_command(int argc, char **argv)
 	struct error err;
 	bool ok;
 
-	arguments_read(&arguments, ls_options, NULL, argc, argv);
-	json_decref(arguments.fields);
+	arguments_read(&arguments, ls_options, false, NULL, argc, argv);
 	ok = cli_list(&arguments.target, arguments.state, arguments.label, all, &err);
 	if (ok && arguments.json)
 		cli_print(all);

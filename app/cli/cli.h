@@ -18,6 +18,9 @@ struct target {
 /* Options of commands that call: --url, --token-file, --cacert. Input: a struct target. */
 extern const struct argp target_argp;
 
+/* Options of create that are fields of its body. Input: that JSON object. */
+const struct argp *field_argp(void);
+
 /* Commands return their exit status: 0, or 1 after a refusal or failure (on stderr). */
 int token_add_command(int argc, char **argv);
 int token_ls_command(int argc, char **argv);
