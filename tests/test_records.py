@@ -1,10 +1,13 @@
 """What a record says gets the checks that a request gets: nonsense is refused by its name and brings nothing down, and what
 another host, another configuration or an older version left there takes no server away."""
 import json
+import os
+import subprocess
 
 import pytest
 
 from lib.client import assert_error, ok
+from lib.engine import Engine
 from lib.recorder import new_name
 from lib.stack import Stack
 
@@ -148,6 +151,21 @@ def test_record_of_the_first_version_moves_forward_by_itself(stack, stopped, rea
     assert set(LATER) <= set(record_of(stopped))
 
 
+def test_limits_that_a_smaller_host_has_not_take_no_server_away(stack, stopped, read_again):
+    view = read_again(memory_mb=1_000_000, cpus=64)
+
+    assert view["limits"] == {"memory_mb": 1_000_000, "cpus": 64}
+    stopped.port = ok(stack.api.start(stopped.name))["port"]
+    host = Engine().inspect(stopped.name)["HostConfig"]
+    assert host["NanoCpus"] == os.cpu_count() * 10**9
+    assert host["Memory"] == host["MemorySwap"] <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert stopped.kept_rows() == ["precious"]
+    ok(stack.api.patch(stopped.name, labels={"a": "2"}))
+    # They are its own again on a host that has them.
+    assert (record_of(stopped)["memory_mb"], record_of(stopped)["cpus"]) == (1_000_000, 64)
+    ok(stack.api.stop(stopped.name))
+
+
 def test_port_beyond_a_range_that_was_narrowed_takes_no_server_away(stack, stopped, read_again):
     stack.write_configuration(port_min=stack.options["port_max"] - 1)
 
@@ -161,3 +179,17 @@ def test_version_that_is_not_on_offer_any_more_takes_no_server_away(stack, stopp
     stack.write_configuration(versions="17 18")
 
     assert_is_served(stack, stopped, read_again())
+
+
+def test_adopted_limits_are_lowered_to_what_this_host_has(stack, stopped):
+    copy = stack.new()
+    subprocess.run(["cp", "-a", stopped.directory, copy.directory], check=True)
+    write_record(copy, {**record_of(copy), "memory_mb": 1_000_000, "cpus": 64})
+
+    body = ok(stack.api.adopt(copy.name))
+
+    assert body["limits"]["cpus"] == os.cpu_count()
+    assert body["limits"]["memory_mb"] < 1_000_000
+    assert f"its cpus is {os.cpu_count()} here (it was 64)" in body["reason"]
+    assert f"its memory_mb is {body['limits']['memory_mb']} here (it was 1000000)" in body["reason"]
+    ok(stack.api.delete(copy.name, purge=True))

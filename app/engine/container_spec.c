@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/scope.h"
 #include "engine/http.h"
+#include "model/field.h"
 
 static const struct config *config;
 static char
@@ -35,10 +36,12 @@ static json_int_t bytes_of_mb(long long megabytes)
 
 json_t *engine_spec_limits(const struct record *record)
 {
+	const struct limits limits = field_limits(record);
+
 	/* MemorySwap is memory and swap together: the same figure means no swap. */
-	return json_pack("{s:I s:I s:I}", "Memory", bytes_of_mb(record->memory_mb),
-			 "MemorySwap", bytes_of_mb(record->memory_mb), "NanoCpus",
-			 (json_int_t)(record->cpus * 1e9 + 0.5));
+	return json_pack("{s:I s:I s:I}", "Memory", bytes_of_mb(limits.memory_mb),
+			 "MemorySwap", bytes_of_mb(limits.memory_mb), "NanoCpus",
+			 (json_int_t)(limits.cpus * 1e9 + 0.5));
 }
 
 static json_t *mount_of(const char *source, const char *target, bool read_only)
@@ -85,7 +88,9 @@ static json_t *port_bindings(int port)
 /* /dev/shm is for parallel queries; its content counts against the memory limit. */
 static json_int_t shm_size(const struct record *record)
 {
-	return bytes_of_mb(record->memory_mb / 2 > 64 ? record->memory_mb / 2 : 64);
+	int memory_mb = field_limits(record).memory_mb;
+
+	return bytes_of_mb(memory_mb / 2 > 64 ? memory_mb / 2 : 64);
 }
 
 /* Takes value. Fails without memory: a setting left out would be a hole in the wall. */

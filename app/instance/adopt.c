@@ -9,6 +9,7 @@
 #include "instance/instance.h"
 #include "instance/parts.h"
 #include "instance/ports.h"
+#include "model/field.h"
 #include "store/disk.h"
 #include "store/foreign.h"
 #include "store/store.h"
@@ -142,6 +143,7 @@ static bool record_settle(struct record *record, const struct past *past,
 		buf_printf(&said, "; its uid is %d now (%d is not to be had here)",
 			   record->uid, past->uid);
 	port_settle(record, &said);
+	fields_lower(record, &said);
 	record->stopped_at = 0; /* counted from now on this host */
 	record_want(record,
 		    record->wanted == WANTED_STORED ? WANTED_STORED : WANTED_STOPPED);

@@ -7,6 +7,7 @@
 
 #include "base/kill_point.h"
 #include "base/log.h"
+#include "model/field.h"
 #include "store/disk.h"
 
 /*
@@ -28,8 +29,10 @@ static bool container_remove(const struct record *record,
 
 static bool limits_fit(const struct container *container, const struct record *record)
 {
-	return container->memory_mb == record->memory_mb &&
-	       fabs(container->cpus - record->cpus) < 1e-6;
+	const struct limits limits = field_limits(record);
+
+	return container->memory_mb == limits.memory_mb &&
+	       fabs(container->cpus - limits.cpus) < 1e-6;
 }
 
 /* A running container at the right port stays; its limits are brought in line. */

@@ -243,3 +243,28 @@ bool fields_restart(const struct record *was, const struct record *record)
 			return true;
 	return false;
 }
+
+struct limits field_limits(const struct record *record)
+{
+	struct limits limits = { record->memory_mb, record->cpus };
+
+	if (config && config->host_memory_mb < limits.memory_mb)
+		limits.memory_mb = config->host_memory_mb;
+	if (config && config->host_cpus < limits.cpus)
+		limits.cpus = config->host_cpus;
+	return limits;
+}
+
+void fields_lower(struct record *record, struct buf *said)
+{
+	const struct limits limits = field_limits(record);
+
+	if (limits.memory_mb < record->memory_mb)
+		buf_printf(said, "; its memory_mb is %d here (it was %d)",
+			   limits.memory_mb, record->memory_mb);
+	if (limits.cpus < record->cpus)
+		buf_printf(said, "; its cpus is %.4g here (it was %.4g)", limits.cpus,
+			   record->cpus);
+	record->memory_mb = limits.memory_mb;
+	record->cpus = limits.cpus;
+}

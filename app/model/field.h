@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "model/config.h"
 #include "model/kind.h"
@@ -84,5 +85,18 @@ bool fields_renew(const struct spec *spec);
 
 /* Whether a server must be restarted to become from one as the other. */
 bool fields_restart(const struct record *was, const struct record *record);
+
+/*
+ * A record's limits as this host can keep them: it may have less than when they were
+ * recorded, and that takes no server away.
+ */
+struct limits {
+	int memory_mb;
+	double cpus;
+};
+struct limits field_limits(const struct record *record);
+
+/* Lowers the limits in the record to those, and appends which, as "; cpus is 2 here". */
+void fields_lower(struct record *record, struct buf *said);
 
 #endif

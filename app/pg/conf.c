@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/scope.h"
+#include "model/field.h"
 #include "pg/certificate.h"
 #include "pg/certificate_host.h"
 
@@ -66,7 +67,7 @@ static bool conf_wal(struct buf *ret, const struct record *record)
 
 bool conf_server(struct buf *ret, const struct record *record)
 {
-	int memory_mb = record->memory_mb;
+	int memory_mb = field_limits(record).memory_mb;
 
 	return buf_printf(
 		       ret,

@@ -6,6 +6,7 @@
 
 #include "base/scope.h"
 #include "base/utf8.h"
+#include "model/field.h"
 
 #define LINE_SIZE 120
 
@@ -120,7 +121,7 @@ void diagnosis_tell(char ret[DIAGNOSIS_SIZE], const struct container *container,
 	if (container->oom_killed) {
 		snprintf(ret, DIAGNOSIS_SIZE,
 			 "out of memory: its limit is %d MB; raise memory_mb",
-			 record->memory_mb);
+			 field_limits(record).memory_mb);
 		return;
 	}
 	if (is_full) {
