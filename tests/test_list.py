@@ -67,7 +67,9 @@ def test_state_filter_finds_exactly_those_in_the_state(group, api, state):
     ("limit=%00", "limit"),
 ])
 def test_wrong_parameter_is_422_naming_it(api, query, parameter):
-    assert_error(api.call("GET", f"/containers/?{query}"), 422, "invalid", parameter)
+    message = assert_error(api.call("GET", f"/containers/?{query}"), 422, "invalid", parameter)
+
+    assert message.startswith(f"{parameter} ")
 
 
 def test_greatest_limit_is_accepted(api):

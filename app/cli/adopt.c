@@ -73,8 +73,8 @@ static bool foreign_find(struct arguments *arguments, struct error *err)
 		return false;
 	json_array_foreach (failed, i, view)
 		if (json_is_true(json_object_get(view, "foreign")))
-			json_array_append(arguments->names,
-					  json_object_get(view, "storage_dir"));
+			json_array_append_new(arguments->names,
+					      json_string(cli_text(view, "storage_dir")));
 	return true;
 }
 
