@@ -190,6 +190,6 @@ def test_adopted_limits_are_lowered_to_what_this_host_has(stack, stopped):
 
     assert body["limits"]["cpus"] == os.cpu_count()
     assert body["limits"]["memory_mb"] < 1_000_000
-    assert f"its cpus is {os.cpu_count()} here (it was 64)" in body["reason"]
-    assert f"its memory_mb is {body['limits']['memory_mb']} here (it was 1000000)" in body["reason"]
+    assert f"its cpus is {os.cpu_count()} here" in body["reason"]
+    assert f"its memory_mb is {body['limits']['memory_mb']} here" in body["reason"]
     ok(stack.api.delete(copy.name, purge=True))

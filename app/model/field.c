@@ -260,11 +260,9 @@ void fields_lower(struct record *record, struct buf *said)
 	const struct limits limits = field_limits(record);
 
 	if (limits.memory_mb < record->memory_mb)
-		buf_printf(said, "; its memory_mb is %d here (it was %d)",
-			   limits.memory_mb, record->memory_mb);
+		buf_printf(said, "; its memory_mb is %d here", limits.memory_mb);
 	if (limits.cpus < record->cpus)
-		buf_printf(said, "; its cpus is %.4g here (it was %.4g)", limits.cpus,
-			   record->cpus);
+		buf_printf(said, "; its cpus is %.4g here", limits.cpus);
 	record->memory_mb = limits.memory_mb;
 	record->cpus = limits.cpus;
 }
