@@ -203,7 +203,7 @@ def test_upgrade_and_back_disturb_no_connection_of_twenty(packaged, deb):
 
 
 def test_whole_host_moves(packaged, box):
-    """As the README has it; the new host runs another pgberth, and servers of its own."""
+    """As app/doc/moving.md has it; the new host runs another pgberth, and servers of its own."""
     moved = packaged.twenty[:3]
     packaged.run("systemctl stop pgberthd.socket pgberthd.service; docker stop $(docker ps -q --filter label=pgberth.storage_dir)")
     box.run("systemctl stop pgberthd.socket pgberthd.service")

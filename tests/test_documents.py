@@ -10,6 +10,7 @@ APP = REPOSITORY / "app"
 OPTIONS = [(name, kind, "none" if value == "NULL" else value[1:-1]) for name, kind, value in re.findall(
     r'OPTION\("(\w+)",\s+(\w+),\s+\w+,\s+("[^"]*"|NULL)', (APP / "model/config.c").read_text())]
 MANUAL = (APP / "man/pgberth.conf.5").read_text()
+OPERATING = (APP / "doc/operating.md").read_text()
 
 
 def test_all_options_of_the_table_are_found():
@@ -26,6 +27,21 @@ def test_manual_of_the_configuration_has_no_option_but_those():
     known = {name for name, _, _ in OPTIONS}
     for line in re.findall(r"^\.It Cm (.*)", MANUAL, re.MULTILINE):
         assert set(re.findall(r"\w+", line)) <= known
+
+
+def test_document_of_operating_has_the_options_and_their_defaults():
+    table = OPERATING[OPERATING.index("| option | default |"):].split("\n\n")[0]
+    rows = re.findall(r"^\| `(\w+)` \| `?([^`|]+)`? \| \S", table, re.MULTILINE)
+    assert len(rows) == table.count("\n") - 1
+    assert sorted((name, value.strip()) for name, value in rows) == sorted((name, value) for name, _, value in OPTIONS)
+
+
+def test_document_of_the_api_has_each_error():
+    codes = set(re.findall(r'= \{ (\d+), "(\w+)", \d+ \}', (APP / "base/error.c").read_text()))
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", (APP / "doc/api.md").read_text(), re.MULTILINE)
+    assert codes
+    # nginx alone says that.
+    assert sorted(rows) == sorted(codes | {("501", "not_implemented")})
 
 
 def test_shipped_configuration_has_the_defaults():
@@ -86,6 +102,7 @@ def test_everything_is_installed_below_what_is_said(tmp_path):
     found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert {"opt/x/sbin/pgberthd", "opt/x/bin/pgberth", "opt/x/share/man/man8/pgberthd.8", "etc/pgberth/seccomp.json",
             "etc/pgberth/pgberth.conf", "opt/x/lib/systemd/system/pgberthd.socket"} <= found
+    assert {f"opt/x/share/doc/pgberth/{path.name}" for path in APP.glob("doc/*.md")} <= found
     assert all(path.startswith(("opt/x/", "etc/")) for path in found)
     unit = (tmp_path / "opt/x/lib/systemd/system/pgberthd.service").read_text()
     assert "ExecStart=/opt/x/sbin/pgberthd -c /etc/pgberth/pgberth.conf\n" in unit
@@ -95,3 +112,12 @@ def test_everything_is_installed_below_what_is_said(tmp_path):
     subprocess.run(["make", "-s", "-C", APP, "install", f"DESTDIR={tmp_path}", "prefix=/opt/x"],
                    check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     assert "7000" in (tmp_path / "etc/pgberth/pgberth.conf").read_text()
+
+
+def test_roles_install_what_make_install_does(tmp_path):
+    subprocess.run(["make", "-s", "-C", APP, "install", f"DESTDIR={tmp_path}", "prefix=/usr/local"],
+                   check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    listed = set(re.findall(r"\{ path: ([^/{\"]\S+),", (REPOSITORY / "ansible/roles/app/vars/main.yml").read_text()))
+    # That one is written from a template.
+    assert listed == found - {"etc/pgberth/pgberth.conf"}
