@@ -94,16 +94,13 @@ class Stack:
 
     def _make_root(self):
         self.root.mkdir(mode=0o700)
-        templates = Settings().root / "templates"
         if self.size_mb:
             with self.image.open("wb") as file:
                 file.truncate(self.size_mb << 20)
             subprocess.run(["mkfs.ext4", "-q", "-m", "0", self.image], check=True)
             subprocess.run(["mount", "-o", "loop", self.image, self.root], check=True)
-        # The files of a template are only read: links to them will do where there can be some.
-        how = "-al" if self.root.stat().st_dev == templates.stat().st_dev else "-a"
         (self.root / "templates").mkdir()
-        subprocess.run(["cp", how, templates / "15", self.root / "templates/"], check=True)
+        copy_template(Settings().root / "templates/15", self.root / "templates")
 
     def _make_run(self):
         self.run.mkdir(mode=0o750)
@@ -237,6 +234,12 @@ def site_text(**variables):
     return subprocess.run([REPOSITORY / "app/debian/render", REPOSITORY / "nginx/pgberth.conf.j2",
                            REPOSITORY / "ansible/roles/nginx/defaults/main.yml", json.dumps(values)],
                           check=True, capture_output=True, text=True).stdout
+
+
+def copy_template(template, to):
+    """Its files are only read: links to them will do where there can be some, which a mount between prevents."""
+    if subprocess.run(["cp", "-al", template, to], capture_output=True).returncode != 0:
+        subprocess.run(["cp", "-a", template, to], check=True)
 
 
 def remove_containers(root):
