@@ -44,14 +44,14 @@ struct error {
 bool fail(struct error *err, enum error_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The same, naming the field of the request that is at fault. */
+/* The same, naming the wrong field of the request. */
 bool fail_at(struct error *err, enum error_code code, const char *field, const char *fmt,
 	     ...) __attribute__((format(printf, 4, 5)));
 
 /*
- * A field is wrong: ERR_INVALID with its name. The sentence goes on after that name, which
- * may be a client's own text: such a one is given only where it is plain, since more than
- * a name, a whole body with its password, may have been sent in its place.
+ * Reports a wrong field: ERR_INVALID with its name, after which the sentence goes on. A
+ * name may be the client's own text, even a whole body with its password, so it is shown
+ * only where it is plain.
  */
 bool fail_field(struct error *err, const char *field, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

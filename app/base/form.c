@@ -1,4 +1,4 @@
-/* Forms: pairs, percent escapes, '+' for a space. */
+/* A form is pairs of names and values, with percent escapes and '+' for a space. */
 #include "base/form.h"
 
 #include <ctype.h>
@@ -40,7 +40,8 @@ static bool percent_decode(struct buf *decoded, const char *text, size_t length,
 	return true;
 }
 
-/* Where the pair belongs: the object itself or its "labels". Borrowed; NULL: no memory. */
+/* The object that the pair belongs to: the whole or its "labels". Borrowed; NULL: no
+ * memory. */
 static json_t *form_target(json_t *form, const char **key, bool labels)
 {
 	json_t *target;

@@ -1,4 +1,4 @@
-/* pgberth create, ls, rm. */
+/* pgberth create, ls and rm: calls of the API whose options are the table of fields. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +16,14 @@ enum {
 	OPTION_PURGE,
 };
 
-/* What the commands of this file take, all of it. */
+/* Arguments of all commands of this file. */
 struct arguments {
 	struct target target;
 	const char *name;
 	const char *password_file;
 	const char *state;
 	const char *label;
-	json_t *fields; /* of the body; NULL: it has none */
+	json_t *fields; /* fields of the body; NULL: the command has none */
 	bool needs_name;
 	bool json;
 	bool purge;
@@ -105,7 +105,7 @@ static error_t call_option(int key, char *value, struct argp_state *state)
 	}
 }
 
-/* fields: those of a body are taken, too. */
+/* With fields, the options of a body are added. */
 static void arguments_read(struct arguments *ret, const struct argp_option *options,
 			   bool fields, const char *args_doc, int argc, char **argv)
 {
@@ -138,7 +138,7 @@ const char *cli_text(const json_t *json, const char *key)
 	return text ? text : "";
 }
 
-/* The answer of a call, whole or in a line of its own; ends the call. */
+/* Prints the answer of a call, whole or as one line; ends the call. */
 static int result_print(const struct arguments *arguments, bool ok, json_t *json,
 			const char *line, const struct error *err)
 {
@@ -192,7 +192,7 @@ int rm_command(int argc, char **argv)
 	return result_print(&arguments, ok, json, line, &err);
 }
 
-/* Query parameters are only those of the command line: escaped whole. */
+/* Query parameters come from the command line alone, and are escaped whole. */
 static bool query_add(struct buf *path, const char *name, const char *value)
 {
 	if (!value)

@@ -1,4 +1,5 @@
-/* The handlers of instances. */
+/* Handlers of instances: each checks, makes one call into the domain, and shows the
+ * result. */
 #include "daemon/api.h"
 
 #include <string.h>
@@ -9,7 +10,8 @@
 #include "instance/instance.h"
 #include "model/field.h"
 
-/* Of a page, of logs. nginx buffers more (fastcgi_buffers), so a slow reader is its matter. */
+/* Limit of a page and of logs. nginx buffers more (fastcgi_buffers), so a slow reader
+ * holds no worker. */
 #define ANSWER_BYTES_MAX (768 * 1024)
 
 bool answer(struct call *call, json_t *json, struct error *err)
@@ -33,12 +35,12 @@ struct listing {
 	enum state state;
 	const char *label; /* key=value, NULL: any */
 	size_t limit;
-	size_t bytes; /* that they take as JSON */
+	size_t bytes; /* bytes that they take as JSON */
 	bool more;
 	bool failed; /* out of memory */
 };
 
-/* One is on each page, so that each goes on. */
+/* Each page has at least one instance, so that the list goes on. */
 static bool page_has_room(struct listing *listing, const json_t *json)
 {
 	listing->bytes += json_dumpb(json, NULL, 0, JSON_COMPACT) + 1;
@@ -62,7 +64,7 @@ static bool list_add(const struct view *view, void *user)
 		return false;
 	}
 	json = view_to_json(view);
-	json_object_del(json, "status"); /* the list has one */
+	json_object_del(json, "status"); /* the list has a status of its own */
 	if (!page_has_room(listing, json)) {
 		json_decref(json);
 		listing->more = true;

@@ -1,6 +1,6 @@
 /*
- * The handlers: parse, one call into the domain, render; nothing else. Each answers
- * through call->res, or fails with a typed error. Worker threads.
+ * Handlers of calls: parse, one call into the domain, render. Each answers through
+ * call->res or fails with a typed error. Worker threads.
  */
 #ifndef PGBERTH_DAEMON_API_H
 #define PGBERTH_DAEMON_API_H

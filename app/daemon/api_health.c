@@ -1,4 +1,4 @@
-/* Health: process, engine, storage. */
+/* Health is process, engine and storage; each says whether it is ok. */
 #include <unistd.h>
 
 #include "base/utf8.h"
@@ -16,7 +16,7 @@ static json_t *part(bool ok, const char *key, json_t *value)
 	return json_pack("{s:b s:o}", "ok", ok, key, value);
 }
 
-/* Those that the caller may know of. */
+/* The biggest instances that the caller may know of. */
 static json_t *biggest_to_json(const struct space_guard *disk,
 			       const struct caller *caller)
 {

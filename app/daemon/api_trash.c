@@ -1,4 +1,4 @@
-/* The trash, and what goes there many at a time. */
+/* Handlers of the trash, and of purging many instances at a time. */
 #include "base/scope.h"
 #include "daemon/api.h"
 #include "daemon/api_parts.h"

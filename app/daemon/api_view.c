@@ -1,4 +1,4 @@
-/* How an instance looks in JSON: the fields that are shown, and what is derived from it. */
+/* An instance in JSON has the fields that are shown, and values derived from them. */
 #include <string.h>
 #include <time.h>
 
@@ -64,7 +64,8 @@ static json_t *id_to_json(const struct view *view)
 	return text_or_null(view->container_id);
 }
 
-/* Who can reach it: those on the host in any case, by the gateway of its network. */
+/* Reach of a server: clients of the host always, since they come by the network's
+ * gateway. */
 static json_t *exposure_to_json(const struct view *view)
 {
 	const struct record *record = &view->record;
@@ -76,7 +77,7 @@ static json_t *exposure_to_json(const struct view *view)
 			 networks_to_json(&record->allow), "tls", tls_names[record->tls]);
 }
 
-/* Each follows the field that it is named after. */
+/* Derived values follow the field that they are named after. */
 static const struct {
 	const char *after, *name;
 	json_t *(*to_json)(const struct view *view);
@@ -89,7 +90,7 @@ static const struct {
 	{ "tls", "exposure", exposure_to_json },
 };
 
-/* null where there is none; a limit that there is none of is left out. */
+/* A missing value is null; a limit that is not set is left out. */
 static json_t *field_to_json(const struct field *field, const struct record *record)
 {
 	const void *member = field_of_const(field, record);

@@ -1,4 +1,4 @@
-/* Routing. */
+/* Routes match segment by segment; {names} in them take any value. */
 #include "daemon/router.h"
 
 #include <stdio.h>
@@ -36,7 +36,7 @@ static const struct route routes[] = {
 	{ "POST", TRASH "/{trash_id}/restore", SCOPE_WRITE, trash_restore, 0, 0, SLOW },
 };
 
-/* Takes the next segment off *path; false when there is none left. */
+/* Takes the next segment off *path; false when none is left. */
 static bool segment_next(const char **path, const char **ret_segment, size_t *ret_length)
 {
 	*path += strspn(*path, "/");
@@ -46,7 +46,7 @@ static bool segment_next(const char **path, const char **ret_segment, size_t *re
 	return *ret_length > 0;
 }
 
-/* A segment that stands for something: into the call, if it is one of these at all. */
+/* Puts a {name} segment into the call, if its value is valid. */
 static bool segment_take(struct call *call, const char *want, const char *have,
 			 size_t length)
 {

@@ -1,4 +1,5 @@
-/* One table says which call goes where: method, path, fields of body and query, handler. */
+/* Finds the route of a call in one table: method, path, fields of body and query,
+ * handler. */
 #ifndef PGBERTH_DAEMON_ROUTER_H
 #define PGBERTH_DAEMON_ROUTER_H
 
@@ -8,24 +9,26 @@
 
 struct route {
 	const char *method;
-	const char *path; /* segments; {storage_dir} and {trash_id} stand for such */
-	enum token_scope scope; /* that the call needs */
+	const char *path; /* segments; {storage_dir} and {trash_id} stand for values */
+	enum token_scope scope; /* scope that the call needs */
 	bool (*handler)(struct call *call, struct error *err);
-	unsigned body, query; /* whose fields they may hold (model/field.h); 0: none */
+	unsigned body, query; /* calls whose fields they hold (field.h); 0: none */
 	enum route_flag {
-		BODY = 1 << 0,	 /* is required */
-		SLOW = 1 << 1,	 /* may wait for the engine: counts against the budget */
-		ALWAYS = 1 << 2, /* is served before the records are read */
-		OPEN = 1 << 3,	 /* where tokens are configured, it needs none */
+		BODY = 1 << 0,	 /* the body is required */
+		SLOW = 1 << 1,	 /* the call may wait for the engine: it needs a place */
+		ALWAYS = 1 << 2, /* the call is served before the records are read */
+		OPEN = 1 << 3,	 /* the call needs no token */
 	} flags;
 };
 
-/* The route of a call by method and path, which it takes apart. Errors: ERR_NOT_FOUND, ERR_METHOD (ret_allow filled). */
+/* Finds the route of a call by method and path, and puts the path's values into it.
+ * Errors: ERR_NOT_FOUND, ERR_METHOD (ret_allow filled). */
 const struct route *route_find(struct call *call, char *ret_allow, size_t allow_size,
 			       struct error *err);
 
-/* Errors: ERR_FORBIDDEN, a token of less scope; ERR_NOT_FOUND, as if what the path names
- * were not there, when it is not the caller's. */
+/* Checks the caller's rights. Errors: ERR_FORBIDDEN when the token's scope does not
+ * suffice; ERR_NOT_FOUND when the path names an instance that is not the caller's, as if
+ * it did not exist. */
 bool route_allows(const struct route *route, const struct call *call, struct error *err);
 
 /* Reads query and body of the call by the table of fields, then runs its handler. */

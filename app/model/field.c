@@ -1,4 +1,4 @@
-/* The table of fields, and the walks over it. */
+/* Fields are rows of one table, in the order of answers. */
 #include "model/field.h"
 
 #include <limits.h>
@@ -8,7 +8,7 @@
 
 #include "base/scope.h"
 
-#define YEAR_9999_S 253402300799.0 /* its last second */
+#define YEAR_9999_S 253402300799.0 /* the last second of year 9999 */
 #define TEN_YEARS_S 315360000
 #define MEMORY_MAX_MB (64 << 20)
 #define CPUS_MAX 4096
@@ -43,7 +43,7 @@ static void narrow_disk(const struct config *cfg, struct range *range)
 
 static const struct config *config;
 
-/* One that is not on offer any more is still in records. */
+/* A version that is no longer offered is still in records. */
 static bool check_version(const struct field *field, const void *member, bool is_record,
 			  struct error *err)
 {
@@ -51,7 +51,7 @@ static bool check_version(const struct field *field, const void *member, bool is
 	       fail_field(err, field->name, "must be one of: %s", config->versions);
 }
 
-/* Name, kind, member, calls, flags; then what not all have. */
+/* Name, kind, member, calls, flags; then values that not all have. */
 #define FIELD(its_name, its_kind, member, its_calls, its_flags, ...)                     \
 	{                                                                                \
 		.name = its_name, .kind = its_kind,                                      \
@@ -59,7 +59,7 @@ static bool check_version(const struct field *field, const void *member, bool is
 		.size = sizeof(((struct spec *)NULL)->member), .calls = its_calls,       \
 		.flags = its_flags, __VA_ARGS__                                          \
 	}
-#define RANGE(...) .range = { __VA_ARGS__ } /* least, most, default */
+#define RANGE(...) .range = { __VA_ARGS__ } /* smallest, largest, default */
 #define OPTION(its_argument, its_help) .argument = (its_argument), .help = (its_help)
 #define BOTH (IN_CREATE | IN_CHANGE)
 

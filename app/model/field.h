@@ -1,7 +1,7 @@
 /*
- * The table of fields: all that a request, a query or a record may say is a row of it, and
- * whatever goes over fields walks it. A new field is a member (of struct record or struct
- * spec), a row, and what is done with it. Constant after fields_init(); any thread.
+ * The table of fields: each field of a request, a query or a record is a row, and code
+ * that handles fields walks it. A new field is a member (of struct record or struct
+ * spec), a row, and its effect. Constant after fields_init(); any thread.
  */
 #ifndef PGBERTH_MODEL_FIELD_H
 #define PGBERTH_MODEL_FIELD_H
@@ -17,7 +17,7 @@
 #include "model/record.h"
 #include "model/spec.h"
 
-/* Where fields are given: bodies, then queries. */
+/* Calls that take fields: bodies, then queries. */
 enum call_fields {
 	IN_CREATE = 1 << 0,
 	IN_CHANGE = 1 << 1,
@@ -30,37 +30,37 @@ enum call_fields {
 };
 
 enum field_flag {
-	REQUIRED = 1 << 0,  /* by the calls that it may be given in */
-	KEPT = 1 << 1,	    /* in the record */
-	ESSENTIAL = 1 << 2, /* a record without it is none; the others have a default */
-	MAY_BE_0 = 1 << 3,  /* in a record, whatever the range: there is none */
-	SHOWN = 1 << 4,	    /* in answers */
-	IS_LIMIT = 1 << 5,  /* and there below "limits" */
-	RENEWED = 1 << 6,   /* by a create of what runs; other fields must not differ */
-	RESTARTS = 1 << 7,  /* the server, to take a change; other changes are live */
+	REQUIRED = 1 << 0,  /* a call that it may be given in needs it */
+	KEPT = 1 << 1,	    /* kept in the record */
+	ESSENTIAL = 1 << 2, /* a record must have it; the others have a default */
+	MAY_BE_0 = 1 << 3,  /* 0 in a record stands for none, whatever the range */
+	SHOWN = 1 << 4,	    /* shown in answers */
+	IS_LIMIT = 1 << 5,  /* shown below "limits" */
+	RENEWED = 1 << 6,   /* a create of what runs changes it; others must agree */
+	RESTARTS = 1 << 7,  /* a change restarts the server; others are live */
 };
 
-/* Ends with a row without a name. */
+/* Rows of all fields; a row without a name ends the table. */
 extern const struct field fields[];
 
-/* Main thread, before any other of these; cfg is borrowed for ever. */
+/* Main thread, before any other function here; cfg is borrowed for ever. */
 void fields_init(const struct config *cfg);
 
-/* The field of this name that one of these calls takes; NULL: none. */
+/* Finds the field of this name that one of these calls takes; NULL: none. */
 const struct field *field_named(unsigned calls, const char *name);
 
-/* Whether the member was given. */
+/* True when the member was given. */
 #define GIVEN(its_spec, member) field_is_given(its_spec, offsetof(struct spec, member))
 bool field_is_given(const struct spec *spec, size_t offset);
 
-/* Reads a value of a request into the spec. Errors: as kind_read(). */
+/* Reads a value of a request into the spec. Errors: those of kind_read(). */
 bool field_take(const struct field *field, const json_t *value, bool is_text,
 		struct spec *spec, struct error *err);
 
-/* Gives what is not in the record, of the fields of these calls, its default. */
+/* Sets the fields of these calls that are not in the record to their defaults. */
 bool fields_expect(unsigned calls, struct spec *spec, struct error *err);
 
-/* The member of a record, for a field that is KEPT. */
+/* The member of a record for a field that is KEPT. */
 static inline void *field_of(const struct field *field, struct record *record)
 {
 	return (char *)record + (field->offset - offsetof(struct spec, record));
@@ -71,24 +71,24 @@ static inline const void *field_of_const(const struct field *field,
 	return (const char *)record + (field->offset - offsetof(struct spec, record));
 }
 
-/* A record of defaults as of now, on this host. Its labels are owned. */
+/* Makes a record of defaults as of now, on this host. Its labels are owned. */
 bool fields_default(struct record *ret, struct error *err);
 
-/* What was given, and only that, goes into the record; labels are shared. */
+/* Puts the given fields, and only these, into the record; labels are shared. */
 void fields_apply(struct record *record, const struct spec *spec);
 
-/* The first field that was given and is another in the record; NULL: all fit. */
+/* The first given field whose value differs from the record's; NULL: all are equal. */
 const char *fields_differ(const struct record *record, const struct spec *spec);
 
-/* Whether a field was given that a create of what runs renews. */
+/* True when a field was given that a create of a running server changes. */
 bool fields_renew(const struct spec *spec);
 
-/* Whether a server must be restarted to become from one as the other. */
+/* True when a change from one record to the other needs a restart. */
 bool fields_restart(const struct record *was, const struct record *record);
 
 /*
- * A record's limits as this host can keep them: it may have less than when they were
- * recorded, and that takes no server away.
+ * Limits of a record that this host can keep: it may have less than when they were
+ * recorded, which must not take the server away.
  */
 struct limits {
 	int memory_mb;
@@ -96,7 +96,8 @@ struct limits {
 };
 struct limits field_limits(const struct record *record);
 
-/* Lowers the limits in the record to those, and appends which, as "; cpus is 2 here". */
+/* Lowers the limits in the record to those, and appends their names, as "; cpus is 2
+ * here". */
 void fields_lower(struct record *record, struct buf *said);
 
 #endif

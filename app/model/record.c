@@ -1,4 +1,4 @@
-/* Records. */
+/* Records are plain structs; only labels are on the heap. */
 #include "model/record.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Reading and writing records: a walk over the table of fields. */
+/* Records are read and written by a walk over the table of fields. */
 #include "model/record_json.h"
 
 #include "model/field.h"
@@ -60,7 +60,7 @@ bool record_from_json(struct record *ret_record, const json_t *json, struct erro
 		if (err->code != ERR_INVALID)
 			return false;
 		err->code = ERR_FOREIGN_DATA;
-		err->field[0] = '\0'; /* of a record, not of a request */
+		err->field[0] = '\0'; /* an error of a record, not of a request */
 		return fail_because(err, "its record cannot be understood");
 	}
 	*ret_record = record;

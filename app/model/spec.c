@@ -1,4 +1,4 @@
-/* What a call was given, and its end. */
+/* A spec owns its secrets and wipes them. */
 #include "model/spec.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * Input, checked: what a call was given. Which fields there are, and where in here each
- * is put, is told by the table in field.c.
+ * The checked input of a call. Its fields, and their places here, are rows of the table
+ * in field.c.
  */
 #ifndef PGBERTH_MODEL_SPEC_H
 #define PGBERTH_MODEL_SPEC_H
@@ -13,11 +13,11 @@
 #define PASSWORD_MAX 1024
 #define LABEL_SIZE (LABEL_KEY_MAX + LABEL_VALUE_MAX + 2)
 
-/* A member that was not given (GIVEN() in field.h) holds nothing of meaning, but for those
- * outside the record, which hold their default. */
+/* A member that was not given (GIVEN() in field.h) is undefined, but members outside of
+ * the record hold their defaults. */
 struct spec {
-	unsigned long long given; /* bits, by place in the table of fields */
-	struct record record;	  /* its owner is no input: the caller's token */
+	unsigned long long given; /* bits by place in the table of fields */
+	struct record record;	  /* its owner is not input, but the caller's token */
 	char admin_password[PASSWORD_MAX + 1];
 	int expires_in_s; /* 0: never */
 	bool safe;
@@ -30,7 +30,7 @@ struct spec {
 	bool follow;
 };
 
-/* Wipes it. */
+/* Frees and wipes a spec. */
 void spec_done(struct spec *spec);
 
 #define AUTO_SPEC __attribute__((cleanup(spec_done))) struct spec
