@@ -113,10 +113,10 @@ const struct route *route_find(struct call *call, char *ret_allow, size_t allow_
 		allow_add(ret_allow, allow_size, routes[i].method);
 	}
 	if (ret_allow[0])
-		fail(err, ERR_METHOD, "this method is not allowed here, but %s",
+		fail(err, ERR_METHOD, "this method is not allowed here; allowed are %s",
 		     ret_allow);
 	else
-		fail(err, ERR_NOT_FOUND, "there is nothing at this path");
+		fail(err, ERR_NOT_FOUND, "this path does not exist");
 	return NULL;
 }
 

@@ -42,7 +42,7 @@ static bool members_read(struct record *record, const json_t *json, struct error
 	const json_t *format = json_object_get(json, "format");
 
 	if (!json_is_object(json))
-		return fail(err, ERR_INVALID, "it is no JSON object");
+		return fail(err, ERR_INVALID, "the record is not a JSON object");
 	if (!json_is_integer(format) || json_integer_value(format) != RECORD_FORMAT)
 		return fail(err, ERR_INVALID, "format must be %d", RECORD_FORMAT);
 	for (const struct field *field = fields; field->name; field++)
