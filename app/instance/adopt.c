@@ -140,7 +140,7 @@ static bool record_settle(struct record *record, const struct past *past,
 	if (strcmp(past->name, record->storage_dir) != 0)
 		buf_printf(&said, "; it was %s", past->name);
 	if (record->uid != past->uid)
-		buf_printf(&said, "; its uid is %d now (%d is not to be had here)",
+		buf_printf(&said, "; its uid is %d now (%d cannot be used here)",
 			   record->uid, past->uid);
 	port_settle(record, &said);
 	fields_lower(record, &said);
