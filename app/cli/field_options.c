@@ -22,7 +22,7 @@ static void number_take(json_t *body, const char *name, const char *value,
 	json_object_set_new(body, name, number);
 }
 
-/* Something in the body that is there from its first option on. Borrowed. */
+/* A member of the body that collects values, made at its first option. Borrowed. */
 static json_t *collection(json_t *body, const char *name, json_t *empty)
 {
 	if (!json_object_get(body, name))

@@ -1,4 +1,4 @@
-/* An instance in JSON has the fields that are shown, and values derived from them. */
+/* An instance in JSON: the fields that are shown, and members derived from its view. */
 #include <string.h>
 #include <time.h>
 
@@ -64,8 +64,7 @@ static json_t *id_to_json(const struct view *view)
 	return text_or_null(view->container_id);
 }
 
-/* Reach of a server: clients of the host always, since they come by the network's
- * gateway. */
+/* Reachability: users of the host always have it, by the gateway of its network. */
 static json_t *exposure_to_json(const struct view *view)
 {
 	const struct record *record = &view->record;

@@ -67,7 +67,7 @@ static const struct field *field_duplicate(const json_error_t *problem, unsigned
 	return json_is_string(key) ? field_named(calls, json_string_value(key)) : NULL;
 }
 
-/* Whose value ends at text + length: the last of our own fields that is named before. */
+/* The field whose value ends at text + length: the last of ours that is named before. */
 static const struct field *field_before(const char *text, size_t length, unsigned calls)
 {
 	const struct field *field = NULL;

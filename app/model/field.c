@@ -43,7 +43,7 @@ static void narrow_disk(const struct config *cfg, struct range *range)
 
 static const struct config *config;
 
-/* A version that is no longer offered is still in records. */
+/* A record may have a version that is not on offer any more. */
 static bool check_version(const struct field *field, const void *member, bool is_record,
 			  struct error *err)
 {

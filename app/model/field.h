@@ -1,7 +1,8 @@
 /*
- * The table of fields: each field of a request, a query or a record is a row, and code
- * that handles fields walks it. A new field is a member (of struct record or struct
- * spec), a row, and its effect. Constant after fields_init(); any thread.
+ * The table of fields. Requests, queries and records hold nothing but its rows; parsing,
+ * records, defaults, comparisons, answers and the command line walk it. A new field is a
+ * member (of struct record or struct spec), a row, and its use. Constant after
+ * fields_init(); any thread.
  */
 #ifndef PGBERTH_MODEL_FIELD_H
 #define PGBERTH_MODEL_FIELD_H
@@ -74,7 +75,7 @@ static inline const void *field_of_const(const struct field *field,
 /* Makes a record of defaults as of now, on this host. Its labels are owned. */
 bool fields_default(struct record *ret, struct error *err);
 
-/* Puts the given fields, and only these, into the record; labels are shared. */
+/* Copies the fields that were given into the record; labels are shared. */
 void fields_apply(struct record *record, const struct spec *spec);
 
 /* The first given field whose value differs from the record's; NULL: all are equal. */

@@ -30,7 +30,7 @@ struct range {
 	double value; /* the default */
 };
 
-/* One field: what it is called, is made of, where it lives and where it may be given. */
+/* A row of the table of fields: name, kind, member, calls that take it, range. */
 struct field {
 	const char *name;
 	enum kind kind;
@@ -40,7 +40,7 @@ struct field {
 	struct range range;  /* that makes sense on any host, so what a record may say */
 	/* Narrows the range to what is granted here and now; NULL: all of it. */
 	void (*narrow)(const struct config *cfg, struct range *range);
-	/* What else must be true of a value that its kind and range let pass; NULL: nothing. */
+	/* A rule beyond kind and range, for a value that has passed those; NULL: none. */
 	bool (*check)(const struct field *field, const void *member, bool is_record,
 		      struct error *err);
 	const char *text;	    /* the default of NAME and TEXT; NULL: "" */

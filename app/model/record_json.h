@@ -12,10 +12,10 @@
 json_t *record_to_json(const struct record *record);
 
 /*
- * Fills *ret_record, checked as a request's fields are, except for limits of the host or
- * its configuration: these may have changed since, and must not take a server away.
- * Members that earlier versions did not write get their defaults. Errors:
- * ERR_FOREIGN_DATA naming the member that is missing or invalid.
+ * Fills *ret_record, with the checks that a request's fields get, except those that depend
+ * on the host or its configuration: these may have changed since, and must take no server
+ * away. Members that older versions did not write have their default. ERR_FOREIGN_DATA
+ * naming the member that is missing or makes no sense.
  */
 bool record_from_json(struct record *ret_record, const json_t *json, struct error *err);
 

@@ -1,4 +1,4 @@
-/* A spec owns its secrets and wipes them. */
+/* Specs hold a password, so that they end wiped. */
 #include "model/spec.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * The checked input of a call. Its fields, and their places here, are rows of the table
- * in field.c.
+ * Checked input of one call. The table in field.c tells which fields there are and which
+ * member here each is put in.
  */
 #ifndef PGBERTH_MODEL_SPEC_H
 #define PGBERTH_MODEL_SPEC_H
@@ -13,8 +13,8 @@
 #define PASSWORD_MAX 1024
 #define LABEL_SIZE (LABEL_KEY_MAX + LABEL_VALUE_MAX + 2)
 
-/* A member that was not given (GIVEN() in field.h) is undefined, but members outside of
- * the record hold their defaults. */
+/* Members outside the record hold their default where they were not given; those of the
+ * record mean nothing then. GIVEN() in field.h tells. */
 struct spec {
 	unsigned long long given; /* bits by place in the table of fields */
 	struct record record;	  /* its owner is not input, but the caller's token */

@@ -1,4 +1,4 @@
-/* A record, as somebody may have left it in a directory: instance.json. */
+/* Records, as anybody may have left them in a directory: instance.json. */
 #include "base/buf.h"
 #include "base/scope.h"
 #include "daemon/api.h"
@@ -9,7 +9,7 @@
 #include "model/record_json.h"
 #include "pg/conf.h"
 
-/* What others rely on, whatever was read. */
+/* The promises that others rely on, whatever was read. */
 static void must_be_sound(const struct record *record)
 {
 	struct error err;
