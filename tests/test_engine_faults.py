@@ -94,12 +94,6 @@ class Behind:
             labels.append(f"pgberth.storage_dir={instance.name}")
         return self.engine.client.containers.list(all=True, filters={"label": labels}, ignore_removed=True)
 
-    def look(self):
-        """pgberthd looks at all of its instances when it has a new stream of events."""
-        streams = self.proxy.streams
-        self.proxy.cut()
-        wait_for(lambda: self.proxy.streams > streams, "it asks for the events again", ENDS)
-
     def nothing_is_left(self, instance):
         wait_for(lambda: not (self.leftovers.of(instance.name) or self.containers(instance)),
                  f"nothing is left of {instance.name}", ENDS)
@@ -162,7 +156,7 @@ def assert_as_before(behind, instance):
             return instance.view()["state"] == "running" and instance.kept_rows() == ["resident"]
 
     if not serves():
-        behind.look()
+        behind.proxy.renew()
     wait_for(serves, f"{instance.name} runs as before", ENDS)
     assert len(behind.containers(instance)) == 1
     assert behind.containers(instance)[0].id == instance.view()["container_id"]
@@ -195,7 +189,7 @@ def test_create_is_refused_and_undone(behind, resident, call):
         assert seen
         # A name that is taken is a container that is not pgberth's.
         assert_refused(response, *[(409, "foreign_data")] * ((call, name) == ("create", "409")))
-    behind.look()
+    behind.proxy.renew()
     for instance, *_ in tried.values():
         behind.nothing_is_left(instance)
     behind.works_as_ever(instance)
@@ -443,7 +437,7 @@ def test_server_that_runs_is_not_taken_for_anything_else(behind, resident, call)
     with behind.fault(call, lambda exchange: next(turns)(exchange)) as rule:
         for _ in range(3):
             looks = len(rule.seen)
-            behind.look()
+            behind.proxy.renew()
             wait_for(lambda: len(rule.seen) >= looks + 3, "it has looked", ENDS)
         assert resident.view()["state"] == "running"
 
@@ -458,7 +452,7 @@ def test_empty_list_is_not_believed(behind, resident):
     identity = behind.engine.identity(resident.name)
 
     with behind.fault("list", answer(200, [])) as rule:
-        behind.look()
+        behind.proxy.renew()
         wait_for(lambda: len(rule.seen) >= 2, "it has looked", ENDS)
         ok(resident.post())
 
@@ -502,7 +496,7 @@ def test_huge_answer_does_not_fill_the_memory(behind, call, piece, size):
 
     assert rule.seen
     assert peak_mb(process) - before < 64
-    behind.look()
+    behind.proxy.renew()
     behind.nothing_is_left(instance)
 
 
@@ -601,7 +595,7 @@ def test_create_that_was_cut_off_is_undone_before_another_of_its_name(behind):
         assert instance.view()["state"] == "stopping"
         assert_refused(instance.post())
     instance.create()
-    behind.look()
+    behind.proxy.renew()
     behind.stack.restart()
 
     wait_for(lambda: instance.view()["state"] == "running", "it is there to stay", ENDS)

@@ -10,6 +10,8 @@ import shutil
 import socket
 import threading
 
+from lib.waiting import wait_for
+
 ENGINE = "/var/run/docker.sock"
 PIECE = 1 << 16
 REASONS = {200: "OK", 201: "Created", 204: "No Content", 404: "Not Found", 409: "Conflict",
@@ -198,6 +200,12 @@ class EngineProxy:
         """Ends the stream of events."""
         flow, self.flow = self.flow, threading.Event()
         flow.set()
+
+    def renew(self):
+        """The stream of events ends and is asked for again; then pgberthd looks at all that it has."""
+        streams = self.streams
+        self.cut()
+        wait_for(lambda: self.streams > streams, "it asks for the events again", 60)
 
     @contextlib.contextmanager
     def absent(self, instead=None):
