@@ -10,6 +10,8 @@ import pytest
 from lib.client import assert_error, ok
 from lib.concurrency import at_once
 from lib.engine import Engine, Process
+from lib.engine_proxy import EngineProxy
+from lib.leftovers import discard
 from lib.stack import Stack, mounts_below
 from lib.waiting import wait_for
 
@@ -20,25 +22,51 @@ FILL = "dd if=/dev/zero of=/pg/data/filler bs=1M count={mb} 2>&1; sync; truncate
 
 @pytest.fixture(scope="module")
 def stack():
-    with Stack() as stack:
+    with EngineProxy() as proxy, Stack(engine_socket=proxy.path) as stack:
+        stack.proxy = proxy
         yield stack
 
 
+@pytest.fixture(scope="module")
+def plain(stack):
+    """One without a quota."""
+    return stack.make()
+
+
 @pytest.fixture
-def neighbour(stack):
-    """One without a quota, that nothing may disturb."""
-    with Undisturbed(stack) as neighbour:
+def neighbour(plain):
+    """The same, that nothing may disturb."""
+    plain.create()
+    with Undisturbed(plain) as neighbour:
         yield neighbour
-    stack.purge(neighbour.instance)
 
 
 @pytest.fixture
-def instance(stack):
+def fresh(stack):
+    """One that was never larger than the least."""
     instance = stack.make(disk_mb=512)
     instance.keep_row("precious")
     yield instance
     stack.api.delete(instance.name, purge=True)
     empty_trash(stack, instance)
+    is_let_go(stack)
+
+
+@pytest.fixture(scope="module")
+def limited(stack):
+    return stack.new()
+
+
+@pytest.fixture
+def instance(stack, limited):
+    """This module's: no test makes it larger, and it is stored in between."""
+    limited.create(disk_mb=512)
+    limited.sql("DROP TABLE IF EXISTS kept")
+    limited.keep_row("precious")
+    yield limited
+    for name in ("data/filler", "data/other", "data/hole", "run/other", "log/other"):
+        discard(limited.directory / "pg" / name)
+    ok(stack.api.delete(limited.name))
     is_let_go(stack)
 
 
@@ -50,9 +78,9 @@ def is_let_go(stack):
 class Undisturbed:
     """A server that commits all the time, and fails the test if it once could not."""
 
-    def __init__(self, stack):
-        self.instance = stack.make()
-        self.instance.sql("CREATE TABLE tick (number serial)")
+    def __init__(self, instance):
+        self.instance = instance
+        self.instance.sql("DROP TABLE IF EXISTS tick; CREATE TABLE tick (number serial)")
         self.stop, self.error = threading.Event(), None
 
     def __enter__(self):
@@ -126,21 +154,22 @@ def test_owner_cannot_outgrow_it_and_neighbours_go_on(stack, instance, neighbour
     neighbour.instance.shell("rm /pg/data/filler")
 
 
-@pytest.mark.serial  # others make files on the host meanwhile
-def test_owner_cannot_take_the_inodes_of_the_host(stack, instance, neighbour):
-    before = os.statvfs(stack.root).f_ffree
+def test_owner_cannot_take_the_inodes_of_the_host():
+    with Stack(size_mb=1500) as own:
+        instance = own.make(disk_mb=512)
+        with Undisturbed(own.make()):
+            before = os.statvfs(own.root).f_ffree
 
-    said = instance.shell("mkdir /pg/data/many; cd /pg/data/many; perl -e "
-                          "'for (1..400000) { open my $f, \">\", $_ or do { print \"$_ $!\\n\"; last } }'")
+            said = instance.shell("mkdir /pg/data/many; cd /pg/data/many; perl -e "
+                                  "'for (1..400000) { open my $f, \">\", $_ or do { print \"$_ $!\\n\"; last } }'")
 
-    assert "No space left on device" in said[0]
-    assert before - os.statvfs(stack.root).f_ffree < 5000
-    try:
-        said = "\n".join(instance.shell("mkdir /pg/data/more 2>&1; true"))
-    except psycopg2.errors.DiskFull as full:  # not even a temporary table is to be had
-        said = str(full)
-    assert "No space left" in said
-    subprocess.run(["rm", "-r", instance.directory / "pg/data/many"], check=True)
+            assert "No space left on device" in said[0]
+            assert before - os.statvfs(own.root).f_ffree < 5000
+            try:
+                said = "\n".join(instance.shell("mkdir /pg/data/more 2>&1; true"))
+            except psycopg2.errors.DiskFull as full:  # not even a temporary table is to be had
+                said = str(full)
+            assert "No space left" in said
 
 
 def test_what_is_freed_goes_back_to_the_host(instance):
@@ -149,99 +178,102 @@ def test_what_is_freed_goes_back_to_the_host(instance):
 
     instance.shell("rm /pg/data/filler; sync")
 
-    wait_for(lambda: taken_bytes(instance) < 200 * MB, "the image is sparse again", 90)
+    def is_sparse():
+        subprocess.run(["sync", "-f", instance.directory / "pg"], check=True)  # which XFS itself does each half a minute
+        return taken_bytes(instance) < 200 * MB
+
+    wait_for(is_sparse, "the image is sparse again", 90)
 
 
 # ---- full, and grown ---------------------------------------------------------------------------
 
-def test_full_disk_is_told_and_growing_it_brings_the_server_back(stack, instance, neighbour):
-    go_down_full(instance)
-    wait_for(lambda: "disk_mb" in (instance.view()["reason"] or ""), "its reason says that its disk is full", 90)
-    state_is(instance, "failed")
+def test_full_disk_is_told_and_growing_it_brings_the_server_back(stack, fresh, neighbour):
+    go_down_full(fresh)
+    wait_for(lambda: "disk_mb" in (fresh.view()["reason"] or ""), "its reason says that its disk is full", 90)
+    state_is(fresh, "failed")
 
-    body = ok(stack.api.patch(instance.name, disk_mb=700))
+    body = ok(stack.api.patch(fresh.name, disk_mb=700))
 
     assert (body["state"], body["limits"]["disk_mb"], body["reason"]) == ("running", 700, None)
-    assert instance.kept_rows() == ["precious"]
-    assert instance.disk_bytes() == 700 * MB
-    instance.sql("CREATE TABLE large AS SELECT repeat('x', 500) FROM generate_series(1, 60000)")
+    assert fresh.kept_rows() == ["precious"]
+    assert fresh.disk_bytes() == 700 * MB
+    fresh.sql("CREATE TABLE large AS SELECT repeat('x', 500) FROM generate_series(1, 60000)")
 
 
-def test_full_disk_lets_its_owner_delete_restore_and_come_back_larger(stack, instance, neighbour):
-    go_down_full(instance)
-    state_is(instance, "failed")
+def test_full_disk_lets_its_owner_delete_restore_and_come_back_larger(stack, fresh, neighbour):
+    go_down_full(fresh)
+    state_is(fresh, "failed")
 
-    ok(stack.api.delete(instance.name, purge=True))
-    path, = instance.trashed()
+    ok(stack.api.delete(fresh.name, purge=True))
+    path, = fresh.trashed()
     ok(stack.api.call("POST", f"/trash/{path.name}/restore"))
-    body = instance.create(disk_mb=600)
+    body = fresh.create(disk_mb=600)
 
     assert body["limits"]["disk_mb"] == 600
-    assert instance.kept_rows() == ["precious"]
+    assert fresh.kept_rows() == ["precious"]
 
 
-def test_growing_while_it_runs_restarts_nothing(stack, instance):
-    before, started = Engine().identity(instance.name), instance.postmaster_started()
-    instance.shell(FILL.format(mb=1000))
+def test_growing_while_it_runs_restarts_nothing(stack, fresh):
+    before, started = Engine().identity(fresh.name), fresh.postmaster_started()
+    fresh.shell(FILL.format(mb=1000))
 
-    body = ok(stack.api.patch(instance.name, disk_mb=800))
+    body = ok(stack.api.patch(fresh.name, disk_mb=800))
 
     assert body["restarted"] is False
-    assert instance.disk_bytes() == 800 * MB
+    assert fresh.disk_bytes() == 800 * MB
     # He who is in the container sees it at once.
-    assert int(instance.shell("df -m --output=avail /pg | tail -1")[0]) > 250
-    instance.sql("CREATE TABLE large AS SELECT repeat('x', 500) FROM generate_series(1, 60000)")
-    assert (Engine().identity(instance.name), instance.postmaster_started()) == (before, started)
-    assert ok(stack.api.patch(instance.name, disk_mb=800))["limits"]["disk_mb"] == 800
+    assert int(fresh.shell("df -m --output=avail /pg | tail -1")[0]) > 250
+    fresh.sql("CREATE TABLE large AS SELECT repeat('x', 500) FROM generate_series(1, 60000)")
+    assert (Engine().identity(fresh.name), fresh.postmaster_started()) == (before, started)
+    assert ok(stack.api.patch(fresh.name, disk_mb=800))["limits"]["disk_mb"] == 800
 
 
-def test_stopped_and_stored_ones_grow_when_they_start(stack, instance):
-    ok(stack.api.stop(instance.name))
-    ok(stack.api.patch(instance.name, disk_mb=600))
-    ok(stack.api.start(instance.name))
-    assert instance.disk_bytes() == 600 * MB
+def test_stopped_and_stored_ones_grow_when_they_start(stack, fresh):
+    ok(stack.api.stop(fresh.name))
+    ok(stack.api.patch(fresh.name, disk_mb=600))
+    ok(stack.api.start(fresh.name))
+    assert fresh.disk_bytes() == 600 * MB
 
-    ok(stack.api.delete(instance.name))
-    assert ok(stack.api.patch(instance.name, disk_mb=700))["state"] == "stored"
-    instance.port = ok(stack.api.start(instance.name))["port"]
+    ok(stack.api.delete(fresh.name))
+    assert ok(stack.api.patch(fresh.name, disk_mb=700))["state"] == "stored"
+    fresh.port = ok(stack.api.start(fresh.name))["port"]
 
-    assert instance.disk_bytes() == 700 * MB
-    assert instance.kept_rows() == ["precious"]
+    assert fresh.disk_bytes() == 700 * MB
+    assert fresh.kept_rows() == ["precious"]
 
 
 # ---- refusals ----------------------------------------------------------------------------------
 
-def test_it_never_shrinks(stack, instance):
-    ok(stack.api.patch(instance.name, disk_mb=600))
-    before = instance.view()
+def test_it_never_shrinks(stack, fresh):
+    ok(stack.api.patch(fresh.name, disk_mb=600))
+    before = fresh.view()
 
-    assert "600" in assert_error(stack.api.patch(instance.name, disk_mb=599), 422, "invalid", "disk_mb")
-    assert_error(stack.api.patch(instance.name, disk_mb=512, memory_mb=300), 422, "invalid", "disk_mb")
-    assert_error(instance.post(disk_mb=512), 409, "already_exists", "disk_mb")
-    assert_error(instance.post(disk_mb=700), 409, "already_exists", "disk_mb")
-    assert ok(instance.post(disk_mb=600)) == before == instance.view()
-    ok(stack.api.delete(instance.name))
-    stored = instance.view()
-    assert_error(instance.post(disk_mb=512), 422, "invalid", "disk_mb")
+    assert "600" in assert_error(stack.api.patch(fresh.name, disk_mb=599), 422, "invalid", "disk_mb")
+    assert_error(stack.api.patch(fresh.name, disk_mb=512, memory_mb=300), 422, "invalid", "disk_mb")
+    assert_error(fresh.post(disk_mb=512), 409, "already_exists", "disk_mb")
+    assert_error(fresh.post(disk_mb=700), 409, "already_exists", "disk_mb")
+    assert ok(fresh.post(disk_mb=600)) == before == fresh.view()
+    ok(stack.api.delete(fresh.name))
+    stored = fresh.view()
+    assert_error(fresh.post(disk_mb=512), 422, "invalid", "disk_mb")
 
-    assert instance.view() == stored
+    assert fresh.view() == stored
     assert not stack.mounts()
-    assert instance.create()["limits"]["disk_mb"] == 600
+    assert fresh.create()["limits"]["disk_mb"] == 600
 
 
-def test_one_without_a_quota_gets_none(stack):
-    instance = stack.make()
-    before = instance.view()
+def test_one_without_a_quota_gets_none(stack, plain):
+    plain.create()
+    before = plain.view()
     assert "disk_mb" not in before["limits"]
 
-    assert "quota" in assert_error(stack.api.patch(instance.name, disk_mb=600), 422, "invalid", "disk_mb")
-    assert_error(instance.post(disk_mb=600), 409, "already_exists", "disk_mb")
-    assert instance.view() == before
-    ok(stack.api.stop(instance.name))
-    assert_error(instance.post(disk_mb=600), 422, "invalid", "disk_mb")
+    assert "quota" in assert_error(stack.api.patch(plain.name, disk_mb=600), 422, "invalid", "disk_mb")
+    assert_error(plain.post(disk_mb=600), 409, "already_exists", "disk_mb")
+    assert plain.view() == before
+    ok(stack.api.stop(plain.name))
+    assert_error(plain.post(disk_mb=600), 422, "invalid", "disk_mb")
 
-    assert not image_of(instance).exists()
-    stack.purge(instance)
+    assert not image_of(plain).exists()
 
 
 @pytest.mark.parametrize("value", [511, 0, -1, 1 << 31, "512", 512.5, None, True])
@@ -308,12 +340,14 @@ def test_mount_that_somebody_undid_is_made_again_while_the_server_runs(stack, in
     """Its container still has it: the same file system is mounted, by the same device."""
     before, loops = Engine().identity(instance.name), stack.loops()
     unmount(instance)
+    stack.proxy.renew()
 
     wait_for(lambda: stack.mounts(), "it is mounted again", 60)
 
     assert instance.kept_rows() == ["precious"]
     assert (Engine().identity(instance.name), stack.loops()) == (before, loops)
-    ok(stack.api.put_password(instance.name, "another"))
+    instance.password = "another"
+    ok(stack.api.put_password(instance.name, instance.password))
 
 
 def has_rows(instance, table="kept"):
@@ -334,9 +368,9 @@ def test_file_system_that_stopped_itself_is_mounted_anew(stack, instance, neighb
     state_is(instance, "running")
 
 
-def test_full_host_takes_no_acknowledged_row(stack):
+def test_full_host_takes_no_acknowledged_row():
     """Its image is sparse: the disk below may be full first. With room again it comes back by itself."""
-    with Stack(size_mb=600) as small:
+    with EngineProxy() as proxy, Stack(size_mb=600, engine_socket=proxy.path) as small:
         instance = small.make(disk_mb=512)
         filler = small.root / "filler"
         with filler.open("wb") as file:
@@ -348,9 +382,11 @@ def test_full_host_takes_no_acknowledged_row(stack):
             for done in range(1, 1000):
                 instance.sql("INSERT INTO rows SELECT %s, string_agg(md5(random()::text), '') FROM generate_series(1, 4000)", done)
                 instance.sql("CHECKPOINT")
+        proxy.renew()
         reason = wait_for(lambda: instance.view()["reason"], "its reason says what happened", 90)
 
         filler.unlink()
+        proxy.renew()
 
         wait_for(lambda: (has_rows(instance, "rows") or 0) >= done - 1, "it has come back with every row", 180)
         assert 1 < done < 999
@@ -374,16 +410,25 @@ def test_copy_of_the_mount_elsewhere_keeps_nobody_from_coming_back(stack, instan
     (lambda image: image.rename(image.with_name("aside.img")), "missing"),
     (lambda image: image.write_bytes(bytes(600 * MB)), "damaged"),
 ], ids=["missing", "damaged"])
-def test_image_that_is_not_as_it_should_be_is_refused(stack, instance, spoil, word):
+def test_image_that_is_not_as_it_should_be_is_refused(stack, instance, tmp_path, spoil, word):
     ok(stack.api.delete(instance.name))
     is_let_go(stack)
-    spoil(image_of(instance))
+    copy_sparsely(image_of(instance), tmp_path / "kept.img")
+    try:
+        spoil(image_of(instance))
 
-    message = assert_error(stack.api.start(instance.name), 409, "foreign_data", "storage_dir")
+        message = assert_error(stack.api.start(instance.name), 409, "foreign_data", "storage_dir")
 
-    assert word in message
-    is_let_go(stack)
-    assert instance.view()["state"] == "stored"
+        assert word in message
+        is_let_go(stack)
+        assert instance.view()["state"] == "stored"
+    finally:
+        discard(instance.directory / "aside.img")
+        copy_sparsely(tmp_path / "kept.img", image_of(instance))
+
+
+def copy_sparsely(image, to):
+    subprocess.run(["cp", "-a", "--sparse=always", image, to], check=True)
 
 
 def test_many_at_once(stack):
@@ -411,8 +456,8 @@ def test_option_gives_the_default_of_new_ones(stack):
     assert not mounts_below(own.root)
 
 
-def test_disk_guard_counts_what_an_image_takes(stack, instance):
-    instance.shell(FILL.format(mb=200))
+def test_disk_guard_counts_what_an_image_takes(stack, fresh):
+    fresh.shell(FILL.format(mb=200))
     stack.kill()
     stack.write_configuration(free_percent=100)
     stack.start()
@@ -423,7 +468,7 @@ def test_disk_guard_counts_what_an_image_takes(stack, instance):
         stack.write_configuration(free_percent=0)
         stack.start()
 
-    size, = [each["bytes"] for each in biggest if each["storage_dir"] == instance.name]
+    size, = [each["bytes"] for each in biggest if each["storage_dir"] == fresh.name]
     assert 290 * MB < size < 512 * MB
 
 
