@@ -4,6 +4,7 @@ import json
 import psycopg2
 import pytest
 
+from lib.concurrency import at_once
 from lib.engine import Process
 
 
@@ -17,9 +18,9 @@ def test_processes_have_no_capabilities_no_new_privileges_and_a_seccomp_filter(s
     assert status["Seccomp"] == "2"
 
 
-def test_uid_and_gid_are_the_instances_own_in_every_process(shared, make_instance, engine, settings):
+def test_uid_and_gid_are_the_instances_own_in_every_process(shared, changeable, engine, settings):
     uids = []
-    for name in (shared.name, make_instance().name):
+    for name in (shared.name, changeable.name):
         status = Process(engine.postmaster_pid(name)).status()
         uids.append(int(status["Uid"].split()[0]))
         assert status["Uid"].split() == status["Gid"].split() == [str(uids[-1])] * 4
@@ -138,14 +139,16 @@ def test_core_dumps_are_off(shared, engine):
     assert Process(engine.postmaster_pid(shared.name)).limit("Max core file size") == "0"
 
 
-def test_tenant_cannot_reach_its_neighbour(shared, instance, engine, settings):
-    network = engine.inspect(instance.name)["NetworkSettings"]["Networks"][settings.network]
-    targets = [(network["IPAddress"], 5432), (network["Gateway"], instance.port), ("127.0.0.1", instance.port)]
+def test_tenant_cannot_reach_its_neighbour(shared, changeable, engine, settings):
+    network = engine.inspect(changeable.name)["NetworkSettings"]["Networks"][settings.network]
+    targets = [(network["IPAddress"], 5432), (network["Gateway"], changeable.port), ("127.0.0.1", changeable.port)]
 
-    for address, port in targets:
-        said = shared.shell(f"timeout 3 bash -c 'echo > /dev/tcp/{address}/{port}' 2>/dev/null"
+    def said(address, port):
+        return shared.shell(f"timeout 3 bash -c 'echo > /dev/tcp/{address}/{port}' 2>/dev/null"
                             " && echo reached || echo not")
-        assert said == ["not"], (address, port)
+
+    answers = at_once([lambda target=target: said(*target) for target in targets])
+    assert dict(zip(targets, answers)) == {target: ["not"] for target in targets}
 
 
 def test_tenant_sees_only_its_own_processes(shared):
@@ -194,21 +197,21 @@ def test_server_names_itself_and_reads_our_files(shared):
         assert shared.value(f"SHOW {setting}").startswith("/etc/pgberth/")
 
 
-def test_alter_system_does_not_replace_our_hba(instance, api):
-    instance.sql("ALTER SYSTEM SET hba_file = '/pg/data/pg_hba.conf'")
-    instance.sql("ALTER SYSTEM SET logging_collector = off")
+def test_alter_system_does_not_replace_our_hba(changeable, api):
+    changeable.sql("ALTER SYSTEM SET hba_file = '/pg/data/pg_hba.conf'")
+    changeable.sql("ALTER SYSTEM SET logging_collector = off")
 
-    assert api.restart(instance.name).status_code == 200
+    assert api.restart(changeable.name).status_code == 200
 
-    assert instance.value("SHOW hba_file").startswith("/etc/pgberth/")
-    assert instance.value("SHOW logging_collector") == "on"
+    assert changeable.value("SHOW hba_file").startswith("/etc/pgberth/")
+    assert changeable.value("SHOW logging_collector") == "on"
 
 
-def test_every_instance_has_a_system_identifier_and_a_certificate_of_its_own(shared, instance):
+def test_every_instance_has_a_system_identifier_and_a_certificate_of_its_own(shared, changeable):
     question = "SELECT system_identifier FROM pg_control_system()"
 
-    assert shared.value(question) != instance.value(question)
-    assert (shared.directory / "conf/server.crt").read_bytes() != (instance.directory / "conf/server.crt").read_bytes()
+    assert shared.value(question) != changeable.value(question)
+    assert (shared.directory / "conf/server.crt").read_bytes() != (changeable.directory / "conf/server.crt").read_bytes()
 
 
 def test_data_is_synced_and_checked(shared):
