@@ -2,6 +2,7 @@
 import contextlib
 import dataclasses
 import errno
+import functools
 import itertools
 import json
 import mmap
@@ -118,6 +119,7 @@ class Sufferer(Stack):
         subprocess.run(["gcc", "-std=gnu17", "-O1", "-Wall", "-Werror", "-fno-builtin", "-fno-optimize-sibling-calls",
                         "-shared", "-fPIC", "-o", library, SOURCE], check=True)
         self.failing = Fault(directory / "fault", BINARY)
+        self.looked_at = 0
         super().__init__(env={"LD_PRELOAD": str(library), "FAILING_CALLS": str(self.failing.path)},
                          **{"workers": 4, "changes": 3, "start_timeout": 20, "stop_timeout": 20, **options})
 
@@ -129,22 +131,38 @@ class Sufferer(Stack):
             self.neighbour.keep_row("untouched")
             self.neighbour_view = self.neighbour.view()
             self.neighbour_began = self.neighbour.postmaster_started()
+            self.warm_up()
         except BaseException:
             self.__exit__()
             raise
         return self
 
-    def story(self, turn):
+    def story(self, turn, response):
+        """What a failure tells of a turn."""
         tail = "\n".join(self.log_text().splitlines()[-12:])
-        return f"{turn} fired {self.failing['fired']} times, first at\n{self.failing.where()}\n{tail}"
+        return f"{response.status_code} {response.text}\n{turn} fired {self.failing['fired']} times, first at\n" \
+            f"{self.failing.where()}\n{tail}"
 
     def left_of(self, name):
         return self.leftovers.of(name) + [str(path) for path in self.settings.staging.iterdir()]
 
     def assert_lives(self, story):
-        assert self.process.poll() is None, f"pgberthd died: {story}"
-        assert [line for line in self.log_text().splitlines() if ServiceLog.CRASH.search(line)] == [], story
-        assert self.neighbour.view() == self.neighbour_view, story
+        assert self.process.poll() is None, f"pgberthd died: {story()}"
+        assert self.new_lines_of_crash() == [], story()
+        assert self.neighbour.view() == self.neighbour_view, story()
+
+    def new_lines_of_crash(self):
+        """Of the lines that were not looked at yet."""
+        with self.log.open(errors="replace") as log:
+            log.seek(self.looked_at)
+            lines = log.readlines()
+            self.looked_at = log.tell()
+        return [line for line in lines if ServiceLog.CRASH.search(line)]
+
+    def assert_neighbour_is_untouched(self):
+        assert self.neighbour.view() == self.neighbour_view
+        assert self.neighbour.kept_rows() == ["untouched"]
+        assert self.neighbour.postmaster_started() == self.neighbour_began
 
     def assert_well(self):
         """As good as new: what was there is there, in the next process too, and all calls work."""
@@ -152,9 +170,7 @@ class Sufferer(Stack):
             if restart:
                 self.restart()
                 wait_for(lambda: self.neighbour.view()["state"] == "running", "the neighbour is found again", 60)
-            assert self.neighbour.view() == self.neighbour_view
-            assert self.neighbour.kept_rows() == ["untouched"]
-            assert self.neighbour.postmaster_started() == self.neighbour_began
+            self.assert_neighbour_is_untouched()
             self.cycle()
 
     def cycle(self):
@@ -179,19 +195,30 @@ class Sufferer(Stack):
         for path in self.settings.trash.iterdir():
             discard(path)
 
-    @contextlib.contextmanager
-    def flat(self):
-        """Blocks and descriptors afterwards are as many as before."""
+    def warm_up(self):
+        """Each worker has had its turn, and what it keeps for good."""
         for _ in range(2):
-            at_once([self.warm] * 3)  # as many as there may be at once, so that each worker has its turn
+            at_once([self.warm] * 3)  # as many as there may be at once
         self.empty_trash()
         self.cycle()
+
+    @contextlib.contextmanager
+    def flat(self):
+        """Blocks and descriptors afterwards are as many as before, and the neighbour is as it was."""
         blocks, files = self.failing["blocks"], self.proc().open_files()
         yield
         self.cycle()
         grown = self.failing["blocks"] - blocks
         assert grown < BLOCKS_KEPT
         wait_for(lambda: self.proc().open_files() < files + FILES_KEPT, "no descriptor is left open")
+        self.assert_neighbour_is_untouched()
+
+
+@pytest.fixture(scope="module")
+def sufferer(tmp_path_factory):
+    with Sufferer(tmp_path_factory.mktemp("failing")) as stack:
+        yield stack
+        stack.assert_well()
 
 
 def all_in_turn(fault, kind, **how):
@@ -220,7 +247,7 @@ def turns(trial, kind):
     with fault.surveyed(kind):
         answer = trial.call()
     sites = fault.sites()
-    trial.judge_ok(ok(answer), None)
+    trial.judge_ok(ok(answer), lambda: "without a fault")
     yield from (Turn(kind, 1, site, error=next(errors)) for site in sites)
     yield from (Turn(kind, nth, error=next(errors)) for nth in growing(fault["calls"]))
 
@@ -232,15 +259,15 @@ def suffer(trial, turns):
         trial.prepare()
         with fault.during(turn):
             response = trial.call()
-        story = f"{response.status_code} {response.text}\n{stack.story(turn)}"
+        story = functools.partial(stack.story, turn, response)  # told only when something is wrong
         stack.assert_lives(story)
         if response.status_code == 200:
             # Where there is no space, pgberthd may make some and write again; nothing else is tried twice.
-            assert turn.kind != "fsync" or turn.error == errno.ENOSPC or not fault["fired"], story
+            assert turn.kind != "fsync" or turn.error == errno.ENOSPC or not fault["fired"], story()
             try:
                 trial.judge_ok(response.json(), story)
             except ValueError:
-                raise AssertionError(story) from None
+                raise AssertionError(story()) from None
         else:
             assert_refused(response, story)
             trial.judge_refused(story)
@@ -248,9 +275,9 @@ def suffer(trial, turns):
 
 def assert_refused(response, story):
     """A typed error that says that this is pgberth's fault, not the client's."""
-    assert response.status_code in (500, 503, 507), story
+    assert response.status_code in (500, 503, 507), story()
     body = response.json()
-    assert body["status"] == "ERROR" and body["error"]["code"] and body["error"]["message"], story
+    assert body["status"] == "ERROR" and body["error"]["code"] and body["error"]["message"], story()
 
 
 # ---- the trials --------------------------------------------------------------------------------
@@ -269,7 +296,7 @@ class Read:
         return self.stack.api.call("GET", self.path)
 
     def judge_ok(self, body, story):
-        assert self.without_what_changes(body) == self.right, story
+        assert self.without_what_changes(body) == self.right, story()
 
     def judge_refused(self, story):
         pass
@@ -307,16 +334,16 @@ class Create(Trial):
         return self.instance.post(labels=LABELS)
 
     def judge_ok(self, body, story):
-        assert self.instance.value("SELECT 1") == 1, story
-        assert body["labels"] == self.recorded()["labels"] == LABELS, story
-        assert self.instance.view() == body, story
-        assert {"status": "OK", **self.api.listed()[self.instance.name]} == body, story
+        assert self.instance.value("SELECT 1") == 1, story()
+        assert body["labels"] == self.recorded()["labels"] == LABELS, story()
+        assert self.instance.view() == body, story()
+        assert {"status": "OK", **self.api.listed()[self.instance.name]} == body, story()
         super().end()
 
     def judge_refused(self, story):
-        if "out of memory" in story and self.is_finished():
+        if "out of memory" in story() and self.is_finished():
             self.judge_ok(ok(self.call()), story)
-        wait_for(lambda: not self.stack.left_of(self.instance.name), f"nothing is left: {story}", 60)
+        wait_for(lambda: not self.stack.left_of(self.instance.name), f"nothing is left: {story()}", 60)
 
     def is_finished(self):
         """All was done, but no memory was left to say so."""
@@ -344,17 +371,17 @@ class Purge(Trial):
     def judge_ok(self, body, story):
         self.is_gone = True
         trashed = [str(path) for path in self.instance.trashed()]
-        assert len(trashed) == 1 and self.stack.left_of(self.instance.name) == trashed, story
+        assert len(trashed) == 1 and self.stack.left_of(self.instance.name) == trashed, story()
         self.stack.empty_trash()
 
     def judge_refused(self, story):
-        if "out of memory" in story and self.api.get(self.instance.name).status_code == 404:
+        if "out of memory" in story() and self.api.get(self.instance.name).status_code == 404:
             self.judge_ok({}, story)  # all was done, but no memory was left to say so
             return
-        assert self.instance.view()["labels"] == LABELS, story
+        assert self.instance.view()["labels"] == LABELS, story()
         body = self.instance.create()
-        assert body["labels"] == LABELS, story
-        assert self.instance.kept_rows() == ["kept"], story
+        assert body["labels"] == LABELS, story()
+        assert self.instance.kept_rows() == ["kept"], story()
 
     def end(self):
         self.prepare()
@@ -381,7 +408,7 @@ class SetPassword(Trial):
             return False
 
     def judge_ok(self, body, story):
-        assert self.lets_in() == [self.new], story
+        assert self.lets_in() == [self.new], story()
         self.instance.password = self.new
 
     def judge_refused(self, story):
@@ -402,12 +429,12 @@ class SetLabels(Trial):
         return self.api.patch(self.instance.name, labels=self.new)
 
     def judge_ok(self, body, story):
-        assert body["labels"] == self.new, story
+        assert body["labels"] == self.new, story()
         self.labels = self.new
         self.judge_refused(story)
 
     def judge_refused(self, story):
-        assert self.recorded()["labels"] == self.instance.view()["labels"] in (self.labels, self.new), story
+        assert self.recorded()["labels"] == self.instance.view()["labels"] in (self.labels, self.new), story()
         self.labels = self.recorded()["labels"]
 
 
@@ -425,36 +452,30 @@ CHANGES = [pytest.param(Create, id="create", marks=pytest.mark.slow),
     pytest.param("/containers/?label=next=door", True, marks=pytest.mark.slow),
     pytest.param("/containers/{name}/", False, marks=pytest.mark.slow), pytest.param("/containers/{name}/", True, marks=pytest.mark.slow),
     pytest.param("/health", False, marks=pytest.mark.slow)])
-def test_read_is_whole_or_refused_whichever_allocation_fails(tmp_path, path, lasting):
-    with Sufferer(tmp_path) as stack:
-        read = Read(stack, path.format(name=stack.neighbour.name))
-        with stack.flat():
-            suffer(read, all_in_turn(stack.failing, "allocation", lasting=lasting))
-            read.judge_ok(ok(read.call()), "without a fault")
-        stack.assert_well()
+def test_read_is_whole_or_refused_whichever_allocation_fails(sufferer, path, lasting):
+    read = Read(sufferer, path.format(name=sufferer.neighbour.name))
+    with sufferer.flat():
+        suffer(read, all_in_turn(sufferer.failing, "allocation", lasting=lasting))
+        read.judge_ok(ok(read.call()), lambda: "without a fault")
 
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("kind", ["allocation", "file calls"])
-def test_change_is_made_or_refused_whichever_call_fails(tmp_path, change, kind):
+def test_change_is_made_or_refused_whichever_call_fails(sufferer, change, kind):
     kinds = FILE_CALLS if kind == "file calls" else [kind]
-    with Sufferer(tmp_path) as stack:
-        with stack.flat():
-            trial = change(stack)
-            for each in kinds:
-                suffer(trial, turns(trial, each))
-            trial.end()
-        stack.assert_well()
+    with sufferer.flat():
+        trial = change(sufferer)
+        for each in kinds:
+            suffer(trial, turns(trial, each))
+        trial.end()
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_change_is_made_or_refused_while_memory_is_gone(tmp_path, change):
-    with Sufferer(tmp_path) as stack:
-        with stack.flat():
-            trial = change(stack)
-            suffer(trial, (Turn("allocation", nth, lasting=True) for nth in growing(1500)))
-            trial.end()
-        stack.assert_well()
+def test_change_is_made_or_refused_while_memory_is_gone(sufferer, change):
+    with sufferer.flat():
+        trial = change(sufferer)
+        suffer(trial, (Turn("allocation", nth, lasting=True) for nth in growing(1500)))
+        trial.end()
 
 
 # ---- something is used up ----------------------------------------------------------------------
@@ -492,7 +513,7 @@ class Plain(Stack):
             self.purge(instance)
             discard_all(self.settings.trash)
         else:
-            assert_refused(response, f"{response.status_code} {response.text}")
+            assert_refused(response, lambda: f"{response.status_code} {response.text}")
             wait_for(lambda: not self.left_of(instance.name), f"nothing is left: {response.text}", 60)
 
 
