@@ -1,5 +1,6 @@
 """A tenant's server that does to pgberthd what it likes: a typed error within the deadline, and memory stays flat."""
 import contextlib
+import functools
 
 import pytest
 
@@ -55,25 +56,45 @@ def memory_stays_flat(stack):
     assert process.peak_kb() - before < MOST_KB
 
 
-def attacked(stack, tenant, neighbour, behaviour, place):
-    """What the tenant's callers are told meanwhile; others are served, and memory is what it was."""
-    with memory_stays_flat(stack), place as there:
-        posted, changed, other, listed = at_once([
-            tenant.post, lambda: stack.api.put_password(tenant.name, tenant.password), neighbour.post, stack.api.list])
-        met = there.met
-    assert met > 0
+# Those that pgberthd waits for until its deadline; all at once, each in the place of another tenant's.
+PATIENT = [hostile.slow_notices, hostile.byte_a_second, hostile.silence, hostile.hang_up]
+HASTY = [behaviour for behaviour in hostile.AT_HELLO + hostile.AT_LOGIN if behaviour not in PATIENT]
+
+
+def attacked(stack, neighbour, hostiles, password=None):
+    """Nothing but refusals for the callers of these tenants; others are served, and memory is what it was."""
+    calls = []
+    with memory_stays_flat(stack), contextlib.ExitStack() as places:
+        there = [places.enter_context(hostile.at_port(tenant.port, behaviour, tenant.directory / "conf"))
+                 for tenant, behaviour in hostiles]
+        for tenant, _ in hostiles:
+            calls += [tenant.post, functools.partial(stack.api.put_password, tenant.name, password or tenant.password)]
+        *answers, other, listed = at_once([*calls, neighbour.post, stack.api.list])
+        assert all(one.met > 0 for one in there)
     ok(other)
     ok(listed)
-    return refused(posted), refused(changed)
+    for answer in answers:
+        refused(answer)
+    for tenant, _ in hostiles:
+        ok(tenant.post())
 
 
-@pytest.mark.parametrize("behaviour", hostile.AT_HELLO + hostile.AT_LOGIN, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("behaviour", HASTY, ids=lambda one: one.__name__)
 def test_hostile_server_at_the_port_is_told_nothing_and_holds_up_nobody(stack, tenant, neighbour, behaviour):
-    place = hostile.at_port(tenant.port, behaviour, tenant.directory / "conf")
+    attacked(stack, neighbour, [(tenant, behaviour)])
 
-    attacked(stack, tenant, neighbour, behaviour, place)
 
-    ok(tenant.post())
+def test_hostile_servers_that_are_waited_for_hold_up_nobody_and_no_password_is_set_that_is_not_proven(stack, tenant, neighbour):
+    """And the role's own settings stay, for they have no part in it that nobody answers."""
+    tenants = [tenant, *(stack.make() for _ in PATIENT[1:])]
+    unanswered = tenants[PATIENT.index(hostile.hang_up)]
+    unanswered.sql(f"ALTER ROLE {unanswered.admin_user} SET work_mem = '5MB'")
+
+    attacked(stack, neighbour, list(zip(tenants, PATIENT)), "another")
+
+    assert unanswered.value("SHOW work_mem") == "5MB"
+    for each in tenants:
+        assert "authentication failed" in each.refusal(password="another")
 
 
 @pytest.mark.parametrize("behaviour", hostile.IN_SESSION + [hostile.clear_password, hostile.huge_message, hostile.noise],
@@ -110,17 +131,6 @@ def test_start_of_pgberthd_does_not_wait_for_one_that_never_stops_talking(stack,
         wait_for(lambda: neighbour.view()["state"] == "running", "the others are well")
         ok(neighbour.post())
     wait_for(lambda: tenant.view()["state"] == "running", "it is well again", 90)
-
-
-def test_password_that_cannot_be_proven_is_not_set(stack, tenant):
-    """And the role's own settings stay, for they have no part in it."""
-    tenant.sql(f"ALTER ROLE {tenant.admin_user} SET work_mem = '5MB'")
-
-    with hostile.at_port(tenant.port, hostile.hang_up, tenant.directory / "conf"):
-        refused(stack.api.put_password(tenant.name, "another"))
-
-    assert tenant.value("SHOW work_mem") == "5MB"
-    assert "authentication failed" in tenant.refusal(password="another")
 
 
 def test_many_iterations_are_named(stack, tenant, neighbour):
