@@ -47,7 +47,7 @@ class Place:
 def place():
     bridge = walls.bridge_name()
     # A tenant can keep its own server from starting, and from ending: for as long as these allow.
-    with Host() as host, Stack(network=bridge, publish_address="0.0.0.0", start_timeout=20, stop_timeout=10) as stack, \
+    with Host() as host, Stack(network=bridge, publish_address="0.0.0.0", start_timeout=8, stop_timeout=4) as stack, \
             Walls(bridge) as walls_, Outside(bridge) as outside:
         yield Place(bridge, stack, walls_, outside, host)
     walls.network_remove(bridge)
