@@ -1,8 +1,8 @@
 /* An instance in JSON: the fields that are shown, and members derived from its view. */
 #include <string.h>
-#include <time.h>
 
 #include "base/scope.h"
+#include "base/timestamp.h"
 #include "base/utf8.h"
 #include "daemon/api.h"
 #include "daemon/api_parts.h"
@@ -22,14 +22,11 @@ json_t *text_or_null(const char *text)
 
 json_t *time_or_null(long long seconds)
 {
-	time_t when = (time_t)seconds;
-	char text[32];
-	struct tm utc;
+	char text[TIMESTAMP_SIZE];
 
 	if (!seconds)
 		return json_null();
-	gmtime_r(&when, &utc);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
+	timestamp_write(text, (time_t)seconds);
 	return json_string(text);
 }
 

@@ -147,7 +147,6 @@ static bool record_settle(struct record *record, const struct past *past,
 	record->stopped_at = 0; /* counted from now on this host */
 	record_want(record,
 		    record->wanted == WANTED_STORED ? WANTED_STORED : WANTED_STOPPED);
-	record->outside_since_ms = 0;
 	/* An adopted instance does not expire, like one that is restored from the trash. */
 	record->expires_at = 0;
 	snprintf(record->reason, sizeof(record->reason), "adopted%s", buf_text(&said));

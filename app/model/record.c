@@ -53,4 +53,5 @@ void record_want(struct record *record, enum wanted wanted)
 	else if (!record->stopped_at)
 		record->stopped_at = time(NULL);
 	record->wanted = wanted;
+	record->outside_since_ms = 0;
 }

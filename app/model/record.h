@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "base/timestamp.h"
 #include "model/networks.h"
 
 #define NAME_MAX_LENGTH 63
@@ -33,7 +34,7 @@ struct record {
 	json_t *labels; /* an object; owned, never shared with another record */
 	struct networks allow;
 	enum tls tls;
-	char created_at[32];
+	char created_at[TIMESTAMP_SIZE];
 	char image_id[80]; /* image of its last start; for information only */
 	char libc[16],
 		icu[16];  /* versions that its collations were made with; "": unknown */
@@ -55,7 +56,7 @@ void record_done(struct record *record);
 
 #define AUTO_RECORD __attribute__((cleanup(record_done))) struct record
 
-/* Sets the wanted state, and keeps stopped_at in step. */
+/* Sets the wanted state by pgberth's own hand, and keeps stopped_at in step. */
 void record_want(struct record *record, enum wanted wanted);
 
 /* True for [A-Za-z0-9][A-Za-z0-9_.-]{0,62}. */

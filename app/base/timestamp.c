@@ -1,0 +1,22 @@
+/* Points in time as text. */
+#include "base/timestamp.h"
+
+#include <string.h>
+
+#define FORMAT "%Y-%m-%dT%H:%M:%S"
+
+void timestamp_write(char ret[TIMESTAMP_SIZE], time_t when)
+{
+	struct tm utc;
+
+	gmtime_r(&when, &utc);
+	strftime(ret, TIMESTAMP_SIZE, FORMAT "Z", &utc);
+}
+
+time_t timestamp_read(const char *text)
+{
+	struct tm utc = { 0 };
+	const char *end = strptime(text, FORMAT, &utc);
+
+	return end && strchr("Z.", *end) && *end ? timegm(&utc) : 0;
+}
