@@ -1,11 +1,11 @@
 /* The queue of instances to look at: a list ordered by nothing, picked by when it is due. */
 #include "daemon/look_queue.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/deadline.h"
 #include "base/log.h"
@@ -14,55 +14,69 @@
 #include "instance/instance.h"
 
 #define THREADS 16
+#define UNWELL_MAX 8 /* threads at once at what was not well when it was looked at last */
 #define PAUSE_FIRST_MS 250
+#define RETRY_FIRST_MS 1000
 #define PAUSE_MAX_MS 60000
 #define STRAYS "" /* the name of what belongs to no instance */
+#define NEVER_MS LLONG_MAX
 
+/*
+ * A name that is to be looked at, and how the looks so far went. In the list until a look
+ * settles it, also while a thread is at it, so that a poke meanwhile is not lost.
+ */
 struct entry {
 	struct entry *next;
 	char name[NAME_SIZE];
-	long long due_ms;
-	int pause_ms; /* after the next look that settles nothing */
+	long long due_ms;   /* NEVER_MS: a thread is at it, and nobody poked since */
+	int pause_ms;	    /* after the next look that settles nothing */
+	int retry_pause_ms; /* of the last try, which failed; 0: it did not */
+	long long retry_ms; /* the next try is not before that */
+	int silent;	    /* looks in a row */
+	bool is_taken;
 	bool out_of_memory;
 };
 
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	struct entry *entries; /* these two held under lock */
+	struct entry *entries; /* these three held under lock */
+	int unwell;	       /* threads that are at such an entry */
 	bool is_stopping;
 	pthread_t threads[THREADS];
 	int started;
 } queue = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
-/* Adds a name or makes it due earlier. Held: lock. */
-static void queue_add(const char *name, bool out_of_memory, long long due_ms,
-		      int pause_ms)
+/* The entry of that name, made if need be; NULL without memory. Held: lock. */
+static struct entry *entry_of(const char *name)
 {
 	struct entry *entry = queue.entries;
 
 	while (entry && strcmp(entry->name, name) != 0)
 		entry = entry->next;
-	if (!entry) {
-		entry = calloc(1, sizeof(*entry));
-		if (!entry)
-			return; /* the timer pokes all again */
-		snprintf(entry->name, sizeof(entry->name), "%s", name);
-		entry->due_ms = due_ms;
-		entry->next = queue.entries;
-		queue.entries = entry;
-	}
-	if (due_ms < entry->due_ms)
-		entry->due_ms = due_ms;
-	entry->pause_ms = pause_ms;
-	entry->out_of_memory = entry->out_of_memory || out_of_memory;
-	pthread_cond_signal(&queue.changed);
+	if (entry)
+		return entry;
+	entry = calloc(1, sizeof(*entry));
+	if (!entry)
+		return NULL;
+	snprintf(entry->name, sizeof(entry->name), "%s", name);
+	entry->next = queue.entries;
+	queue.entries = entry;
+	return entry;
 }
 
 void look_queue_poke(const char *name, bool out_of_memory)
 {
+	struct entry *entry;
+
 	pthread_mutex_lock(&queue.lock);
-	queue_add(name, out_of_memory, now_ms(), PAUSE_FIRST_MS);
+	entry = entry_of(name);
+	if (entry) { /* else the timer pokes all again */
+		entry->due_ms = now_ms();
+		entry->pause_ms = PAUSE_FIRST_MS;
+		entry->out_of_memory = entry->out_of_memory || out_of_memory;
+		pthread_cond_signal(&queue.changed);
+	}
 	pthread_mutex_unlock(&queue.lock);
 }
 
@@ -79,67 +93,151 @@ void look_queue_poke_all(void)
 	look_queue_poke(STRAYS, false);
 }
 
-static struct entry **earliest(void)
+/* A server that hangs holds a thread for long, and its owner can see to that: those that
+ * were not well before must leave threads to the others. */
+static bool is_unwell(const struct entry *entry)
 {
-	struct entry **found = &queue.entries;
+	return entry->retry_pause_ms || entry->silent;
+}
 
-	for (struct entry **at = &queue.entries; *at; at = &(*at)->next)
-		if ((*at)->due_ms < (*found)->due_ms)
-			found = at;
+static struct entry *earliest(void)
+{
+	struct entry *found = NULL;
+
+	for (struct entry *entry = queue.entries; entry; entry = entry->next)
+		if (!entry->is_taken && (!found || entry->due_ms < found->due_ms) &&
+		    (!is_unwell(entry) || queue.unwell < UNWELL_MAX))
+			found = entry;
 	return found;
 }
 
-/* Waits for the next due entry and takes it out; NULL when it is time to stop. */
-static struct entry *queue_take(void)
+/* Held: lock. */
+static void entry_take(struct entry *entry, struct look_hints *ret_hints)
+{
+	*ret_hints = (struct look_hints){
+		.out_of_memory = entry->out_of_memory,
+		.is_early = entry->retry_pause_ms && !deadline_passed(entry->retry_ms),
+		.silent = entry->silent,
+	};
+	entry->is_taken = true;
+	entry->out_of_memory = false;
+	entry->due_ms = NEVER_MS;
+	queue.unwell += is_unwell(entry);
+}
+
+/* Waits for the next due entry; NULL when it is time to stop. */
+static struct entry *queue_take(struct look_hints *ret_hints)
 {
 	struct entry *entry = NULL;
 
 	pthread_mutex_lock(&queue.lock);
-	while (!queue.is_stopping && !entry) {
-		struct entry **at = earliest();
-
-		if (!*at) {
+	while (!queue.is_stopping) {
+		entry = earliest();
+		if (entry && deadline_passed(entry->due_ms))
+			break;
+		if (entry)
+			deadline_cond_wait(&queue.changed, &queue.lock, entry->due_ms);
+		else
 			pthread_cond_wait(&queue.changed, &queue.lock);
-		} else if (!deadline_passed((*at)->due_ms)) {
-			deadline_cond_wait(&queue.changed, &queue.lock, (*at)->due_ms);
-		} else {
-			entry = *at;
-			*at = entry->next;
-		}
+		entry = NULL;
 	}
+	if (entry)
+		entry_take(entry, ret_hints);
 	pthread_mutex_unlock(&queue.lock);
 	return entry;
 }
 
-static void look_again(const struct entry *entry)
+static int doubled(int pause_ms, int first_ms)
 {
-	int pause_ms = entry->pause_ms;
-
-	pthread_mutex_lock(&queue.lock);
-	queue_add(entry->name, entry->out_of_memory, deadline_in_ms(pause_ms),
-		  pause_ms * 2 < PAUSE_MAX_MS ? pause_ms * 2 : PAUSE_MAX_MS);
-	pthread_mutex_unlock(&queue.lock);
+	if (!pause_ms)
+		return first_ms;
+	return pause_ms * 2 < PAUSE_MAX_MS ? pause_ms * 2 : PAUSE_MAX_MS;
 }
 
-static void *reconciler_run(void *user)
+/* The one place that says when to look again: later each time, unless somebody pokes it.
+ * Held: lock. */
+static void entry_postpone(struct entry *entry, enum look_outcome outcome)
 {
-	(void)user;
-	for (;;) {
-		AUTO_FREE struct entry *entry = queue_take();
+	long long due_ms = deadline_in_ms(entry->pause_ms);
 
-		if (!entry)
-			break;
-		if (*entry->name ? !instance_look(entry->name, entry->out_of_memory)
-				 : !instance_look_for_strays())
-			look_again(entry);
+	entry->pause_ms = doubled(entry->pause_ms, PAUSE_FIRST_MS);
+	entry->silent += outcome == LOOK_SILENT;
+	if (outcome == LOOK_FAILED) {
+		entry->retry_pause_ms = doubled(entry->retry_pause_ms, RETRY_FIRST_MS);
+		entry->retry_ms = deadline_in_ms(entry->retry_pause_ms);
 	}
+	if (entry->retry_pause_ms && entry->retry_ms > due_ms)
+		due_ms = entry->retry_ms;
+	if (due_ms < entry->due_ms)
+		entry->due_ms = due_ms;
+}
+
+static void entry_drop(struct entry *entry)
+{
+	struct entry **at = &queue.entries;
+
+	while (*at != entry)
+		at = &(*at)->next;
+	*at = entry->next;
+	free(entry);
+}
+
+/* Gives back what was taken. Returns in how long it is tried again where that failed. */
+static int queue_put(struct entry *entry, const struct look_hints *hints,
+		     enum look_outcome outcome)
+{
+	int retry_pause_ms;
+
+	pthread_mutex_lock(&queue.lock);
+	queue.unwell -= is_unwell(entry);
+	entry->is_taken = false;
+	if (outcome == LOOK_SETTLED) {
+		entry->retry_pause_ms = entry->silent = 0;
+	} else {
+		entry->out_of_memory = entry->out_of_memory || hints->out_of_memory;
+		entry_postpone(entry, outcome);
+	}
+	retry_pause_ms = entry->retry_pause_ms;
+	if (entry->due_ms == NEVER_MS)
+		entry_drop(entry);
+	pthread_cond_signal(&queue.changed);
+	pthread_mutex_unlock(&queue.lock);
+	return retry_pause_ms;
+}
+
+static void look_at(struct entry *entry, const struct look_hints *hints)
+{
+	enum look_outcome outcome = LOOK_UNSETTLED;
+	char name[NAME_SIZE];
+	struct error err;
+	int retry_pause_ms;
+
+	memcpy(name, entry->name, sizeof(name));
+	if (*name)
+		outcome = instance_look(name, hints, &err);
+	else if (instance_look_for_strays())
+		outcome = LOOK_SETTLED;
+	retry_pause_ms = queue_put(entry, hints, outcome);
+	if (outcome == LOOK_FAILED)
+		log_warn("not as it should be name=%s again_in_ms=%d error=%s", name,
+			 retry_pause_ms, LOG_TEXT(err.message));
+}
+
+static void *look_run(void *user)
+{
+	struct look_hints hints;
+	struct entry *entry;
+
+	(void)user;
+	while ((entry = queue_take(&hints)))
+		look_at(entry, &hints);
 	return NULL;
 }
 
 bool look_queue_start(struct error *err)
 {
 	for (int i = 0; i < THREADS; i++) {
-		if (pthread_create(&queue.threads[i], NULL, reconciler_run, NULL) != 0)
+		if (pthread_create(&queue.threads[i], NULL, look_run, NULL) != 0)
 			return fail(err, ERR_INTERNAL, "cannot start a thread");
 		queue.started++;
 	}

@@ -25,8 +25,8 @@
 #include "engine/engine.h"
 #include "engine/events.h"
 #include "instance/bring_up.h"
+#include "instance/by_hand.h"
 #include "instance/instance.h"
-#include "instance/outside_hands.h"
 #include "instance/port_claim.h"
 #include "instance/ports.h"
 #include "model/config.h"
@@ -104,7 +104,7 @@ static bool parts_init(struct config *cfg, struct error *err)
 	instance_strays_init(cfg);
 	instance_adopt_init(cfg);
 	space_guard_init(cfg);
-	outside_hands_init(cfg);
+	by_hand_init(cfg);
 	port_claim_init(cfg);
 	bring_up_init(cfg);
 	role_init(cfg);

@@ -22,10 +22,13 @@ struct container {
 	bool is_restarting;
 	bool oom_killed;
 	int exit_code;
-	int others;	 /* number of other containers with the same labels */
-	int restarts;	 /* restarts by its restart policy, since it was made */
-	char error[256]; /* reason that the engine could not start it; "" */
-	int port;	 /* published port of the host, 0: none */
+	int others;   /* number of other containers with the same labels */
+	int restarts; /* restarts by its policy, since it was made or started by hand */
+	long long
+		started_at; /* seconds since 1970; set, as ended_at, by an inspection only */
+	long long ended_at; /* 0: it never ended */
+	char error[256];    /* reason that the engine could not start it; "" */
+	int port;	    /* published port of the host, 0: none */
 	int memory_mb;
 	double cpus;
 };

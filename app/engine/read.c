@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/timestamp.h"
 #include "engine/container_spec.h"
 
 static const struct config *config;
@@ -39,6 +40,14 @@ static int port_of(const json_t *ports)
 	const json_t *first = json_array_get(json_object_get(ports, "5432/tcp"), 0);
 
 	return port_checked(strtoll(string_at(first, "HostPort"), NULL, 10));
+}
+
+/* What never happened is said as of the year 1. */
+static long long time_at(const json_t *json, const char *key)
+{
+	time_t when = timestamp_read(string_at(json, key));
+
+	return when > 0 ? when : 0;
 }
 
 static bool inspect_is_whole(const json_t *json)
@@ -77,6 +86,8 @@ bool container_from_inspect(struct container *ret, const json_t *json)
 	ret->oom_killed = json_is_true(json_object_get(state, "OOMKilled"));
 	ret->exit_code = (int)json_integer_value(json_object_get(state, "ExitCode"));
 	ret->restarts = (int)json_integer_value(json_object_get(json, "RestartCount"));
+	ret->started_at = time_at(state, "StartedAt");
+	ret->ended_at = time_at(state, "FinishedAt");
 	ret->port = port_of(json_object_get(network, "Ports"));
 	ret->memory_mb = (int)(json_integer_value(json_object_get(host, "Memory")) >> 20);
 	ret->cpus = json_number_value(json_object_get(host, "NanoCpus")) / 1e9;

@@ -5,11 +5,11 @@
 
 #include "base/kill_point.h"
 #include "base/scope.h"
+#include "base/timestamp.h"
 #include "instance/hba.h"
 #include "instance/instance.h"
 #include "instance/parts.h"
-#include "instance/port_claim.h"
-#include "instance/reconcile.h"
+#include "instance/prove.h"
 #include "model/field.h"
 #include "pg/conf.h"
 #include "pg/verifier.h"
@@ -29,22 +29,13 @@ void instance_init(const struct config *cfg)
 	config = cfg;
 }
 
-static void timestamp(char *text, size_t size)
-{
-	time_t now = time(NULL);
-	struct tm utc;
-
-	gmtime_r(&now, &utc);
-	strftime(text, size, "%Y-%m-%dT%H:%M:%SZ", &utc);
-}
-
 static bool record_new(struct record *ret, const struct spec *spec, struct error *err)
 {
 	if (!fields_default(ret, err))
 		return false;
 	ret->wanted = WANTED_RUNNING;
 	memcpy(ret->owner, spec->record.owner, sizeof(ret->owner));
-	timestamp(ret->created_at, sizeof(ret->created_at));
+	timestamp_write(ret->created_at, time(NULL));
 	fields_apply(ret, spec);
 	return true;
 }
@@ -79,30 +70,33 @@ static bool storage_take(struct record *record, bool *ret_filled, struct error *
 static bool create_new(struct view *view, const struct spec *spec, struct error *err)
 {
 	struct record *record = &view->record;
-	struct bringing bringing = { .view = view, .is_ready = true };
 	char verifier[VERIFIER_SIZE];
+	struct attempt attempt = {
+		.view = view,
+		.verifier = verifier,
+		.password = spec->admin_password,
+		.is_new = true,
+		.is_ready = true,
+	};
 	bool filled;
 
 	/* What the engine cannot do is refused before there is anything to undo. */
 	if (!engine_ping(err))
 		return false;
-	bringing.work.start.is_new = true;
-	bringing.work.start.verifier = verifier;
-	bringing.work.start.password = spec->admin_password;
 	if (!record_new(record, spec, err) ||
 	    !pg_verifier(spec->admin_password, verifier, err) ||
-	    !port_claim_get(&bringing.claim, record, 0, err))
+	    !port_claim_get(&attempt.claim, record, 0, err))
 		return false;
 	kill_point("create.claimed");
 	/* First of all: what the index does not know would not be undone. */
 	if (!instance_show(view, STARTING, err) || !storage_take(record, &filled, err)) {
 		index_drop(record->storage_dir);
-		port_claim_undo(&bringing.claim, record->storage_dir);
+		port_claim_undo(&attempt.claim, record->storage_dir);
 		return false;
 	}
 	kill_point("create.stored");
-	bringing.work.start.is_empty = !filled;
-	if (instance_bring_up(&bringing, err))
+	attempt.is_empty = !filled;
+	if (instance_come_up(&attempt, err))
 		return true;
 	instance_create_undo(view);
 	return false;
@@ -113,12 +107,12 @@ static bool create_same(struct view *view, const struct spec *spec, struct error
 {
 	struct record *record = &view->record;
 	const char *field = fields_differ(record, spec);
-	struct start start = { .record = record, .password = spec->admin_password };
+	struct attempt attempt = { .view = view, .password = spec->admin_password };
 	struct error why;
 
 	if (field)
 		return instance_differs(record, field, err);
-	if (!bring_up_prove(&start, &why)) {
+	if (!prove(&attempt, &why)) {
 		if (why.code != ERR_SERVER) {
 			*err = why;
 			return false;
@@ -131,7 +125,6 @@ static bool create_same(struct view *view, const struct spec *spec, struct error
 		return true;
 	fields_apply(record, spec);
 	record_want(record, WANTED_RUNNING);
-	record->outside_since_ms = 0;
 	record->reason[0] = '\0';
 	return store_save(record, err) && instance_show(view, RUNNING, err);
 }
@@ -146,16 +139,19 @@ static bool directory_is_there(const struct view *view, struct error *err)
 
 static bool create_again(struct view *view, const struct spec *spec, struct error *err)
 {
-	struct bringing bringing = { .view = view };
 	struct container container;
 	char verifier[VERIFIER_SIZE];
+	struct attempt attempt = {
+		.view = view,
+		.verifier = verifier,
+		.password = spec->admin_password,
+	};
 	AUTO_VIEW was = view_copy(view);
 
 	if (!instance_is_sound(view, err) || !directory_is_there(view, err) ||
 	    !engine_inspect(view->record.storage_dir, &container, err))
 		return false;
-	if (container.is_ours && container.is_running &&
-	    container.port == view->record.port)
+	if (view_is_served_by(view, &container))
 		return create_same(view, spec, err);
 	if (GIVEN(spec, record.version) && spec->record.version != view->record.version)
 		return instance_differs(&view->record, "version", err);
@@ -164,9 +160,7 @@ static bool create_again(struct view *view, const struct spec *spec, struct erro
 	if (!pg_verifier(spec->admin_password, verifier, err))
 		return false;
 	fields_apply(&view->record, spec);
-	bringing.work.start.verifier = verifier;
-	bringing.work.start.password = spec->admin_password;
-	return instance_bring_back(&bringing, &was, err);
+	return instance_bring_back(&attempt, &was, err);
 }
 
 bool instance_create(const struct spec *spec, struct view *ret, struct error *err)

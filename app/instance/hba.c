@@ -91,12 +91,9 @@ static bool certificate_set(const struct record *record, bool *changed, struct e
 			err);
 }
 
-bool hba_is_open(const struct record *record)
+enum pg_outcome hba_probe(const struct record *record, int timeout_ms, struct error *err)
 {
-	struct error ignored;
-
-	return pg_asks_for_scram(record->port, deadline_in_ms(HBA_HEAR_TIMEOUT_MS),
-				 &ignored) == PG_OK;
+	return pg_asks_for_scram(record->port, deadline_in_ms(timeout_ms), err);
 }
 
 /* The file is a draft until the server has read it, so that the next look finishes a
@@ -123,6 +120,7 @@ enum pg_outcome hba_open(const struct record *record, struct error *err)
 {
 	struct networks clients;
 	bool renewed = false, is_shut;
+	struct error ignored;
 
 	if (!hba_clients(record, &clients, err) ||
 	    !certificate_set(record, &renewed, err))
@@ -133,7 +131,7 @@ enum pg_outcome hba_open(const struct record *record, struct error *err)
 	if (is_shut && !hba_set(record, HBA_OPEN, &clients, err))
 		return PG_FAILED;
 	kill_point("prove.written");
-	if (!is_shut && hba_is_open(record))
+	if (!is_shut && hba_probe(record, HBA_PROBE_MS, &ignored) == PG_OK)
 		return PG_OK;
 	return role_reload(record, deadline_in_ms(PROOF_TIMEOUT_MS), err);
 }

@@ -10,7 +10,7 @@
 #include "model/record.h"
 #include "pg/pg.h"
 
-#define HBA_HEAR_TIMEOUT_MS 2000
+#define HBA_PROBE_MS 2000
 
 /* Main thread, once. */
 void hba_init(const struct config *cfg);
@@ -30,7 +30,8 @@ enum pg_outcome hba_open(const struct record *record, struct error *err);
  * more, or not yet; ERR_ENGINE. */
 bool hba_change(const struct record *record, bool runs, struct error *err);
 
-/* True when the server at the record's port asks for SCRAM. */
-bool hba_is_open(const struct record *record);
+/* How its port answers: PG_OK when it asks for SCRAM. A cheap proof that it lets people
+ * in, and err where it does not. */
+enum pg_outcome hba_probe(const struct record *record, int timeout_ms, struct error *err);
 
 #endif

@@ -46,6 +46,12 @@ struct view view_copy(const struct view *view)
 	return copy;
 }
 
+bool view_is_served_by(const struct view *view, const struct container *container)
+{
+	return container->is_ours && container->is_running && view->record.port &&
+	       container->port == view->record.port;
+}
+
 /* First place whose name is not below `name`. */
 static size_t place_of(const char *name)
 {

@@ -16,14 +16,8 @@ enum state { STARTING, RUNNING, STOPPING, STOPPED, STORED, FAILED };
 struct view {
 	struct record record;
 	enum state state;
-	bool is_proven;	 /* by this process, since its container was made or started */
-	bool is_watched; /* proven by this process: what ends it now is outside hands */
-	bool is_known;	 /* restarts has been seen */
-	bool is_left;	 /* what a refused start began may still be in the engine */
+	bool is_proven;	 /* by this process, since it was down last */
 	int restarts;	 /* of its container by the engine, when it was proven */
-	int unheard;	 /* looks in a row at which its port said nothing */
-	int failures;	 /* tries in a row that could not bring it up */
-	long long retry_at_ms; /* monotonic; before, it is not tried again */
 	bool is_foreign; /* a directory that is no instance of ours; reason says why */
 	char container_id[CONTAINER_ID_SIZE]; /* "": it has none */
 };
@@ -38,6 +32,9 @@ struct view view_copy(const struct view *view);
 void view_done(struct view *view);
 
 #define AUTO_VIEW __attribute__((cleanup(view_done))) struct view
+
+/* Whether the container is the instance's, runs, and publishes its port. */
+bool view_is_served_by(const struct view *view, const struct container *container);
 
 /* A copy in *ret, to be ended with view_done(). Without memory for it, *ret has no
  * labels, and nothing that needs them succeeds. */

@@ -96,13 +96,27 @@ bool instance_load(struct error *err);
 /* Whether all records are read. Any thread. */
 bool instance_is_loaded(void);
 
+/* How a look went: who calls for it goes by that when to look again. */
+enum look_outcome {
+	LOOK_SETTLED,	/* it is as its record says, or nothing can be done about it */
+	LOOK_UNSETTLED, /* it is on its way, or could not be looked at */
+	LOOK_SILENT,	/* it runs, and its port says nothing */
+	LOOK_FAILED,	/* it could not be made as its record says; err says why */
+};
+
+struct look_hints {
+	bool out_of_memory; /* the engine said that a process of it was killed for that */
+	bool is_early;	    /* a try failed a moment ago; the next one has to wait */
+	int silent;	    /* looks in a row that found it LOOK_SILENT before this one */
+};
+
 /*
  * Looks whether the engine still has the instance as its record says: heals, respects
- * what was done by hand, undoes a create that a crash left. What has not run since
- * pgberthd started is brought back, whoever stopped it. out_of_memory: the engine said
- * that one of its processes was killed for that. False: look again later.
+ * what was done by hand, ends what a crash left half done. What has not run since pgberthd
+ * started is brought back, whoever stopped it.
  */
-bool instance_look(const char *name, bool out_of_memory);
+enum look_outcome instance_look(const char *name, const struct look_hints *hints,
+				struct error *err);
 
 /* The same for what belongs to no instance: containers without a record go, directories
  * without one are shown as failed. */

@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "engine/engine.h"
+#include "instance/by_hand.h"
+#include "instance/hba.h"
 #include "instance/index.h"
 #include "instance/instance.h"
 #include "instance/parts.h"
@@ -87,17 +89,51 @@ static void load_broken(const char *name, const char *why, void *user)
 
 /* It lets people in, as far as one look tells: it may still be starting, or shut to all
  * but pgberth by a call that was cut off. */
-static bool seems_open(const struct view *view, long long deadline_ms)
+static enum state seen_at_port(const struct view *view, long long deadline_ms)
 {
 	struct error ignored;
-	long long own_ms = deadline_in_ms(LOOK_MS);
 
 	return !deadline_passed(deadline_ms) &&
-	       pg_asks_for_scram(view->record.port, own_ms, &ignored) == PG_OK;
+			       hba_probe(&view->record, LOOK_MS, &ignored) == PG_OK
+		       ? RUNNING
+		       : STARTING;
 }
 
-/* What runs on its port is shown as running at once, and proven a moment later; where the
- * record wants it stopped, a stop was cut off or somebody started it. */
+/* Where the record wants it stopped, somebody started it by hand, or a stop was cut off. */
+static bool is_wanted(const struct view *view)
+{
+	struct container container;
+	struct error ignored;
+
+	if (view->record.wanted != WANTED_STOPPED)
+		return view->record.wanted == WANTED_RUNNING;
+	return engine_inspect(view->record.storage_dir, &container, &ignored) &&
+	       by_hand_is_started(view, &container);
+}
+
+/* What runs is shown at once as what it seems to be; a moment later it is looked at. */
+static enum state state_seen(const struct view *view, const struct container *container,
+			     long long deadline_ms)
+{
+	if (!view->record.acknowledged || !container->is_running)
+		return view->state;
+	if (!is_wanted(view))
+		return STOPPING;
+	return view_is_served_by(view, container) ? seen_at_port(view, deadline_ms)
+						  : view->state;
+}
+
+static void load_container(const struct container *container, long long deadline_ms)
+{
+	AUTO_VIEW view = { 0 };
+
+	if (!index_get(container->storage_dir, &view) || view.is_foreign)
+		return;
+	memcpy(view.container_id, container->id, sizeof(view.container_id));
+	view.state = state_seen(&view, container, deadline_ms);
+	index_put(&view);
+}
+
 static void load_containers(void)
 {
 	long long deadline_ms = deadline_in_ms(LOOKS_MS);
@@ -107,18 +143,8 @@ static void load_containers(void)
 
 	if (!engine_list(&list, &count, &err))
 		return; /* it is looked at again when the engine is there */
-	for (size_t i = 0; i < count; i++) {
-		AUTO_VIEW view = { 0 };
-
-		if (!index_get(list[i].storage_dir, &view))
-			continue;
-		memcpy(view.container_id, list[i].id, sizeof(view.container_id));
-		if ((view.state == STARTING || view.state == STOPPED) &&
-		    list[i].is_running && view.record.port &&
-		    list[i].port == view.record.port)
-			view.state = seems_open(&view, deadline_ms) ? RUNNING : STARTING;
-		index_put(&view);
-	}
+	for (size_t i = 0; i < count; i++)
+		load_container(&list[i], deadline_ms);
 }
 
 bool instance_load(struct error *err)

@@ -4,22 +4,11 @@
 
 #include "base/error.h"
 #include "instance/index.h"
-#include "instance/port_claim.h"
 #include "instance/reconcile.h"
 #include "model/locks.h"
 #include "model/spec.h"
 
 #define INSTANCE_LOCK_WAIT_MS 30000
-
-/* What a try to bring a server up is about. */
-struct bringing {
-	struct view *view; /* its record says what should be; state and id are kept */
-	int had;	   /* port that it had a claim on before, 0: none */
-	struct work work;
-	struct port_claim claim;
-	bool is_ready;	 /* the claim is made and the record saved already */
-	bool is_touched; /* out: it went further than claiming a port */
-};
 
 /* Takes the lock of an existing instance; NULL with err. Errors: ERR_FOREIGN_DATA when
  * what has that name is none of ours. */
@@ -56,23 +45,33 @@ bool instance_is_refused(const struct view *view);
 /* Undoes it, before anything else is done with its name. Errors: ERR_ENGINE. */
 bool instance_undo_refused(struct view *view, struct error *err);
 
-/* Deletes, and purges if so said or the record says so, what is_it(view, than) is still
+/* Whether a time that matters to an instance has come. */
+typedef bool instance_is_due(const struct view *view, long long now);
+
+/* Deletes, and purges if so said or the record says so, what is_due(view, now) is still
  * true of under its lock (which this takes). Errors: ERR_NOT_FOUND: it is not. */
-bool instance_delete_if(const char *name,
-			bool (*is_it)(const struct view *view, long long than),
-			long long than, bool purge, struct view *ret, struct error *err);
+bool instance_delete_if(const char *name, instance_is_due *is_due, long long now,
+			bool purge, struct view *ret, struct error *err);
 
 /*
- * The server runs, proven, at its port; record and index say so. On failure the claim
- * on the port is undone, the rest is the caller's to undo.
+ * The server runs, proven, at a port that it has a claim on; record and index say so. On
+ * failure the claim is undone, the rest is the caller's to undo.
  */
-bool instance_bring_up(struct bringing *bringing, struct error *err);
+bool instance_come_up(struct attempt *attempt, struct error *err);
 
 /*
  * An instance that exists comes up with what the record now says. On failure all is as
  * it was (a view of that is `was`), but for a server that cannot run: that is FAILED.
  */
-bool instance_bring_back(struct bringing *bringing, const struct view *was,
+bool instance_bring_back(struct attempt *attempt, const struct view *was,
+			 struct error *err);
+
+/* Whether its server runs, at its port, is for the engine to say. Errors: ERR_ENGINE. */
+bool instance_runs(const struct view *view, bool *ret_runs, struct error *err);
+
+/* The record wants the server down, in one way or the other; makes it so or undoes.
+ * expires_at: of one that is stored then. */
+bool instance_bring_down(struct view *view, enum wanted wanted, long long expires_at,
 			 struct error *err);
 
 #endif

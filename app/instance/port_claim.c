@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "instance/by_hand.h"
 #include "instance/index.h"
-#include "instance/outside_hands.h"
 #include "instance/ports.h"
 #include "model/locks.h"
 #include "store/record_file.h"
@@ -45,7 +45,7 @@ static bool holder_yields(const char *holder, int port, const struct record *rec
 	if (!lock || !index_get(holder, &view) || view.record.port != port ||
 	    !has_same_owner(&view.record, record))
 		return false;
-	if (!outside_hands_notice(&view, &ignored))
+	if (!by_hand_notice(&view, &ignored))
 		return false;
 	return view.record.outside_since_ms != 0;
 }

@@ -1,4 +1,4 @@
-/* Reconciling one instance. */
+/* What is missing between record and engine, and the doing of it. */
 #include "instance/reconcile.h"
 
 #include <math.h>
@@ -7,22 +7,33 @@
 
 #include "base/kill_point.h"
 #include "base/log.h"
+#include "instance/prove.h"
 #include "model/field.h"
 #include "store/disk.h"
+#include "store/server_files.h"
 
 /*
- * What was never acknowledged has nothing to lose and is killed: a server that is asked to
- * stop in its first moments may not hear it, and be waited for until stop_timeout.
+ * Whether a server has something to lose. What was never acknowledged has not, nor what
+ * has only just begun: it might not hear that it is asked to stop, and be waited for until
+ * stop_timeout. A paused one has: the engine lets it run again to end.
  */
-static bool container_remove(const struct record *record,
-			     const struct container *container, struct error *err)
+static bool ends_in_order(const struct record *record, const struct container *container)
 {
-	if (record->acknowledged && container->is_running &&
-	    !engine_stop(container->id, err))
+	return (container->is_running || container->is_paused) && record->acknowledged &&
+	       store_has_begun(record);
+}
+
+static bool container_remove(struct view *view, const struct container *container,
+			     struct error *err)
+{
+	if (!container->exists)
+		return true;
+	if (ends_in_order(&view->record, container) && !engine_stop(container->id, err))
 		return false;
 	kill_point("reconcile.stopped");
 	if (!engine_remove(container->id, err))
 		return false;
+	view->container_id[0] = '\0';
 	kill_point("reconcile.removed");
 	return true;
 }
@@ -36,73 +47,109 @@ static bool limits_fit(const struct container *container, const struct record *r
 }
 
 /* A running container at the right port stays; its limits are brought in line. */
-static bool reconcile_in_place(struct work *work, const struct container *container,
+static bool reconcile_in_place(struct attempt *attempt, const struct container *container,
 			       struct error *err)
 {
-	const struct record *record = work->start.record;
+	struct view *view = attempt->view;
 
-	memcpy(work->start.container_id, container->id, sizeof(container->id));
-	if (!limits_fit(container, record) && !engine_update(container->id, record, err))
+	memcpy(view->container_id, container->id, sizeof(container->id));
+	if (!limits_fit(container, &view->record) &&
+	    !engine_update(container->id, &view->record, err))
 		return false;
-	return bring_up_prove(&work->start, err);
+	if (!prove(attempt, err))
+		return false;
+	view->restarts = container->restarts;
+	view->is_proven = true;
+	return true;
 }
 
-static bool reconcile_running(struct work *work, const struct container *container,
+static bool reconcile_running(struct attempt *attempt, const struct container *container,
 			      struct error *err)
 {
-	bool fits = container->is_running &&
-		    container->port == work->start.record->port && !work->replace;
+	struct view *view = attempt->view;
 
-	if (fits)
-		return reconcile_in_place(work, container, err);
-	if (!bring_up_check(&work->start, err))
+	if (view_is_served_by(view, container) && !attempt->is_forced)
+		return reconcile_in_place(attempt, container, err);
+	if (!bring_up_check(attempt, err))
 		return false; /* what runs on it had better go on */
-	if (container->exists && !container_remove(work->start.record, container, err))
+	if (!container_remove(view, container, err) || !bring_up_start(attempt, err))
 		return false;
-	return bring_up_start(&work->start, err);
+	view->restarts = 0;
+	view->is_proven = true;
+	return true;
 }
 
-static bool reconcile_stopped(struct work *work, const struct container *container,
+/* Ended, and the engine leaves it at that: also when it starts itself. */
+static bool is_at_rest(const struct container *container)
+{
+	return !container->is_running && !container->is_paused &&
+	       !container->is_restarting && !container->is_created &&
+	       !container->error[0];
+}
+
+static bool reconcile_stopped(struct attempt *attempt, const struct container *container,
 			      struct error *err)
 {
-	memcpy(work->start.container_id, container->id, sizeof(container->id));
-	if (container->is_paused || container->is_restarting || container->is_created)
-		return engine_remove(container->id, err);
-	return !container->is_running || engine_stop(container->id, err);
+	struct view *view = attempt->view;
+
+	if (!is_at_rest(container)) {
+		if (!ends_in_order(&view->record, container))
+			return container_remove(view, container, err);
+		if (!engine_stop(container->id, err))
+			return false;
+	}
+	memcpy(view->container_id, container->id, sizeof(container->id));
+	return true;
 }
 
-static bool reconcile_stored(struct work *work, const struct container *container,
+static bool reconcile_stored(struct attempt *attempt, const struct container *container,
 			     struct error *err)
 {
-	work->start.container_id[0] = '\0';
-	return (!container->exists ||
-		container_remove(work->start.record, container, err)) &&
-	       store_disk_down(work->start.record, err);
+	return container_remove(attempt->view, container, err) &&
+	       store_disk_down(&attempt->view->record, err);
 }
 
-bool reconcile(struct work *work, struct error *err)
+bool reconcile_observe(const struct record *record, struct container *ret,
+		       struct error *err)
 {
-	static bool (*const steps[])(struct work *, const struct container *,
+	if (!engine_inspect(record->storage_dir, ret, err))
+		return false;
+	if (!ret->is_ours || !ret->others)
+		return true;
+	log_warn("several containers name=%s others=%d", record->storage_dir,
+		 ret->others);
+	return engine_remove_others(record->storage_dir, ret->id, err);
+}
+
+bool reconcile_observed(struct attempt *attempt, const struct container *container,
+			struct error *err)
+{
+	static bool (*const steps[])(struct attempt *, const struct container *,
 				     struct error *) = {
 		[WANTED_RUNNING] = reconcile_running,
 		[WANTED_STOPPED] = reconcile_stopped,
 		[WANTED_STORED] = reconcile_stored,
 	};
-	const struct record *record = work->start.record;
-	struct container container;
+	const struct record *record = &attempt->view->record;
+	static const struct container none;
 
-	if (!engine_inspect(record->storage_dir, &container, err))
-		return false;
-	if (container.exists && !container.is_ours && record->wanted == WANTED_RUNNING)
+	if (container->exists && !container->is_ours && record->wanted == WANTED_RUNNING)
 		return fail_at(
 			err, ERR_FOREIGN_DATA, "storage_dir",
 			"a container named pgberth-%s that is not of this pgberth stands "
 			"in the way; it is left as it is",
 			record->storage_dir);
-	if (!container.is_ours)
-		container = (struct container){ 0 };
-	if (container.others &&
-	    !engine_remove_others(record->storage_dir, container.id, err))
-		return false;
-	return steps[record->wanted](work, &container, err);
+	if (!container->is_ours) {
+		container = &none;
+		attempt->view->container_id[0] = '\0';
+	}
+	return steps[record->wanted](attempt, container, err);
+}
+
+bool reconcile(struct attempt *attempt, struct error *err)
+{
+	struct container container;
+
+	return reconcile_observe(&attempt->view->record, &container, err) &&
+	       reconcile_observed(attempt, &container, err);
 }

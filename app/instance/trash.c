@@ -25,10 +25,10 @@ long long instance_trash_until(const struct trash_entry *entry)
 	return entry->trashed_at + config->trash_days * DAY_S;
 }
 
-/* A search for the names of instances for which is_it() is true. */
+/* A search for the names of instances for which is_due() is true. */
 struct finding {
-	bool (*is_it)(const struct view *view, long long than);
-	long long than;
+	instance_is_due *is_due;
+	long long now;
 	const char *prefix;
 	struct names *names;
 	bool ok;
@@ -38,7 +38,7 @@ static bool finding_add(const struct view *view, void *user)
 {
 	struct finding *finding = user;
 
-	if (view->is_foreign || !finding->is_it(view, finding->than) ||
+	if (view->is_foreign || !finding->is_due(view, finding->now) ||
 	    strncmp(view->record.storage_dir, finding->prefix, strlen(finding->prefix)) !=
 		    0)
 		return true;
@@ -46,11 +46,10 @@ static bool finding_add(const struct view *view, void *user)
 	return finding->ok;
 }
 
-static bool names_find(struct names *ret, const char *prefix,
-		       bool (*is_it)(const struct view *view, long long than),
-		       long long than, struct error *err)
+static bool names_find(struct names *ret, const char *prefix, instance_is_due *is_due,
+		       long long now, struct error *err)
 {
-	struct finding finding = { is_it, than, prefix, ret, true };
+	struct finding finding = { is_due, now, prefix, ret, true };
 
 	*ret = (struct names){ 0 };
 	index_walk("", finding_add, &finding);

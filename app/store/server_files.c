@@ -42,6 +42,15 @@ bool store_says_ready(const struct record *record)
 	       strstr(buf_text(&text), "\nready") != NULL;
 }
 
+bool store_has_begun(const struct record *record)
+{
+	struct error ignored;
+	AUTO_CLOSE int data = store_tenant_dir(record, "pg/data", &ignored);
+
+	return data < 0 ||
+	       faccessat(data, "postmaster.pid", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 void store_clear_stale(const struct record *record)
 {
 	struct error ignored;

@@ -17,6 +17,10 @@ int store_open_socket(int run_dir);
 /* True when postmaster.pid says that the server accepts connections. */
 bool store_says_ready(const struct record *record);
 
+/* False when a server that runs on the directory has not come so far as to write
+ * postmaster.pid: from then on it hears a signal to stop. */
+bool store_has_begun(const struct record *record);
+
 /*
  * Removes pid and socket files of a killed server. Their pids are of another PID
  * namespace, so PostgreSQL might take one of its own processes for the other server. Only

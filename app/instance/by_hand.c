@@ -1,42 +1,57 @@
-/* Outside hands. */
-#include "instance/outside_hands.h"
+/* What was done by hand, as the engine's containers tell. */
+#include "instance/by_hand.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/log.h"
+#include "engine/engine.h"
 #include "store/record_file.h"
 
 static const struct config *config;
 
-void outside_hands_init(const struct config *cfg)
+void by_hand_init(const struct config *cfg)
 {
 	config = cfg;
+}
+
+/* On its way down it is seen as starting, too. */
+static bool is_watched(const struct view *view)
+{
+	return view->is_proven && (view->state == RUNNING || view->state == STARTING);
 }
 
 /*
  * The restart policy (unless-stopped) brings back whatever ends by itself; what stays
  * down without an error of the engine's was stopped by hand.
  */
-bool outside_hands_stopped(const struct container *container)
+bool by_hand_is_stopped(const struct view *view, const struct container *container)
 {
-	if (config->heal)
+	if (config->heal || !is_watched(view))
 		return false;
 	return !container->is_ours || (!container->is_running && !container->is_paused &&
 				       !container->is_restarting && !container->error[0]);
 }
 
-bool outside_hands_notice(struct view *view, struct error *err)
+bool by_hand_is_started(const struct view *view, const struct container *container)
+{
+	return view_is_served_by(view, container) && container->ended_at &&
+	       !container->restarts && container->started_at >= view->record.stopped_at &&
+	       strcmp(container->id, view->container_id) == 0;
+}
+
+bool by_hand_notice(struct view *view, struct error *err)
 {
 	struct record *record = &view->record;
 	struct container container;
 	struct timespec now;
 
-	if (!view->is_watched || record->wanted != WANTED_RUNNING)
+	if (!is_watched(view) || record->wanted != WANTED_RUNNING)
 		return true;
 	if (!engine_inspect(record->storage_dir, &container, err))
 		return false;
-	if (!outside_hands_stopped(&container))
+	if (!by_hand_is_stopped(view, &container))
 		return true;
 	clock_gettime(CLOCK_REALTIME, &now);
 	record_want(record, WANTED_STOPPED);
@@ -47,6 +62,7 @@ bool outside_hands_notice(struct view *view, struct error *err)
 			 : "its container was removed outside pgberth",
 		 container.exit_code);
 	view->state = STOPPED;
+	view->is_proven = false;
 	log_info("outside hands name=%s reason=%s", record->storage_dir,
 		 LOG_TEXT(record->reason));
 	if (!store_save(record, err))

@@ -1,0 +1,66 @@
+/* The delete call. */
+#include "base/kill_point.h"
+#include "instance/instance.h"
+#include "instance/parts.h"
+#include "instance/ports.h"
+#include "store/store.h"
+#include "store/trash.h"
+#include "store/uid.h"
+
+/* Somebody removed its directory: nothing is left but a container perhaps. */
+static bool delete_gone(struct view *view, struct error *err)
+{
+	struct attempt attempt = { .view = view };
+	int port = view->record.port;
+
+	record_want(&view->record, WANTED_STORED);
+	if (!reconcile(&attempt, err))
+		return false;
+	view->record.port = 0;
+	view->state = STORED;
+	ports_release(port, view->record.storage_dir);
+	store_uid_release(view->record.uid);
+	index_drop(view->record.storage_dir);
+	return true;
+}
+
+static bool delete_held(struct view *view, bool purge, long long expires_at,
+			struct view *ret, struct error *err)
+{
+	const char *name = view->record.storage_dir;
+
+	if (!store_exists(name))
+		return delete_gone(view, err) && instance_give(ret, view);
+	if (!instance_bring_down(view, WANTED_STORED, expires_at, err))
+		return false;
+	kill_point("delete.stored");
+	if (purge) {
+		if (!store_trash(name, err))
+			return false;
+		index_drop(name);
+	}
+	return instance_give(ret, view);
+}
+
+bool instance_delete(const char *name, bool purge, struct view *ret, struct error *err)
+{
+	AUTO_VIEW view = { 0 };
+	AUTO_LOCK *lock = instance_hold(name, &view, err);
+
+	return lock && delete_held(&view, purge, view.record.expires_at, ret, err);
+}
+
+bool instance_delete_if(const char *name, instance_is_due *is_due, long long now,
+			bool purge, struct view *ret, struct error *err)
+{
+	AUTO_VIEW view = { 0 };
+	AUTO_LOCK *lock = instance_hold(name, &view, err);
+
+	if (!lock)
+		return false;
+	if (!is_due(&view, now))
+		return fail(err, ERR_NOT_FOUND, "%s is not to be deleted any more", name);
+	purge = purge || view.record.expire_purge;
+	/* Its time is over once it is stored; one to be purged is tried again until it is. */
+	return delete_held(&view, purge, purge ? view.record.expires_at : 0, ret, err);
+}

@@ -1,0 +1,49 @@
+/* Reasons, and the lines of the log beside them. */
+#include "instance/look_tell.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/timestamp.h"
+#include "instance/bring_up.h"
+
+void look_tell_crash(struct view *view, const struct container *container)
+{
+	char trouble[DIAGNOSIS_SIZE], when[TIMESTAMP_SIZE];
+
+	bring_up_trouble(trouble, container, &view->record);
+	timestamp_write(when, time(NULL));
+	snprintf(view->record.reason, sizeof(view->record.reason),
+		 "it went down by itself and was restarted (%s): %.100s", when, trouble);
+	log_warn("server went down name=%s restarts=%d reason=%s",
+		 view->record.storage_dir, container->restarts, LOG_TEXT(trouble));
+}
+
+void look_tell_recovery(struct view *view, const struct container *container)
+{
+	char trouble[DIAGNOSIS_SIZE];
+
+	bring_up_trouble(trouble, container, &view->record);
+	snprintf(view->record.reason, sizeof(view->record.reason),
+		 "it went down by itself and is recovering: %.150s", trouble);
+	log_warn("server recovers name=%s reason=%s", view->record.storage_dir,
+		 LOG_TEXT(trouble));
+}
+
+void look_tell_oom(struct view *view)
+{
+	char when[TIMESTAMP_SIZE];
+
+	timestamp_write(when, time(NULL));
+	snprintf(view->record.reason, sizeof(view->record.reason),
+		 "out of memory (%s): a process of it was killed; its limit is %d MB, "
+		 "raise memory_mb",
+		 when, view->record.memory_mb);
+	log_warn("out of memory name=%s", view->record.storage_dir);
+}
+
+void look_tell_pause(struct view *view)
+{
+	snprintf(view->record.reason, sizeof(view->record.reason),
+		 "its container is paused outside pgberth");
+}

@@ -1,0 +1,26 @@
+/*
+ * What a look found that the owner of a server wants to know: it becomes the record's
+ * reason and a line of the log. With the instance's lock held; any thread.
+ */
+#ifndef PGBERTH_INSTANCE_LOOK_TELL_H
+#define PGBERTH_INSTANCE_LOOK_TELL_H
+
+#include "engine/engine.h"
+#include "instance/index.h"
+
+/* The server ended by itself and the engine started it again. */
+void look_tell_crash(struct view *view, const struct container *container);
+
+/*
+ * The server ran, and now only says that it recovers: PostgreSQL restarts its processes
+ * without end where they find a full disk, say, and its container does not end by that.
+ */
+void look_tell_recovery(struct view *view, const struct container *container);
+
+/* A process of the server's was killed for want of memory. */
+void look_tell_oom(struct view *view);
+
+/* Its container is paused. */
+void look_tell_pause(struct view *view);
+
+#endif
