@@ -50,8 +50,8 @@ class Reaper:
             root = container.labels.get("pgberth.root", str(self.settings.root))
             if root == str(self.settings.root) and self._is_ours(container.name.removeprefix("pgberth-")):
                 container.remove(force=True)
-        for directory in (self.settings.instances, self.settings.trash):
-            for path in directory.iterdir():
+        for place in ("instances/*", "trash/*"):  # there may be no trash yet
+            for path in self.settings.root.glob(place):
                 if self._is_ours(path.name):
                     discard(path)
         self.registry.clear()
