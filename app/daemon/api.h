@@ -25,8 +25,4 @@ bool trash_list(struct call *call, struct error *err);
 bool trash_remove(struct call *call, struct error *err);
 bool trash_restore(struct call *call, struct error *err);
 
-/* Main thread, before the workers. */
-struct config;
-void api_init(const struct config *cfg);
-
 #endif

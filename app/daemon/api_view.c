@@ -6,14 +6,8 @@
 #include "base/utf8.h"
 #include "daemon/api.h"
 #include "daemon/api_parts.h"
+#include "model/config.h"
 #include "model/field.h"
-
-static const struct config *config;
-
-void api_init(const struct config *cfg)
-{
-	config = cfg;
-}
 
 json_t *text_or_null(const char *text)
 {
@@ -38,13 +32,13 @@ static json_t *state_to_json(const struct view *view)
 static json_t *address_to_json(const struct view *view)
 {
 	(void)view;
-	return json_string(config->publish_address);
+	return json_string(config()->publish_address);
 }
 
 static json_t *admin_to_json(const struct view *view)
 {
 	(void)view;
-	return json_string(config->admin_user);
+	return json_string(config()->admin_user);
 }
 
 static json_t *dsn_to_json(const struct view *view)
@@ -52,7 +46,7 @@ static json_t *dsn_to_json(const struct view *view)
 	if (!view->record.port)
 		return json_null();
 	return json_sprintf("postgresql://%s@%s:%d/postgres?sslmode=require",
-			    config->admin_user, config->publish_address,
+			    config()->admin_user, config()->publish_address,
 			    view->record.port);
 }
 
@@ -65,9 +59,9 @@ static json_t *id_to_json(const struct view *view)
 static json_t *exposure_to_json(const struct view *view)
 {
 	const struct record *record = &view->record;
-	bool is_local = config_is_loopback(config->publish_address);
+	bool is_local = config_is_loopback(config()->publish_address);
 
-	return json_pack("{s:s s:o s:s s:o s:s}", "address", config->publish_address,
+	return json_pack("{s:s s:o s:s s:o s:s}", "address", config()->publish_address,
 			 "port", record->port ? json_integer(record->port) : json_null(),
 			 "reach", is_local ? "host" : "network", "allow",
 			 networks_to_json(&record->allow), "tls", tls_names[record->tls]);

@@ -11,10 +11,9 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "daemon/auth_failures.h"
+#include "model/config.h"
 
 #define RETRY_MS 1000
-
-static const struct config *config;
 
 /* The token file as it was when last read. */
 static struct {
@@ -41,7 +40,7 @@ static void table_load(void)
 
 	tokens_done(&table.tokens);
 	table.is_unreadable =
-		!tokens_read(config->tokens, &table.tokens, &table.file, &err);
+		!tokens_read(config()->tokens, &table.tokens, &table.file, &err);
 	table.retry_ms = now_ms() + RETRY_MS;
 	if (table.is_unreadable)
 		log_error("tokens unreadable error=%s", LOG_TEXT(err.message));
@@ -60,7 +59,7 @@ static void table_hold(void)
 {
 	struct stat file = { 0 };
 
-	if (lstat(config->tokens, &file) != 0)
+	if (lstat(config()->tokens, &file) != 0)
 		file = (struct stat){ 0 };
 	pthread_rwlock_rdlock(&table.lock);
 	if (table_is_fresh(&file))
@@ -73,17 +72,16 @@ static void table_hold(void)
 	pthread_rwlock_rdlock(&table.lock);
 }
 
-bool auth_init(const struct config *cfg, struct error *err)
+bool auth_init(struct error *err)
 {
-	config = cfg;
 	table_load();
-	if (config_listens_on_loopback_only(cfg) || table.is_unreadable ||
+	if (config_listens_on_loopback_only(config()) || table.is_unreadable ||
 	    table.tokens.count > 0)
 		return true;
 	return fail(err, ERR_INVALID,
 		    "listen = %s is not loopback, and no token is configured; pgberth "
 		    "token add makes one",
-		    cfg->listen);
+		    config()->listen);
 }
 
 /* ---- without tokens ---- */

@@ -3,7 +3,6 @@
 #define PGBERTH_DAEMON_AUTH_H
 
 #include "daemon/http.h"
-#include "model/config.h"
 #include "model/token.h"
 
 /* The caller. Without tokens it is this machine, with all rights. */
@@ -16,7 +15,7 @@ struct caller {
 
 /* Main thread, at start. Errors: ERR_INVALID when `listen` has an address beyond loopback
  * and no token is configured. */
-bool auth_init(const struct config *cfg, struct error *err);
+bool auth_init(struct error *err);
 
 /*
  * Admits a caller. If tokens are configured, the request needs one (a changed file is

@@ -93,24 +93,13 @@ static bool parts_init(struct config *cfg, struct error *err)
 {
 	if (!config_load(cfg, config_path, err))
 		return false;
+	config_use(cfg);
 	if (!log_open(cfg->log))
 		return fail_errno(err, "cannot open the log %s", cfg->log);
-	if (!auth_init(cfg, err) || !certificate_host_init(cfg, err))
+	if (!auth_init(err) || !certificate_host_init(err))
 		return false;
-	fields_init(cfg);
-	api_init(cfg);
-	instance_init(cfg);
-	instance_trash_init(cfg);
-	instance_strays_init(cfg);
-	instance_adopt_init(cfg);
-	space_guard_init(cfg);
-	by_hand_init(cfg);
-	port_claim_init(cfg);
-	bring_up_init(cfg);
-	role_init(cfg);
 	pg_verifier_init();
-	return store_open(cfg, err) && ports_init(cfg, err) && pg_init(cfg, err) &&
-	       engine_init(cfg, err);
+	return store_open(err) && ports_init(err) && pg_init(err) && engine_init(err);
 }
 
 static void on_engine_event(const struct container_event *event)
@@ -126,14 +115,14 @@ static const struct engine_listener engine_listener = { on_engine_event,
  * supervisor holds outlives pgberthd, and requests wait in it during a restart: then no
  * call is served, and so none refused, before the records are read.
  */
-static bool parts_start(const struct config *cfg, struct error *err)
+static bool parts_start(struct error *err)
 {
 	bool inherited;
 
-	return workers_open(cfg, &inherited, err) && (inherited || workers_start(err)) &&
+	return workers_open(&inherited, err) && (inherited || workers_start(err)) &&
 	       instance_load(err) && (!inherited || workers_start(err)) &&
 	       look_queue_start(err) && engine_events_start(&engine_listener, err) &&
-	       spares_start(cfg, err) && housekeeping_start(err);
+	       spares_start(err) && housekeeping_start(err);
 }
 
 static void signals_block(sigset_t *ret_signals)
@@ -155,14 +144,14 @@ static int signal_next(const sigset_t *signals, int timeout_ms)
 	return sigtimedwait(signals, NULL, timeout_ms ? &timeout : NULL);
 }
 
-static void signals_wait(const sigset_t *signals, const struct config *cfg)
+static void signals_wait(const sigset_t *signals)
 {
 	int interval_ms = supervisor_interval_ms();
 	int number = -1;
 
 	while (number != SIGTERM && number != SIGINT) {
 		if (interval_ms)
-			supervisor_feed(cfg->socket, interval_ms);
+			supervisor_feed(config()->socket, interval_ms);
 		number = signal_next(signals, interval_ms);
 		if (number == SIGHUP)
 			log_reopen();
@@ -245,7 +234,7 @@ int main(int argc, char **argv)
 	signals_block(&signals);
 	json_prepare();
 	crash_prepare();
-	if (!parts_init(&cfg, &err) || !parts_start(&cfg, &err)) {
+	if (!parts_init(&cfg, &err) || !parts_start(&err)) {
 		log_error("start failed error=%s", LOG_TEXT(err.message));
 		fprintf(stderr, "pgberthd: %s\n", err.message);
 		return 1;
@@ -253,7 +242,7 @@ int main(int argc, char **argv)
 	log_info("started version=" PGBERTH_VERSION " root=%s workers=%d", cfg.root,
 		 cfg.workers);
 	supervisor_tell("READY=1");
-	signals_wait(&signals, &cfg);
+	signals_wait(&signals);
 	supervisor_tell("STOPPING=1");
 	return parts_stop();
 }

@@ -29,16 +29,16 @@
 #include "daemon/look_queue.h"
 #include "daemon/router.h"
 #include "instance/instance.h"
+#include "model/config.h"
 
 #define BACKLOG 1024
 #define SYSTEMD_FD 3 /* SD_LISTEN_FDS_START */
 
 static struct {
-	const struct config *cfg;
 	int listen_fd, stop_fd;
 	pthread_t *threads;
 	int started;
-} server;
+} pool;
 
 /* The engine failed during the change, so it may have failed to undo it: look soon. */
 static void change_look_again(const struct call *call)
@@ -154,19 +154,19 @@ static bool connection_wait(int epoll)
 	do
 		count = epoll_wait(epoll, &event, 1, -1);
 	while (count < 0 && errno == EINTR);
-	return count == 1 && event.data.fd == server.listen_fd;
+	return count == 1 && event.data.fd == pool.listen_fd;
 }
 
 static int worker_epoll(void)
 {
 	struct epoll_event listening = { .events = EPOLLIN | EPOLLEXCLUSIVE,
-					 .data.fd = server.listen_fd };
-	struct epoll_event stopping = { .events = EPOLLIN, .data.fd = server.stop_fd };
+					 .data.fd = pool.listen_fd };
+	struct epoll_event stopping = { .events = EPOLLIN, .data.fd = pool.stop_fd };
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 
 	if (epoll >= 0 &&
-	    (epoll_ctl(epoll, EPOLL_CTL_ADD, server.listen_fd, &listening) != 0 ||
-	     epoll_ctl(epoll, EPOLL_CTL_ADD, server.stop_fd, &stopping) != 0)) {
+	    (epoll_ctl(epoll, EPOLL_CTL_ADD, pool.listen_fd, &listening) != 0 ||
+	     epoll_ctl(epoll, EPOLL_CTL_ADD, pool.stop_fd, &stopping) != 0)) {
 		close(epoll);
 		return -1;
 	}
@@ -197,7 +197,7 @@ static void *worker_run(void *user)
 
 	(void)user;
 	if (epoll >= 0 &&
-	    FCGX_InitRequest(&fcgi, server.listen_fd, FCGI_FAIL_ACCEPT_ON_INTR) == 0) {
+	    FCGX_InitRequest(&fcgi, pool.listen_fd, FCGI_FAIL_ACCEPT_ON_INTR) == 0) {
 		worker_loop(&fcgi, epoll);
 		FCGX_Free(&fcgi, 1);
 	} else {
@@ -206,8 +206,9 @@ static void *worker_run(void *user)
 	return NULL;
 }
 
-static bool socket_give(const struct config *cfg, struct error *err)
+static bool socket_give(struct error *err)
 {
+	const struct config *cfg = config();
 	const struct group *group = getgrnam(cfg->socket_group);
 
 	if (!group)
@@ -220,8 +221,9 @@ static bool socket_give(const struct config *cfg, struct error *err)
 }
 
 /* pgberthd holds the lock of its root, so an existing socket belongs to a dead one. */
-static bool socket_bind(const struct config *cfg, struct error *err)
+static bool socket_bind(struct error *err)
 {
+	const struct config *cfg = config();
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	mode_t mask;
 	int rc;
@@ -230,16 +232,16 @@ static bool socket_bind(const struct config *cfg, struct error *err)
 		return fail(err, ERR_INVALID, "the path of socket %s is too long",
 			    cfg->socket);
 	memcpy(address.sun_path, cfg->socket, strlen(cfg->socket));
-	server.listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	pool.listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	unlink(cfg->socket);
 	mask = umask(0177);
-	rc = bind(server.listen_fd, (struct sockaddr *)&address, sizeof(address));
+	rc = bind(pool.listen_fd, (struct sockaddr *)&address, sizeof(address));
 	umask(mask);
 	if (rc != 0)
 		return fail_errno(err, "cannot bind %s", cfg->socket);
-	if (!socket_give(cfg, err))
+	if (!socket_give(err))
 		return false;
-	return listen(server.listen_fd, BACKLOG) == 0 ||
+	return listen(pool.listen_fd, BACKLOG) == 0 ||
 	       fail_errno(err, "cannot listen on %s", cfg->socket);
 }
 
@@ -251,20 +253,19 @@ static bool socket_inherit(void)
 
 	if (!pid || !fds || atol(pid) != getpid() || atoi(fds) != 1)
 		return false;
-	server.listen_fd = SYSTEMD_FD;
+	pool.listen_fd = SYSTEMD_FD;
 	fcntl(SYSTEMD_FD, F_SETFD, FD_CLOEXEC);
 	fcntl(SYSTEMD_FD, F_SETFL, O_NONBLOCK);
 	return true;
 }
 
-bool workers_open(const struct config *cfg, bool *ret_inherited, struct error *err)
+bool workers_open(bool *ret_inherited, struct error *err)
 {
 	bool inherited = socket_inherit();
 
-	server.cfg = cfg;
 	if (FCGX_Init() != 0)
 		return fail(err, ERR_INTERNAL, "libfcgi cannot be initialised");
-	if (!inherited && !socket_bind(cfg, err))
+	if (!inherited && !socket_bind(err))
 		return false;
 	*ret_inherited = inherited;
 	return true;
@@ -272,18 +273,18 @@ bool workers_open(const struct config *cfg, bool *ret_inherited, struct error *e
 
 bool workers_start(struct error *err)
 {
-	int workers = server.cfg->workers;
+	int workers = config()->workers;
 
-	server.stop_fd = eventfd(0, EFD_CLOEXEC);
-	server.threads = calloc((size_t)workers, sizeof(*server.threads));
-	if (server.stop_fd < 0 || !server.threads)
+	pool.stop_fd = eventfd(0, EFD_CLOEXEC);
+	pool.threads = calloc((size_t)workers, sizeof(*pool.threads));
+	if (pool.stop_fd < 0 || !pool.threads)
 		return fail(err, ERR_INTERNAL, "out of memory");
-	if (!change_slots_init(server.cfg->changes, err))
+	if (!change_slots_init(config()->changes, err))
 		return false;
 	for (int i = 0; i < workers; i++) {
-		if (pthread_create(&server.threads[i], NULL, worker_run, NULL) != 0)
+		if (pthread_create(&pool.threads[i], NULL, worker_run, NULL) != 0)
 			return fail(err, ERR_INTERNAL, "cannot start worker %d", i);
-		server.started++;
+		pool.started++;
 	}
 	return true;
 }
@@ -292,8 +293,8 @@ void workers_stop(void)
 {
 	const unsigned long long one = 1;
 
-	if (write(server.stop_fd, &one, sizeof(one)) != sizeof(one))
+	if (write(pool.stop_fd, &one, sizeof(one)) != sizeof(one))
 		return;
-	for (int i = 0; i < server.started; i++)
-		pthread_join(server.threads[i], NULL);
+	for (int i = 0; i < pool.started; i++)
+		pthread_join(pool.threads[i], NULL);
 }

@@ -5,13 +5,12 @@
 #include <stdbool.h>
 
 #include "base/error.h"
-#include "model/config.h"
 
 /*
  * Binds the socket, or takes over the one that a supervisor holds (*ret_inherited).
  * Connections wait in it until workers_start(). Main thread.
  */
-bool workers_open(const struct config *cfg, bool *ret_inherited, struct error *err);
+bool workers_open(bool *ret_inherited, struct error *err);
 
 /* Starts the workers. Main thread. */
 bool workers_start(struct error *err);

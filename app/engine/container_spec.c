@@ -7,22 +7,21 @@
 #include "base/buf.h"
 #include "base/scope.h"
 #include "engine/http.h"
+#include "model/config.h"
 #include "model/field.h"
 
-static const struct config *config;
 static char
 	*seccomp_option; /* "seccomp=" and the profile's text, as the API expects it */
 
-bool engine_spec_init(const struct config *cfg, struct error *err)
+bool engine_spec_init(struct error *err)
 {
 	json_error_t problem;
-	json_auto_t *profile = json_load_file(cfg->seccomp_profile, 0, &problem);
+	json_auto_t *profile = json_load_file(config()->seccomp_profile, 0, &problem);
 	AUTO_BUF option = { 0 };
 
-	config = cfg;
 	if (!profile)
 		return fail(err, ERR_INVALID, "seccomp_profile %s: %s",
-			    cfg->seccomp_profile, problem.text);
+			    config()->seccomp_profile, problem.text);
 	if (!buf_printf(&option, "seccomp=") || !buf_json(&option, profile, JSON_COMPACT))
 		return fail(err, ERR_INTERNAL, "out of memory");
 	seccomp_option = take(&option.data);
@@ -71,7 +70,7 @@ static json_t *labels(const struct record *record)
 
 	snprintf(port, sizeof(port), "%d", record->port);
 	snprintf(version, sizeof(version), "%d", record->version);
-	return json_pack("{s:s s:s s:s s:s}", "pgberth.root", config->root,
+	return json_pack("{s:s s:s s:s s:s}", "pgberth.root", config()->root,
 			 "pgberth.storage_dir", record->storage_dir, "pgberth.port", port,
 			 "pgberth.version", version);
 }
@@ -81,8 +80,8 @@ static json_t *port_bindings(int port)
 	char text[16];
 
 	snprintf(text, sizeof(text), "%d", port);
-	return json_pack("{s:[{s:s s:s}]}", "5432/tcp", "HostIp", config->publish_address,
-			 "HostPort", text);
+	return json_pack("{s:[{s:s s:s}]}", "5432/tcp", "HostIp",
+			 config()->publish_address, "HostPort", text);
 }
 
 /* /dev/shm is for parallel queries; its content counts against the memory limit. */
@@ -107,11 +106,11 @@ static bool host_add(json_t *host, const char *key, json_t *value)
  */
 static bool network_add(json_t *host, const struct record *record)
 {
-	if (strcmp(config->egress, "none") == 0 &&
+	if (strcmp(config()->egress, "none") == 0 &&
 	    !host_add(host, "Dns", json_pack("[s]", "0.0.0.0")))
 		return false;
 	return host_add(host, "DnsSearch", json_pack("[s]", ".")) &&
-	       host_add(host, "NetworkMode", json_string(config->network)) &&
+	       host_add(host, "NetworkMode", json_string(config()->network)) &&
 	       host_add(host, "PortBindings", port_bindings(record->port)) &&
 	       host_add(host, "RestartPolicy",
 			json_pack("{s:s}", "Name", "unless-stopped"));
@@ -167,7 +166,7 @@ json_t *engine_spec_to_json(const struct container_spec *spec)
 		"Image", spec->image_id, "User", user, "Hostname", "pg", "Entrypoint",
 		argv_to_json(spec->argv), "Cmd", "Env", "LANG=C.UTF-8", "TZ=UTC",
 		"PATH=/usr/local/bin:/usr/bin:/bin", "StopSignal", "SIGINT",
-		"StopTimeout", config->stop_timeout_s, "ExposedPorts", "5432/tcp",
+		"StopTimeout", config()->stop_timeout_s, "ExposedPorts", "5432/tcp",
 		"Healthcheck", "Test", "NONE", "Labels", labels(spec->record),
 		"HostConfig", host_config(spec));
 }
@@ -175,7 +174,7 @@ json_t *engine_spec_to_json(const struct container_spec *spec)
 char *engine_spec_filters(const char *storage_dir)
 {
 	json_auto_t *filters =
-		json_pack("{s:[s+]}", "label", "pgberth.root=", config->root);
+		json_pack("{s:[s+]}", "label", "pgberth.root=", config()->root);
 	AUTO_BUF text = { 0 };
 
 	if (*storage_dir && json_array_append_new(json_object_get(filters, "label"),

@@ -7,14 +7,13 @@
 
 #include "base/error.h"
 #include "engine/container.h"
-#include "model/config.h"
 
 /* Containers are named by this prefix and the storage_dir, so that the engine refuses a
  * second one. */
 #define CONTAINER_PREFIX "pgberth-"
 
 /* Reads the seccomp profile. Main thread. */
-bool engine_spec_init(const struct config *cfg, struct error *err);
+bool engine_spec_init(struct error *err);
 
 /* New references; NULL without memory. */
 json_t *engine_spec_to_json(const struct container_spec *spec);

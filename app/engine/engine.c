@@ -13,13 +13,12 @@
 #include "engine/http.h"
 #include "engine/network.h"
 #include "engine/read.h"
+#include "model/config.h"
 
 #define PING_MS 3000
 #define NAME_WAIT_MS 10000
 #define NAME_PAUSE_MS 100
 #define REMOVAL_WAIT_MS 10000
-
-static const struct config *config;
 
 const char *engine_api_version(void)
 {
@@ -37,12 +36,9 @@ bool engine_ping(struct error *err)
 		    reply.status);
 }
 
-bool engine_init(const struct config *cfg, struct error *err)
+bool engine_init(struct error *err)
 {
-	config = cfg;
-	engine_read_init(cfg);
-	engine_network_init(cfg);
-	return engine_http_init(cfg->engine_socket, err) && engine_spec_init(cfg, err);
+	return engine_http_init(config()->engine_socket, err) && engine_spec_init(err);
 }
 
 bool engine_connect(struct error *err)
@@ -272,9 +268,9 @@ bool engine_stop(const char *id, struct error *err)
 	json_auto_t *json = NULL;
 	int status;
 
-	if (!engine_call("POST", (config->stop_timeout_s + 30) * 1000L, NULL, &status,
+	if (!engine_call("POST", (config()->stop_timeout_s + 30) * 1000L, NULL, &status,
 			 &json, err, "/containers/%s/stop?t=%d", id,
-			 config->stop_timeout_s))
+			 config()->stop_timeout_s))
 		return false;
 	if (status == 204 || status == 304 || engine_is_absent(status, json))
 		return true;

@@ -12,11 +12,10 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "engine/container.h"
-#include "model/config.h"
 #include "model/record.h"
 
 /* Main thread, once; cfg is borrowed for ever. Reads the seccomp profile. */
-bool engine_init(const struct config *cfg, struct error *err);
+bool engine_init(struct error *err);
 
 /* Agrees on an API version with the engine and makes the tenants' network if missing. */
 bool engine_connect(struct error *err);

@@ -10,11 +10,11 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "engine/call.h"
+#include "model/config.h"
 
 #define OPTION_NAME "com.docker.network.bridge.name"
 #define OPTION_ICC "com.docker.network.bridge.enable_icc"
 
-static const struct config *config;
 static atomic_bool is_sound;
 
 static struct {
@@ -22,19 +22,14 @@ static struct {
 	char address[INET_ADDRSTRLEN]; /* guarded by lock; "": unknown */
 } gateway = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-void engine_network_init(const struct config *cfg)
-{
-	config = cfg;
-}
-
 /* The bridge has the network's name, by which the firewall knows it. */
 static bool network_make(struct error *err)
 {
 	json_auto_t *body =
 		json_pack("{s:s s:s s:b s:b s:{s:s s:s} s:{s:s}}", "Name",
-			  config->network, "Driver", "bridge", "CheckDuplicate", 1,
-			  "EnableIPv6", 0, "Options", OPTION_NAME, config->network,
-			  OPTION_ICC, "false", "Labels", "pgberth.root", config->root);
+			  config()->network, "Driver", "bridge", "CheckDuplicate", 1,
+			  "EnableIPv6", 0, "Options", OPTION_NAME, config()->network,
+			  OPTION_ICC, "false", "Labels", "pgberth.root", config()->root);
 	json_auto_t *json = NULL;
 	int status;
 
@@ -42,7 +37,7 @@ static bool network_make(struct error *err)
 		return false;
 	if (status != 201 && status != 409)
 		return engine_refused(err, "make the tenants' network", status, json);
-	log_info("network made name=%s", config->network);
+	log_info("network made name=%s", config()->network);
 	return true;
 }
 
@@ -58,7 +53,7 @@ static bool network_check(const json_t *json, struct error *err)
 	const json_t *options = json_object_get(json, "Options");
 
 	if (is_text(json, "Driver", "bridge") &&
-	    is_text(options, OPTION_NAME, config->network) &&
+	    is_text(options, OPTION_NAME, config()->network) &&
 	    is_text(options, OPTION_ICC, "false") &&
 	    !json_is_true(json_object_get(json, "EnableIPv6")))
 		return true;
@@ -66,7 +61,7 @@ static bool network_check(const json_t *json, struct error *err)
 		err, ERR_ENGINE,
 		"the network %s differs from what pgberth makes (a bridge of that name, "
 		"without IPv6, " OPTION_ICC " false): remove it, or configure another",
-		config->network);
+		config()->network);
 }
 
 /* Without a configured gateway the engine takes the first address of the subnet, and does
@@ -107,7 +102,7 @@ static void gateway_keep(const json_t *network)
 static bool network_get(int *ret_status, json_t **ret_json, struct error *err)
 {
 	if (!engine_call("GET", QUICK_MS, NULL, ret_status, ret_json, err, "/networks/%s",
-			 config->network))
+			 config()->network))
 		return false;
 	if (*ret_status == 404) {
 		json_decref(*ret_json);
@@ -146,7 +141,8 @@ static bool network_look(struct error *err)
 	if (status != 200)
 		return engine_refused(err, "show the tenants' network", status, json);
 	gateway_keep(json);
-	return strcmp(config->network, NETWORK_DEFAULT) == 0 || network_check(json, err);
+	return strcmp(config()->network, NETWORK_DEFAULT) == 0 ||
+	       network_check(json, err);
 }
 
 bool engine_network_ensure(struct error *err)
@@ -184,5 +180,5 @@ bool engine_network_gateway(char ret[INET_ADDRSTRLEN], struct error *err)
 	return gateway_get(ret) ||
 	       fail(err, ERR_ENGINE,
 		    "the engine does not report the gateway of network %s",
-		    config->network);
+		    config()->network);
 }

@@ -6,13 +6,9 @@
 #include <arpa/inet.h>
 
 #include "base/error.h"
-#include "model/config.h"
 
 /* The engine's default network, which containers without another one are on. */
 #define NETWORK_DEFAULT "bridge"
-
-/* Main thread, once; cfg is borrowed for ever. */
-void engine_network_init(const struct config *cfg);
 
 /*
  * Makes a missing network, and refuses one that differs from pgberth's: its maker may

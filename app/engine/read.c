@@ -8,13 +8,7 @@
 
 #include "base/timestamp.h"
 #include "engine/container_spec.h"
-
-static const struct config *config;
-
-void engine_read_init(const struct config *cfg)
-{
-	config = cfg;
-}
+#include "model/config.h"
 
 const char *string_at(const json_t *json, const char *key)
 {
@@ -25,7 +19,7 @@ const char *string_at(const json_t *json, const char *key)
 
 static bool labels_are_ours(const json_t *labels)
 {
-	return strcmp(string_at(labels, "pgberth.root"), config->root) == 0;
+	return strcmp(string_at(labels, "pgberth.root"), config()->root) == 0;
 }
 
 /* A member's number, 0 if it is not a number. */

@@ -7,10 +7,6 @@
 
 #include "base/buf.h"
 #include "engine/container.h"
-#include "model/config.h"
-
-/* Main thread, once; borrowed for ever. */
-void engine_read_init(const struct config *cfg);
 
 /* A member's text, "" if it is not a string. Borrowed. */
 const char *string_at(const json_t *json, const char *key);

@@ -9,19 +9,13 @@
 #include "instance/instance.h"
 #include "instance/parts.h"
 #include "instance/ports.h"
+#include "model/config.h"
 #include "model/field.h"
 #include "store/disk.h"
 #include "store/foreign.h"
 #include "store/store.h"
 #include "store/template.h"
 #include "store/uid.h"
-
-static const struct config *config;
-
-void instance_adopt_init(const struct config *cfg)
-{
-	config = cfg;
-}
 
 /* Values of the record before the adoption. */
 struct past {
@@ -38,7 +32,7 @@ static bool record_check(struct record *record, const char *name, struct past *r
 	if (!record->acknowledged)
 		return fail(err, ERR_FOREIGN_DATA,
 			    "its create was cut off, so it has no data to adopt");
-	if (!config_has_version(config, record->version))
+	if (!config_has_version(config(), record->version))
 		return fail(err, ERR_FOREIGN_DATA,
 			    "its PostgreSQL %d is not offered here", record->version);
 	ret_past->uid = record->uid;
@@ -115,7 +109,7 @@ static void port_settle(struct record *record, struct buf *said)
 	record->port = 0;
 	if (!port)
 		return;
-	if (port < config->port_min || port > config->port_max) {
+	if (port < config()->port_min || port > config()->port_max) {
 		buf_printf(said, "; its port %d is out of range here", port);
 		return;
 	}

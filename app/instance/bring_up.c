@@ -12,6 +12,7 @@
 #include "instance/hba.h"
 #include "instance/prove.h"
 #include "instance/repair.h"
+#include "model/config.h"
 #include "pg/conf.h"
 #include "pg/pg.h"
 #include "pg/role.h"
@@ -27,14 +28,6 @@
 #define LOOK_EVERY_MS 400 /* at the container, while its server does not answer */
 #define RESTARTS_MAX 3	  /* of a server that does not come up, by the engine */
 #define IDLE_TIMEOUT_MS 5000
-
-static const struct config *config;
-
-void bring_up_init(const struct config *cfg)
-{
-	config = cfg;
-	hba_init(cfg);
-}
 
 void bring_up_trouble(char ret[DIAGNOSIS_SIZE], const struct container *container,
 		      const struct record *record)
@@ -81,7 +74,7 @@ static bool container_lives(const struct attempt *attempt, struct error *err)
 static enum pg_outcome socket_wait(const struct attempt *attempt, struct error *err)
 {
 	const struct record *record = &attempt->view->record;
-	long long deadline = deadline_in_ms(config->start_timeout_s * 1000LL);
+	long long deadline = deadline_in_ms(config()->start_timeout_s * 1000LL);
 	long long next_look = deadline_in_ms(LOOK_EVERY_MS);
 
 	while (!deadline_passed(deadline)) {
@@ -102,7 +95,7 @@ static enum pg_outcome socket_wait(const struct attempt *attempt, struct error *
 		sleep_ms(POLL_MS);
 	}
 	fail(err, ERR_SERVER, "the server did not answer within %d s",
-	     config->start_timeout_s);
+	     config()->start_timeout_s);
 	return PG_FAILED;
 }
 

@@ -8,12 +8,8 @@
 #include "base/error.h"
 #include "engine/engine.h"
 #include "instance/attempt.h"
-#include "model/config.h"
 #include "model/record.h"
 #include "pg/diagnosis.h"
-
-/* Main thread, once. */
-void bring_up_init(const struct config *cfg);
 
 /*
  * Makes the container, starts it and proves the server. There must be none of its name.

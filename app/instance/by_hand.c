@@ -7,14 +7,8 @@
 
 #include "base/log.h"
 #include "engine/engine.h"
+#include "model/config.h"
 #include "store/record_file.h"
-
-static const struct config *config;
-
-void by_hand_init(const struct config *cfg)
-{
-	config = cfg;
-}
 
 /* On its way down it is seen as starting, too. */
 static bool is_watched(const struct view *view)
@@ -28,7 +22,7 @@ static bool is_watched(const struct view *view)
  */
 bool by_hand_is_stopped(const struct view *view, const struct container *container)
 {
-	if (config->heal || !is_watched(view))
+	if (config()->heal || !is_watched(view))
 		return false;
 	return !container->is_ours || (!container->is_running && !container->is_paused &&
 				       !container->is_restarting && !container->error[0]);

@@ -7,9 +7,6 @@
 
 #include "base/error.h"
 #include "instance/index.h"
-#include "model/config.h"
-
-void by_hand_init(const struct config *cfg);
 
 /*
  * Asks the engine about an instance that should run. When somebody has stopped, killed

@@ -22,13 +22,6 @@
 #include "store/template.h"
 #include "store/uid.h"
 
-static const struct config *config;
-
-void instance_init(const struct config *cfg)
-{
-	config = cfg;
-}
-
 static bool record_new(struct record *ret, const struct spec *spec, struct error *err)
 {
 	if (!fields_default(ret, err))
@@ -60,7 +53,7 @@ static bool storage_take(struct record *record, bool *ret_filled, struct error *
 		record->uid = spare.uid;
 	spares_poke();
 	*ret_filled = spared;
-	if (conf_make(&conf, config, record, &clients, err) &&
+	if (conf_make(&conf, record, &clients, err) &&
 	    store_take(record, conf.files, spared ? &spare : NULL, err))
 		return true;
 	store_uid_release(record->uid);

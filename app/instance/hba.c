@@ -8,17 +8,11 @@
 #include "base/kill_point.h"
 #include "base/scope.h"
 #include "engine/network.h"
+#include "model/config.h"
 #include "pg/certificate_host.h"
 #include "pg/conf.h"
 #include "pg/role.h"
 #include "store/conf_files.h"
-
-static const struct config *config;
-
-void hba_init(const struct config *cfg)
-{
-	config = cfg;
-}
 
 /*
  * Servers see clients on the host, pgberthd among them, with the gateway's address; with
@@ -27,7 +21,7 @@ void hba_init(const struct config *cfg)
  */
 bool hba_clients(const struct record *record, struct networks *ret, struct error *err)
 {
-	const char *address = config->publish_address;
+	const char *address = config()->publish_address;
 	char gateway[INET_ADDRSTRLEN];
 
 	*ret = record->allow;

@@ -6,14 +6,10 @@
 #define PGBERTH_INSTANCE_HBA_H
 
 #include "base/error.h"
-#include "model/config.h"
 #include "model/record.h"
 #include "pg/pg.h"
 
 #define HBA_PROBE_MS 2000
-
-/* Main thread, once. */
-void hba_init(const struct config *cfg);
 
 /* Clients that may connect by TCP: the record's and the host itself. Errors: ERR_ENGINE. */
 bool hba_clients(const struct record *record, struct networks *ret, struct error *err);

@@ -13,15 +13,8 @@
 
 #include "base/error.h"
 #include "instance/index.h"
-#include "model/config.h"
 #include "model/spec.h"
 #include "store/trash.h"
-
-/* Main thread, once. */
-void instance_init(const struct config *cfg);
-void instance_trash_init(const struct config *cfg);
-void instance_strays_init(const struct config *cfg);
-void instance_adopt_init(const struct config *cfg);
 
 /*
  * Makes the server of spec->storage_dir, brings it back, or finds it as asked for.

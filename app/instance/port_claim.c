@@ -9,17 +9,11 @@
 #include "instance/by_hand.h"
 #include "instance/index.h"
 #include "instance/ports.h"
+#include "model/config.h"
 #include "model/locks.h"
 #include "store/record_file.h"
 
 #define HOLDER_WAIT_MS 5000
-
-static const struct config *config;
-
-void port_claim_init(const struct config *cfg)
-{
-	config = cfg;
-}
 
 static bool has_same_owner(const struct record *one, const struct record *other)
 {
@@ -114,7 +108,7 @@ static bool claim_any(struct port_claim *claim, const struct record *record,
 	if (claim->port && claim_given(claim, record, err))
 		return true;
 	return fail(err, ERR_NO_FREE_PORT, "no port from %d to %d is free",
-		    config->port_min, config->port_max);
+		    config()->port_min, config()->port_max);
 }
 
 bool port_claim_get(struct port_claim *ret, struct record *record, int had,

@@ -7,7 +7,6 @@
 #define PGBERTH_INSTANCE_PORT_CLAIM_H
 
 #include "base/error.h"
-#include "model/config.h"
 #include "model/record.h"
 
 struct port_claim {
@@ -16,8 +15,6 @@ struct port_claim {
 	bool is_any;		   /* the port was not given, but chosen */
 	char displaced[NAME_SIZE]; /* instance that had it; "": none */
 };
-
-void port_claim_init(const struct config *cfg);
 
 /*
  * Claims record->port; 0: any, which is then written to it. had is the port that the

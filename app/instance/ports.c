@@ -13,26 +13,26 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "model/config.h"
 
-static const struct config *config;
 static struct {
 	pthread_mutex_t lock;
 	char (*holders)[NAME_SIZE]; /* by port - port_min; "": free; guarded by lock */
 } table = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-bool ports_init(const struct config *cfg, struct error *err)
+bool ports_init(struct error *err)
 {
-	config = cfg;
-	table.holders = calloc((size_t)(cfg->port_max - cfg->port_min + 1), NAME_SIZE);
+	table.holders =
+		calloc((size_t)(config()->port_max - config()->port_min + 1), NAME_SIZE);
 	return table.holders || fail(err, ERR_INTERNAL, "out of memory");
 }
 
 /* NULL outside the range, since a record may be older than the configuration. */
 static char *holder_of(int port)
 {
-	if (port < config->port_min || port > config->port_max)
+	if (port < config()->port_min || port > config()->port_max)
 		return NULL;
-	return table.holders[port - config->port_min];
+	return table.holders[port - config()->port_min];
 }
 
 bool ports_claim(int port, const char *name, char ret_holder[NAME_SIZE])
@@ -74,15 +74,15 @@ void ports_release(int port, const char *name)
 
 bool ports_claim_any(const char *name, int *ret_port)
 {
-	int count = config->port_max - config->port_min + 1;
+	int count = config()->port_max - config()->port_min + 1;
 	char holder[NAME_SIZE];
 	uint32_t start = 0;
 
 	if (getrandom(&start, sizeof(start), 0) < 0)
 		start = 0;
 	for (int i = 0; i < count; i++) {
-		int port =
-			config->port_min + (int)((start + (uint32_t)i) % (uint32_t)count);
+		int port = config()->port_min +
+			   (int)((start + (uint32_t)i) % (uint32_t)count);
 
 		if (!ports_claim(port, name, holder))
 			continue;
@@ -115,7 +115,7 @@ bool ports_is_bindable(int port)
 				    .sin6_port = htons((uint16_t)port),
 				    .sin6_addr = IN6ADDR_LOOPBACK_INIT };
 
-	inet_pton(AF_INET, config->publish_address, &four.sin_addr);
+	inet_pton(AF_INET, config()->publish_address, &four.sin_addr);
 	return bind_works(AF_INET, (struct sockaddr *)&four, sizeof(four)) &&
 	       bind_works(AF_INET6, (struct sockaddr *)&six, sizeof(six));
 }

@@ -9,11 +9,10 @@
 #include <stdbool.h>
 
 #include "base/error.h"
-#include "model/config.h"
 #include "model/record.h"
 
 /* Main thread, once. */
-bool ports_init(const struct config *cfg, struct error *err);
+bool ports_init(struct error *err);
 
 /*
  * Claims a port for name. False when another instance has it, whose name goes to

@@ -9,16 +9,10 @@
 #include "engine/processes.h"
 #include "instance/instance.h"
 #include "instance/parts.h"
+#include "model/config.h"
 #include "store/foreign.h"
 #include "store/store.h"
 #include "store/template.h"
-
-static const struct config *config;
-
-void instance_strays_init(const struct config *cfg)
-{
-	config = cfg;
-}
 
 bool instance_show_foreign(const char *name, const char *why)
 {
@@ -58,7 +52,7 @@ static bool container_check(const struct container *container)
 		return true;
 	/* Without templates the root cannot be trusted: its file system may not be
 	 * mounted. */
-	if (!store_template(config->version[0], &template, &err))
+	if (!store_template(config()->version[0], &template, &err))
 		return true;
 	log_warn("stray container removed name=%s container=%.12s", name, container->id);
 	return engine_remove(container->id, &err);
@@ -139,7 +133,7 @@ static bool processes_check(void)
 {
 	bool ok = true;
 
-	engine_each_unstarted(config->uid_min, config->uid_max, process_check, &ok);
+	engine_each_unstarted(config()->uid_min, config()->uid_max, process_check, &ok);
 	return ok;
 }
 

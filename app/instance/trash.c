@@ -8,21 +8,15 @@
 #include "base/scope.h"
 #include "instance/instance.h"
 #include "instance/parts.h"
+#include "model/config.h"
 #include "store/record_file.h"
 #include "store/trash.h"
 
 #define DAY_S 86400LL
 
-static const struct config *config;
-
-void instance_trash_init(const struct config *cfg)
-{
-	config = cfg;
-}
-
 long long instance_trash_until(const struct trash_entry *entry)
 {
-	return entry->trashed_at + config->trash_days * DAY_S;
+	return entry->trashed_at + config()->trash_days * DAY_S;
 }
 
 /* A search for the names of instances for which is_due() is true. */

@@ -239,6 +239,18 @@ bool config_load(struct config *cfg, const char *path, struct error *err)
 	return true;
 }
 
+static const struct config *in_force;
+
+const struct config *config(void)
+{
+	return in_force;
+}
+
+void config_use(const struct config *cfg)
+{
+	in_force = cfg;
+}
+
 bool config_has_version(const struct config *cfg, int version)
 {
 	for (int i = 0; cfg->version[i]; i++)

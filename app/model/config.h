@@ -47,6 +47,13 @@ struct config {
  */
 bool config_load(struct config *cfg, const char *path, struct error *err);
 
+/* The configuration in force; NULL before config_use(), and in programs that serve nobody.
+ * Any thread. */
+const struct config *config(void);
+
+/* Puts it in force, borrowed for ever. Main thread, before any other runs. */
+void config_use(const struct config *cfg);
+
 bool config_has_version(const struct config *cfg, int version);
 
 /* 127.0.0.0/8 or ::1. */

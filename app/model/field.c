@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/scope.h"
+#include "model/config.h"
 
 #define YEAR_9999_S 253402300799.0 /* the last second of year 9999 */
 #define TEN_YEARS_S 315360000
@@ -41,14 +42,12 @@ static void narrow_disk(const struct config *cfg, struct range *range)
 	range->value = cfg->disk_mb;
 }
 
-static const struct config *config;
-
 /* A record may have a version that is not on offer any more. */
 static bool check_version(const struct field *field, const void *member, bool is_record,
 			  struct error *err)
 {
-	return is_record || config_has_version(config, *(const int *)member) ||
-	       fail_field(err, field->name, "must be one of: %s", config->versions);
+	return is_record || config_has_version(config(), *(const int *)member) ||
+	       fail_field(err, field->name, "must be one of: %s", config()->versions);
 }
 
 /* Name, kind, member, calls, flags; then values that not all have. */
@@ -125,17 +124,12 @@ const struct field fields[] = {
 
 _Static_assert(COUNT_OF(fields) <= 64, "a bit each in spec.given");
 
-void fields_init(const struct config *cfg)
-{
-	config = cfg;
-}
-
 static struct range range_of(const struct field *field)
 {
 	struct range range = field->range;
 
-	if (field->narrow && config)
-		field->narrow(config, &range);
+	if (field->narrow && config())
+		field->narrow(config(), &range);
 	return range;
 }
 
@@ -248,10 +242,10 @@ struct limits field_limits(const struct record *record)
 {
 	struct limits limits = { record->memory_mb, record->cpus };
 
-	if (config && config->host_memory_mb < limits.memory_mb)
-		limits.memory_mb = config->host_memory_mb;
-	if (config && config->host_cpus < limits.cpus)
-		limits.cpus = config->host_cpus;
+	if (config() && config()->host_memory_mb < limits.memory_mb)
+		limits.memory_mb = config()->host_memory_mb;
+	if (config() && config()->host_cpus < limits.cpus)
+		limits.cpus = config()->host_cpus;
 	return limits;
 }
 

@@ -13,7 +13,6 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "model/config.h"
 #include "model/kind.h"
 #include "model/record.h"
 #include "model/spec.h"
@@ -43,9 +42,6 @@ enum field_flag {
 
 /* Rows of all fields; a row without a name ends the table. */
 extern const struct field fields[];
-
-/* Main thread, before any other function here; cfg is borrowed for ever. */
-void fields_init(const struct config *cfg);
 
 /* Finds the field of this name that one of these calls takes; NULL: none. */
 const struct field *field_named(unsigned calls, const char *name);

@@ -11,14 +11,13 @@
 
 #include "base/log.h"
 #include "base/scope.h"
+#include "model/config.h"
 
 #define PEM_MAX (64 * 1024)
 
 struct pair {
 	struct buf key, certificate;
 };
-
-static const struct config *config;
 
 static struct {
 	pthread_mutex_t lock;
@@ -27,7 +26,7 @@ static struct {
 
 bool certificate_host_is_set(void)
 {
-	return config->tls_certificate != NULL;
+	return config()->tls_certificate != NULL;
 }
 
 static void pair_done(struct pair *pair)
@@ -90,22 +89,22 @@ static bool pair_fits(X509 *certificate, EVP_PKEY *key, struct error *err)
 {
 	if (!certificate)
 		return fail(err, ERR_INVALID, "%s does not hold a certificate in PEM",
-			    config->tls_certificate);
+			    config()->tls_certificate);
 	if (!key)
 		return fail(err, ERR_INVALID,
 			    "%s does not hold a key in PEM without a passphrase",
-			    config->tls_key);
+			    config()->tls_key);
 	if (X509_check_private_key(certificate, key) != 1)
-		return fail(err, ERR_INVALID, "%s is not the key of %s", config->tls_key,
-			    config->tls_certificate);
+		return fail(err, ERR_INVALID, "%s is not the key of %s",
+			    config()->tls_key, config()->tls_certificate);
 	if (!is_strong(certificate, key))
 		return fail(err, ERR_INVALID, "%s is too weak for TLS",
-			    config->tls_certificate);
+			    config()->tls_certificate);
 	return has_hash(certificate) ||
 	       fail(err, ERR_INVALID,
 		    "%s has a signature that SCRAM's channel binding cannot use: take "
 		    "RSA or ECDSA, with SHA-256 or better",
-		    config->tls_certificate);
+		    config()->tls_certificate);
 }
 
 static bool pair_check(const struct pair *pair, struct error *err)
@@ -137,8 +136,8 @@ static bool pair_renew(struct error *err)
 {
 	struct pair pair = { 0 };
 
-	if (!file_read(config->tls_key, &pair.key, err) ||
-	    !file_read(config->tls_certificate, &pair.certificate, err) ||
+	if (!file_read(config()->tls_key, &pair.key, err) ||
+	    !file_read(config()->tls_certificate, &pair.certificate, err) ||
 	    !pair_check(&pair, err)) {
 		pair_done(&pair);
 		return false;
@@ -150,9 +149,8 @@ static bool pair_renew(struct error *err)
 	return true;
 }
 
-bool certificate_host_init(const struct config *cfg, struct error *err)
+bool certificate_host_init(struct error *err)
 {
-	config = cfg;
 	return !certificate_host_is_set() || pair_renew(err) ||
 	       fail_because(err, "tls_certificate and tls_key cannot be used");
 }

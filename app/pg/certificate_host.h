@@ -6,10 +6,9 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "model/config.h"
 
 /* Main thread, once. Errors: ERR_INVALID when the pair cannot be read or used. */
-bool certificate_host_init(const struct config *cfg, struct error *err);
+bool certificate_host_init(struct error *err);
 
 bool certificate_host_is_set(void);
 

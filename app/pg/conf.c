@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/scope.h"
+#include "model/config.h"
 #include "model/field.h"
 #include "pg/certificate.h"
 #include "pg/certificate_host.h"
@@ -86,12 +87,12 @@ bool conf_server(struct buf *ret, const struct record *record)
 	       conf_wal(ret, record);
 }
 
-static bool conf_ident(struct buf *ret, const struct config *cfg)
+static bool conf_ident(struct buf *ret)
 {
 	return buf_printf(ret,
 			  "# Written by pgberth, which overwrites it.\n"
 			  "pgberth root %s\npgberth root postgres\n",
-			  cfg->admin_user);
+			  config()->admin_user);
 }
 
 bool conf_passwd(struct buf *ret, const struct record *record)
@@ -100,9 +101,8 @@ bool conf_passwd(struct buf *ret, const struct record *record)
 			  record->uid, record->uid);
 }
 
-static bool conf_fill(struct conf *conf, const struct config *cfg,
-		      const struct record *record, const struct networks *clients,
-		      struct error *err)
+static bool conf_fill(struct conf *conf, const struct record *record,
+		      const struct networks *clients, struct error *err)
 {
 	static const char *const names[CONF_FILES] = {
 		CONF_SERVER_NAME, CONF_HBA_NAME, "pg_ident.conf",	"server.key",
@@ -115,7 +115,7 @@ static bool conf_fill(struct conf *conf, const struct config *cfg,
 		return false;
 	if (!conf_server(&conf->text[0], record) ||
 	    !conf_hba(&conf->text[1], HBA_OPEN, clients, record->tls) ||
-	    !conf_ident(&conf->text[2], cfg) ||
+	    !conf_ident(&conf->text[2]) ||
 	    (shared && !certificate_host_read(&conf->text[5], &conf->text[6])))
 		return fail(err, ERR_INTERNAL, "out of memory");
 	for (int i = 0; i < count; i++)
@@ -123,12 +123,12 @@ static bool conf_fill(struct conf *conf, const struct config *cfg,
 	return true;
 }
 
-bool conf_make(struct conf *ret, const struct config *cfg, const struct record *record,
+bool conf_make(struct conf *ret, const struct record *record,
 	       const struct networks *clients, struct error *err)
 {
 	struct conf conf = { 0 };
 
-	if (!conf_fill(&conf, cfg, record, clients, err)) {
+	if (!conf_fill(&conf, record, clients, err)) {
 		conf_done(&conf);
 		return false;
 	}

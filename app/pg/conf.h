@@ -8,7 +8,6 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
-#include "model/config.h"
 #include "model/record.h"
 #include "store/conf_files.h"
 
@@ -28,7 +27,7 @@ enum hba { HBA_OPEN, HBA_DRAFT, HBA_SOCKET_ONLY };
 
 /* Makes all files of a new instance, with key and certificate; clients may connect by
  * TCP. */
-bool conf_make(struct conf *ret, const struct config *cfg, const struct record *record,
+bool conf_make(struct conf *ret, const struct record *record,
 	       const struct networks *clients, struct error *err);
 void conf_done(struct conf *conf);
 

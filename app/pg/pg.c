@@ -7,6 +7,7 @@
 
 #include "base/deadline.h"
 #include "base/scope.h"
+#include "model/config.h"
 #include "pg/handshake.h"
 #include "pg/message.h"
 #include "pg/scram.h"
@@ -19,11 +20,8 @@ struct pg_session {
 	struct pg_wire wire;
 };
 
-static const struct config *config;
-
-bool pg_init(const struct config *cfg, struct error *err)
+bool pg_init(struct error *err)
 {
-	config = cfg;
 	return pg_wire_init(err);
 }
 
@@ -229,10 +227,11 @@ static enum pg_outcome port_open(struct pg_wire *wire, int port, long long deadl
 				 struct error *err)
 {
 	enum pg_outcome outcome =
-		pg_wire_to_port(wire, config->publish_address, port, deadline_ms, err);
+		pg_wire_to_port(wire, config()->publish_address, port, deadline_ms, err);
 
-	return outcome == PG_OK ? hello_say(wire, config->admin_user, "postgres", "", err)
-				: outcome;
+	return outcome == PG_OK
+		       ? hello_say(wire, config()->admin_user, "postgres", "", err)
+		       : outcome;
 }
 
 enum pg_outcome pg_login(int port, const char *password, const char *cluster_name,

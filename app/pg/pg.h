@@ -11,11 +11,10 @@
 #include <stddef.h>
 
 #include "base/error.h"
-#include "model/config.h"
 #include "pg/outcome.h"
 
 /* Main thread, once; cfg is borrowed for ever. */
-bool pg_init(const struct config *cfg, struct error *err);
+bool pg_init(struct error *err);
 
 /* The server behind a socket, and the role and database of a login there. */
 struct pg_door {

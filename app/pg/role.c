@@ -6,6 +6,7 @@
 
 #include "base/deadline.h"
 #include "base/scope.h"
+#include "model/config.h"
 #include "pg/pg.h"
 #include "store/server_files.h"
 
@@ -17,22 +18,15 @@
 
 #define POLL_MS 5
 
-static const struct config *config;
-
-void role_init(const struct config *cfg)
-{
-	config = cfg;
-}
-
 /* Opens a superuser's session: as the admin or the bootstrap superuser, in `postgres` or,
  * if the tenant dropped that, in `template1`. */
 static enum pg_outcome session_open(struct pg_session **ret, const struct record *record,
 				    long long deadline_ms, struct error *err)
 {
 	const char *const doors[][2] = {
-		{ config->admin_user, "postgres" },
+		{ config()->admin_user, "postgres" },
 		{ "postgres", "postgres" },
-		{ config->admin_user, "template1" },
+		{ config()->admin_user, "template1" },
 		{ "postgres", "template1" },
 	};
 	AUTO_CLOSE int run = store_open_run(record, err);
@@ -86,7 +80,7 @@ static enum pg_outcome run_f(struct pg_session *session, char *value, size_t siz
 static enum pg_outcome role_put(struct pg_session *session, const char *verifier,
 				struct error *err)
 {
-	const char *admin = config->admin_user;
+	const char *admin = config()->admin_user;
 	enum pg_outcome outcome;
 	char found[8];
 
@@ -145,14 +139,14 @@ enum pg_outcome role_verifier(const struct record *record, char ret[VERIFIER_SIZ
 	outcome = run_f(session, ret, VERIFIER_SIZE, err,
 			"SELECT rolpassword FROM pg_catalog.pg_authid WHERE rolname = "
 			"'%s' AND rolpassword ~ '^SCRAM-SHA-256[$][0-9A-Za-z+/=:$]+$'%s",
-			config->admin_user, "");
+			config()->admin_user, "");
 	pg_close(session);
 	return outcome;
 }
 
 bool role_repair_sql(struct buf *ret, const char *verifier)
 {
-	const char *admin = config->admin_user;
+	const char *admin = config()->admin_user;
 
 	/* Each line is a statement; single-user mode goes on after one that fails. */
 	return buf_printf(ret, "CREATE ROLE \"%s\"\n", admin) &&
@@ -194,8 +188,8 @@ enum pg_outcome role_reset(const struct record *record, long long deadline_ms,
 	if (outcome != PG_OK)
 		return outcome;
 	for (size_t i = 0; i < COUNT_OF(statements) && outcome == PG_OK; i++)
-		outcome = run_f(session, NULL, 0, err, statements[i], config->admin_user,
-				"");
+		outcome = run_f(session, NULL, 0, err, statements[i],
+				config()->admin_user, "");
 	if (outcome == PG_OK && record->version >= 17)
 		outcome = triggers_disable(session, err);
 	pg_close(session);

@@ -7,15 +7,11 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "model/config.h"
 #include "model/record.h"
 #include "pg/outcome.h"
 #include "pg/verifier.h"
 
 #define PROOF_TIMEOUT_MS 15000 /* limit of one task with a running server */
-
-/* Main thread, once. */
-void role_init(const struct config *cfg);
 
 /*
  * PG_OK when the server behind the socket runs as the instance's uid and its cluster_name

@@ -11,6 +11,7 @@
 
 #include "base/files.h"
 #include "base/scope.h"
+#include "model/config.h"
 #include "store/tree.h"
 
 #define LOG_BYTES_MAX (1024 * 1024)
@@ -167,7 +168,7 @@ void store_log_prune(const struct record *record)
 	log_list_read(list, dir);
 	for (int i = 0; i < list->count; i++) {
 		total += list->files[i].size;
-		if (i > 0 && total > (off_t)store_tree.config->log_mb * 1024 * 1024)
+		if (i > 0 && total > (off_t)config()->log_mb * 1024 * 1024)
 			unlinkat(dir, list->files[i].name, 0);
 	}
 }

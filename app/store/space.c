@@ -5,6 +5,7 @@
 
 #include "base/files.h"
 #include "base/scope.h"
+#include "model/config.h"
 #include "store/tree.h"
 
 #define USAGE_FILES_MAX 200000 /* a tenant may have filled the tree */
@@ -22,7 +23,7 @@ bool store_space(struct space *ret, struct error *err)
 
 	if (fstatvfs(store_tree.root, &space) != 0)
 		return fail_errno(err, "cannot look at the file system of %s",
-				  store_tree.config->root);
+				  config()->root);
 	ret->free_bytes = (uint64_t)space.f_bavail * space.f_frsize;
 	ret->total_bytes = (uint64_t)space.f_blocks * space.f_frsize;
 	ret->free_percent = percent_free(space.f_bavail, space.f_blocks);

@@ -6,11 +6,10 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "model/config.h"
 #include "store/store.h"
 
 #define INODE_BYTES 16384
-
-static const struct config *config;
 
 static struct {
 	pthread_mutex_t lock;
@@ -18,22 +17,17 @@ static struct {
 	bool was_low;		 /* used by the measuring thread alone */
 } disk = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-void space_guard_init(const struct config *cfg)
-{
-	config = cfg;
-}
-
 bool space_guard_has_room(struct error *err)
 {
 	struct space space;
 
 	if (!store_space(&space, err))
 		return false;
-	return space.free_percent >= config->free_percent ||
+	return space.free_percent >= config()->free_percent ||
 	       fail(err, ERR_NO_SPACE,
 		    "only %d %% of the disk is free, and %d %% are kept for existing "
 		    "servers; purge some, or empty the trash",
-		    space.free_percent, config->free_percent);
+		    space.free_percent, config()->free_percent);
 }
 
 bool space_guard_look(struct space_guard *ret, struct error *err)
@@ -46,7 +40,7 @@ bool space_guard_look(struct space_guard *ret, struct error *err)
 	*ret = disk.last;
 	pthread_mutex_unlock(&disk.lock);
 	ret->space = space;
-	ret->is_low = space.free_percent < config->free_percent;
+	ret->is_low = space.free_percent < config()->free_percent;
 	if (!ret->is_low)
 		ret->count = 0;
 	return true;
@@ -102,7 +96,7 @@ void space_guard_measure(void)
 	struct space space;
 	struct error err;
 	bool is_low =
-		store_space(&space, &err) && space.free_percent < config->free_percent;
+		store_space(&space, &err) && space.free_percent < config()->free_percent;
 
 	if (is_low && !store_names(measure_one, &found, &err))
 		return;

@@ -8,7 +8,6 @@
 #include <stdbool.h>
 
 #include "base/error.h"
-#include "model/config.h"
 #include "model/record.h"
 #include "store/space.h"
 
@@ -25,9 +24,6 @@ struct space_guard {
 	} biggest[SPACE_GUARD_BIGGEST];
 	int count;
 };
-
-/* Main thread, once. */
-void space_guard_init(const struct config *cfg);
 
 /* Errors: ERR_NO_SPACE when the disk is low. */
 bool space_guard_has_room(struct error *err);

@@ -10,6 +10,7 @@
 
 #include "base/deadline.h"
 #include "base/log.h"
+#include "model/config.h"
 #include "store/fill.h"
 #include "store/space_guard.h"
 #include "store/uid.h"
@@ -19,7 +20,6 @@
 #define SPARES_MAX 256
 
 static struct {
-	const struct config *cfg;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -99,8 +99,8 @@ void spares_poke(void)
 /* A major with too few spares, 0: none. */
 static int major_in_need(void)
 {
-	for (const int *version = spares.cfg->version; *version; version++)
-		if (spare_count(*version) < spares.cfg->spares)
+	for (const int *version = config()->version; *version; version++)
+		if (spare_count(*version) < config()->spares)
 			return *version;
 	return 0;
 }
@@ -153,9 +153,8 @@ static void *spares_run(void *user)
 	return NULL;
 }
 
-bool spares_start(const struct config *cfg, struct error *err)
+bool spares_start(struct error *err)
 {
-	spares.cfg = cfg;
 	return pthread_create(&spares.thread, NULL, spares_run, NULL) == 0 ||
 	       fail(err, ERR_INTERNAL, "cannot start the thread for spares");
 }

@@ -9,7 +9,6 @@
 #include <stdbool.h>
 
 #include "base/error.h"
-#include "model/config.h"
 #include "store/staging.h"
 #include "store/template.h"
 
@@ -21,7 +20,7 @@ struct spare {
 };
 
 /* Main thread. */
-bool spares_start(const struct config *cfg, struct error *err);
+bool spares_start(struct error *err);
 void spares_stop(void);
 
 /* Takes a spare made from this template; false when there is none. Any thread. */

@@ -10,6 +10,7 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "model/config.h"
 #include "store/tree.h"
 
 #define OLD_STAGING "staging.old"
@@ -45,7 +46,7 @@ bool store_staging_set_aside(struct error *err)
 	if (renameat(store_tree.root, "staging", store_tree.root, name) == 0 ||
 	    errno == ENOENT)
 		return true;
-	return fail_errno(err, "cannot set %s/staging aside", store_tree.config->root);
+	return fail_errno(err, "cannot set %s/staging aside", config()->root);
 }
 
 static void old_staging_clear(const char *name, void *user)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "model/config.h"
 #include "store/staging.h"
 #include "store/tree.h"
 #include "store/uid.h"
@@ -20,12 +21,12 @@ static int root_sub(const char *name, struct error *err)
 	int fd;
 
 	if (mkdirat(store_tree.root, name, 0700) != 0 && errno != EEXIST) {
-		fail_errno(err, "cannot make %s/%s", store_tree.config->root, name);
+		fail_errno(err, "cannot make %s/%s", config()->root, name);
 		return -1;
 	}
 	fd = files_open_dir(store_tree.root, name);
 	if (fd < 0)
-		fail_errno(err, "cannot open %s/%s", store_tree.config->root, name);
+		fail_errno(err, "cannot open %s/%s", config()->root, name);
 	return fd;
 }
 
@@ -34,21 +35,19 @@ static bool root_lock(struct error *err)
 	int fd = files_open(store_tree.root, "lock", O_RDWR | O_CREAT, 0600);
 
 	if (fd < 0)
-		return fail_errno(err, "cannot open %s/lock", store_tree.config->root);
+		return fail_errno(err, "cannot open %s/lock", config()->root);
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		close(fd);
-		return fail(err, ERR_BUSY, "another pgberthd uses %s",
-			    store_tree.config->root);
+		return fail(err, ERR_BUSY, "another pgberthd uses %s", config()->root);
 	}
 	return true; /* open, and so locked, until the process ends */
 }
 
-bool store_open(const struct config *cfg, struct error *err)
+bool store_open(struct error *err)
 {
-	store_tree.config = cfg;
-	store_tree.root = open(cfg->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	store_tree.root = open(config()->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (store_tree.root < 0)
-		return fail_errno(err, "cannot open root %s", cfg->root);
+		return fail_errno(err, "cannot open root %s", config()->root);
 	if (!root_lock(err))
 		return false;
 	store_tree.instances = root_sub("instances", err);
@@ -63,7 +62,7 @@ char *store_path(const char *name, const char *sub)
 {
 	char *path;
 
-	if (asprintf(&path, "%s/instances/%s/%s", store_tree.config->root, name, sub) < 0)
+	if (asprintf(&path, "%s/instances/%s/%s", config()->root, name, sub) < 0)
 		return NULL;
 	return path;
 }

@@ -22,11 +22,10 @@
 #include <stdbool.h>
 
 #include "base/error.h"
-#include "model/config.h"
 
 /* Makes missing directories below <root>, takes the lock, sets the content of staging/
  * aside. Main thread, once. Errors: ERR_BUSY when another pgberthd has the root. */
-bool store_open(const struct config *cfg, struct error *err);
+bool store_open(struct error *err);
 
 /* True when the instances' directory has an entry of that name. */
 bool store_exists(const char *name);

@@ -6,6 +6,7 @@
 
 #include "base/files.h"
 #include "base/scope.h"
+#include "model/config.h"
 #include "model/record.h"
 #include "store/tree.h"
 
@@ -28,7 +29,7 @@ bool store_template(int version, struct template *ret, struct error *err)
 			&directory, "libc", &libc, "icu", &icu) != 0 ||
 	    !name_is_valid(directory))
 		return fail(err, ERR_IMAGE_MISSING, "%s/%s cannot be understood",
-			    store_tree.config->root, path);
+			    config()->root, path);
 	snprintf(ret->image_id, sizeof(ret->image_id), "%s", image_id);
 	snprintf(ret->directory, sizeof(ret->directory), "%s", directory);
 	snprintf(ret->libc, sizeof(ret->libc), "%s", libc);
@@ -44,7 +45,6 @@ int store_template_open(int version, const struct template *template, struct err
 	snprintf(path, sizeof(path), "templates/%d/%s", version, template->directory);
 	fd = files_open_dir(store_tree.root, path);
 	if (fd < 0)
-		fail_errno(err, "cannot open the template %s/%s", store_tree.config->root,
-			   path);
+		fail_errno(err, "cannot open the template %s/%s", config()->root, path);
 	return fd;
 }

@@ -8,8 +8,9 @@
 
 #include "base/files.h"
 #include "base/scope.h"
+#include "model/config.h"
 
-struct store_tree store_tree = { NULL, -1, -1, -1, -1 };
+struct store_tree store_tree = { -1, -1, -1, -1 };
 
 bool store_names_walk(int dir, void (*each)(const char *name, void *user), void *user,
 		      struct error *err)
@@ -21,8 +22,7 @@ bool store_names_walk(int dir, void (*each)(const char *name, void *user), void 
 	if (!stream) {
 		if (fd >= 0)
 			close(fd);
-		return fail_errno(err, "cannot list a directory of %s",
-				  store_tree.config->root);
+		return fail_errno(err, "cannot list a directory of %s", config()->root);
 	}
 	while ((entry = readdir(stream)))
 		if (entry->d_name[0] != '.')

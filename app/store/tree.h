@@ -8,12 +8,10 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
-#include "model/config.h"
 #include "model/record.h"
 
 /* Directories that stay open as long as pgberthd runs. */
 struct store_tree {
-	const struct config *config;
 	int root, instances, staging, trash;
 };
 extern struct store_tree store_tree;

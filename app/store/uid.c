@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/scope.h"
+#include "model/config.h"
 #include "store/record_file.h"
 #include "store/tree.h"
 
@@ -31,7 +32,7 @@ static struct {
 
 static int uid_count(void)
 {
-	return store_tree.config->uid_max - store_tree.config->uid_min + 1;
+	return config()->uid_max - config()->uid_min + 1;
 }
 
 bool store_uid_init(struct error *err)
@@ -42,14 +43,13 @@ bool store_uid_init(struct error *err)
 
 bool store_uid_is_ours(int uid)
 {
-	return uid >= store_tree.config->uid_min && uid <= store_tree.config->uid_max;
+	return uid >= config()->uid_min && uid <= config()->uid_max;
 }
 
 /* Number of takers of a uid; NULL outside the range. Held: lock. */
 static unsigned char *takers_of(int uid)
 {
-	return store_uid_is_ours(uid) ? &uids.takers[uid - store_tree.config->uid_min]
-				      : NULL;
+	return store_uid_is_ours(uid) ? &uids.takers[uid - config()->uid_min] : NULL;
 }
 
 static void taker_add(int uid)
@@ -104,7 +104,7 @@ static int uid_take(void)
 			continue;
 		uids.takers[candidate] = 1;
 		uids.next = candidate + 1;
-		return store_tree.config->uid_min + candidate;
+		return config()->uid_min + candidate;
 	}
 	return 0;
 }

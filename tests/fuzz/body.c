@@ -70,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct error err = { 0 };
 	AUTO_SPEC spec = { 0 };
 
-	fields_init(fuzz_config());
+	config_use(fuzz_config());
 	if (!body_parse(&spec, calls, type, input.data, input.left, &err)) {
 		must_be_an_error(&err);
 		/* As passwords here have it. */

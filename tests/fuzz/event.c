@@ -6,7 +6,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct container_event event;
 
-	engine_read_init(fuzz_config());
+	config_use(fuzz_config());
 	if (event_from_line(&event, (const char *)data, size))
 		must(name_is_valid(event.storage_dir));
 	return 0;

@@ -144,8 +144,7 @@ static void init(void)
 					 .cpus = 1 },
 			     .state = RUNNING };
 
-	fields_init(fuzz_config());
-	api_init(fuzz_config());
+	config_use(fuzz_config());
 	view.record.labels = json_pack("{s:s}", "team", "blue");
 	must(view.record.labels && index_put(&view));
 	view_done(&view);

@@ -47,8 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	AUTO_RECORD other = { 0 };
 	struct error err = { 0 };
 
-	fields_init(fuzz_config());
-	api_init(fuzz_config());
+	config_use(fuzz_config());
 	if (!json)
 		return 0;
 	if (!record_from_json(&record, json, &err)) {

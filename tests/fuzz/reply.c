@@ -146,10 +146,11 @@ static void init(void)
 	struct error err;
 
 	cfg = *fuzz_config();
+	config_use(&cfg);
 	cfg.engine_socket = "/nonexistent";
 	cfg.seccomp_profile = "/dev/null";
 	log_open("/dev/null");
-	must(!engine_init(&cfg, &err) && strstr(err.message, "seccomp_profile"));
+	must(!engine_init(&err) && strstr(err.message, "seccomp_profile"));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -82,8 +82,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum pg_outcome outcome;
 	long long deadline_ms = deadline_in_ms(DEADLINE_MS);
 
-	if (!is_ready)
-		must(pg_init(fuzz_config(), &err));
+	if (!is_ready) {
+		config_use(fuzz_config());
+		must(pg_init(&err));
+	}
 	is_ready = true;
 	server = (struct input){ (const char *)data, size };
 	switch (input_byte(&server) % 3) {
