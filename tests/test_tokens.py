@@ -388,7 +388,7 @@ def test_command_line_makes_lists_and_removes(stack):
     assert [(view["allow"], view["tls"]) for view in as_json] == [(["10.0.0.0/8", "::1/128"], "required")]
     assert "kept" in stack.pgberth("rm", "by-hand", *target)
     assert "trash" in stack.pgberth("rm", "by-hand", "--purge", *target)
-    assert "there is no instance by-hand" in stack.pgberth("rm", "by-hand", *target, status=1)
+    assert "instance by-hand does not exist" in stack.pgberth("rm", "by-hand", *target, status=1)
     assert "port" in stack.pgberth("create", "by-hand", "--port", "80", *target, given=canary, status=1)
     assert "certificate" in stack.pgberth("ls", *target[:2], status=1)
 

@@ -129,7 +129,7 @@ bool container_get(struct call *call, struct error *err)
 	AUTO_VIEW view = { 0 };
 
 	if (!index_get(call->storage_dir, &view))
-		return fail(err, ERR_NOT_FOUND, "there is no instance %s",
+		return fail(err, ERR_NOT_FOUND, "instance %s does not exist",
 			    call->storage_dir);
 	return answer_view(call, &view, err);
 }

@@ -1,4 +1,5 @@
-/* The queue of instances to look at: a list ordered by nothing, picked by when it is due. */
+/* Instances to look at are in an unordered list, from which the one that is due is
+ * picked. */
 #include "daemon/look_queue.h"
 
 #include <limits.h>
@@ -14,24 +15,25 @@
 #include "instance/instance.h"
 
 #define THREADS 16
-#define UNWELL_MAX 8 /* threads at once at what was not well when it was looked at last */
+#define UNWELL_MAX                                                                       \
+	8 /* the most threads at instances that were not well at their last look */
 #define PAUSE_FIRST_MS 250
 #define RETRY_FIRST_MS 1000
 #define PAUSE_MAX_MS 60000
-#define STRAYS "" /* the name of what belongs to no instance */
+#define STRAYS "" /* the entry for strays, which belong to no instance */
 #define NEVER_MS LLONG_MAX
 
 /*
- * A name that is to be looked at, and how the looks so far went. In the list until a look
- * settles it, also while a thread is at it, so that a poke meanwhile is not lost.
+ * A name to look at, and the results of its looks. The entry stays in the list until a
+ * look settles it, also during a look, so that a poke in the meantime is not lost.
  */
 struct entry {
 	struct entry *next;
 	char name[NAME_SIZE];
-	long long due_ms;   /* NEVER_MS: a thread is at it, and nobody poked since */
-	int pause_ms;	    /* after the next look that settles nothing */
-	int retry_pause_ms; /* of the last try, which failed; 0: it did not */
-	long long retry_ms; /* the next try is not before that */
+	long long due_ms;   /* NEVER_MS: a thread looks at it, and nobody poked since */
+	int pause_ms;	    /* pause after the next look that settles nothing */
+	int retry_pause_ms; /* time of the last try, which failed; 0: it did not */
+	long long retry_ms; /* earliest time of the next try */
 	int silent;	    /* looks in a row */
 	bool is_taken;
 	bool out_of_memory;
@@ -40,14 +42,14 @@ struct entry {
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	struct entry *entries; /* these three held under lock */
-	int unwell;	       /* threads that are at such an entry */
+	struct entry *entries; /* guarded by lock, as are the next two */
+	int unwell;	       /* threads that look at such an entry */
 	bool is_stopping;
 	pthread_t threads[THREADS];
 	int started;
 } queue = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
-/* The entry of that name, made if need be; NULL without memory. Held: lock. */
+/* Finds or makes the entry of that name; NULL without memory. Held: lock. */
 static struct entry *entry_of(const char *name)
 {
 	struct entry *entry = queue.entries;
@@ -71,7 +73,7 @@ void look_queue_poke(const char *name, bool out_of_memory)
 
 	pthread_mutex_lock(&queue.lock);
 	entry = entry_of(name);
-	if (entry) { /* else the timer pokes all again */
+	if (entry) { /* on failure the timer pokes all again */
 		entry->due_ms = now_ms();
 		entry->pause_ms = PAUSE_FIRST_MS;
 		entry->out_of_memory = entry->out_of_memory || out_of_memory;
@@ -93,8 +95,8 @@ void look_queue_poke_all(void)
 	look_queue_poke(STRAYS, false);
 }
 
-/* A server that hangs holds a thread for long, and its owner can see to that: those that
- * were not well before must leave threads to the others. */
+/* A hanging server holds a thread for long, and its owner may cause that: entries that
+ * were not well at their last look must leave threads to the others. */
 static bool is_unwell(const struct entry *entry)
 {
 	return entry->retry_pause_ms || entry->silent;
@@ -125,7 +127,7 @@ static void entry_take(struct entry *entry, struct look_hints *ret_hints)
 	queue.unwell += is_unwell(entry);
 }
 
-/* Waits for the next due entry; NULL when it is time to stop. */
+/* Waits for the next due entry; NULL when the queue stops. */
 static struct entry *queue_take(struct look_hints *ret_hints)
 {
 	struct entry *entry = NULL;
@@ -154,8 +156,8 @@ static int doubled(int pause_ms, int first_ms)
 	return pause_ms * 2 < PAUSE_MAX_MS ? pause_ms * 2 : PAUSE_MAX_MS;
 }
 
-/* The one place that says when to look again: later each time, unless somebody pokes it.
- * Held: lock. */
+/* Decides when to look again: later each time, unless somebody pokes the entry. Held:
+ * lock. */
 static void entry_postpone(struct entry *entry, enum look_outcome outcome)
 {
 	long long due_ms = deadline_in_ms(entry->pause_ms);
@@ -182,7 +184,7 @@ static void entry_drop(struct entry *entry)
 	free(entry);
 }
 
-/* Gives back what was taken. Returns in how long it is tried again where that failed. */
+/* Gives an entry back. Returns the time until the next try, if the last one failed. */
 static int queue_put(struct entry *entry, const struct look_hints *hints,
 		     enum look_outcome outcome)
 {
@@ -219,7 +221,7 @@ static void look_at(struct entry *entry, const struct look_hints *hints)
 		outcome = LOOK_SETTLED;
 	retry_pause_ms = queue_put(entry, hints, outcome);
 	if (outcome == LOOK_FAILED)
-		log_warn("not as it should be name=%s again_in_ms=%d error=%s", name,
+		log_warn("look failed name=%s again_in_ms=%d error=%s", name,
 			 retry_pause_ms, LOG_TEXT(err.message));
 }
 

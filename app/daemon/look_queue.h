@@ -12,8 +12,8 @@
 /* Main thread, once; instances must be loaded. */
 bool look_queue_start(struct error *err);
 
-/* "Look at it", and, where one of its processes was killed for want of memory, say so.
- * All: strays too. Any thread; never blocks on anything but memory. */
+/* Asks for a look at an instance; out_of_memory: one of its processes was killed for lack
+ * of memory. All: strays too. Any thread; blocks only for memory. */
 void look_queue_poke(const char *name, bool out_of_memory);
 void look_queue_poke_all(void);
 

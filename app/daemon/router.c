@@ -130,7 +130,7 @@ bool route_allows(const struct route *route, const struct call *call, struct err
 			    "this token's scope is %s, this call needs %s",
 			    scope_name(caller->scope), scope_name(route->scope));
 	if (*call->storage_dir && !caller_sees(caller, call->storage_dir))
-		return fail(err, ERR_NOT_FOUND, "there is no instance %s",
+		return fail(err, ERR_NOT_FOUND, "instance %s does not exist",
 			    call->storage_dir);
 	store_trash_name(call->trash_id, trashed);
 	if (*call->trash_id && !caller_sees(caller, trashed))

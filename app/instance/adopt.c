@@ -223,7 +223,7 @@ bool instance_adopt(const char *name, struct view *ret, bool *ret_adopted,
 	if (instance_is_refused(&view) && !instance_undo_refused(&view, err))
 		return false;
 	if (!store_exists(name) && (*ret_adopted || instance_is_refused(&view)))
-		return fail(err, ERR_NOT_FOUND, "there is no instance %s", name);
+		return fail(err, ERR_NOT_FOUND, "instance %s does not exist", name);
 	if (*ret_adopted)
 		return adopt_foreign(name, ret, err);
 	return instance_is_sound(&view, err) && instance_give(ret, &view);

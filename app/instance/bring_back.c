@@ -16,7 +16,7 @@ static bool port_refused(const struct port_claim *claim, struct error *err)
 	char cause[200];
 
 	snprintf(cause, sizeof(cause), "%.199s", err->message);
-	return fail_at(err, ERR_PORT_IN_USE, "port", "port %d cannot be had: %s",
+	return fail_at(err, ERR_PORT_IN_USE, "port", "port %d is not available: %s",
 		       claim->port, cause);
 }
 

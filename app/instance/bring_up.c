@@ -1,4 +1,5 @@
-/* Starting servers. */
+/* A start makes the container and waits for the server's socket; a failed start leaves no
+ * container. */
 #include "instance/bring_up.h"
 
 #include <stdio.h>
@@ -25,8 +26,9 @@
 #include "store/template.h"
 
 #define POLL_MS 3
-#define LOOK_EVERY_MS 400 /* at the container, while its server does not answer */
-#define RESTARTS_MAX 3	  /* of a server that does not come up, by the engine */
+#define LOOK_EVERY_MS                                                                    \
+	400 /* between looks at the container, while its server does not answer */
+#define RESTARTS_MAX 3 /* restarts by the engine after which a server counts as down */
 #define IDLE_TIMEOUT_MS 5000
 
 void bring_up_trouble(char ret[DIAGNOSIS_SIZE], const struct container *container,
@@ -68,8 +70,8 @@ static bool container_lives(const struct attempt *attempt, struct error *err)
 }
 
 /*
- * Waits until the socket answers. postmaster.pid tells when it is worth an attempt, so
- * that a starting server is not bothered with connections; it is a hint only.
+ * Waits until the socket answers. postmaster.pid is a hint that a connection is worth
+ * trying, so that a starting server is not bothered.
  */
 static enum pg_outcome socket_wait(const struct attempt *attempt, struct error *err)
 {
@@ -104,12 +106,12 @@ static void container_drop(struct view *view)
 	struct error ignored;
 
 	if (view->container_id[0] && !engine_remove(view->container_id, &ignored))
-		log_warn("left behind container=%s error=%s", view->container_id,
-			 LOG_TEXT(ignored.message));
+		log_warn("container left behind container=%s error=%s",
+			 view->container_id, LOG_TEXT(ignored.message));
 	view->container_id[0] = '\0';
 }
 
-/* From nothing to a server that answers on its socket. */
+/* Makes and starts the container, and waits until the server answers on its socket. */
 static enum pg_outcome server_up(struct attempt *attempt, const struct template *template,
 				 struct error *err)
 {
@@ -138,7 +140,7 @@ static bool role_settle_or_repair(struct attempt *attempt,
 	if (outcome == PG_OK)
 		return true;
 	if (err->code == ERR_INTERNAL)
-		return false; /* it is pgberthd that is ill */
+		return false; /* the failure is pgberthd's own */
 	if (!engine_stop(attempt->view->container_id, err) ||
 	    !engine_remove(attempt->view->container_id, err))
 		return false;
@@ -160,12 +162,12 @@ bool bring_up_check(const struct attempt *attempt, struct error *err)
 	if (!store_template(record->version, &template, err) ||
 	    !store_disk_up(record, false, err))
 		return false;
-	/* On a disk that stopped nothing can be read before it is mounted anew. */
+	/* A disk that stopped itself must be mounted again before data can be read. */
 	return store_disk_has_stopped(record) ||
 	       store_check(record, &template, attempt->is_safe ? STORE_SAFE : use, err);
 }
 
-/* A container that was killed a moment ago may still have a process that ends. */
+/* A container that was just killed may still have a process that ends. */
 static bool idle_wait(const struct record *record, struct error *err)
 {
 	long long deadline = deadline_in_ms(IDLE_TIMEOUT_MS);
@@ -185,7 +187,8 @@ static bool idle_wait(const struct record *record, struct error *err)
 	return true;
 }
 
-/* What must be on disk, and what must not, before the server of an existing directory starts. */
+/* Checks, before the server of an existing directory starts, that its data are usable and
+ * unused. */
 static bool conf_prepare(const struct attempt *attempt, struct error *err)
 {
 	const struct record *record = &attempt->view->record;

@@ -1,4 +1,4 @@
-/* The calls that change an instance: its fields, its password. */
+/* Changes an instance's fields and password; a failure leaves the old values. */
 #include "base/log.h"
 #include "instance/hba.h"
 #include "instance/instance.h"
@@ -12,7 +12,7 @@
 #include "store/record_file.h"
 #include "store/store.h"
 
-/* The port of a server that does not run is only a matter of records and claims. */
+/* The port of a server that does not run is changed in record and claims only. */
 static bool change_port_at_rest(struct view *view, int had, struct error *err)
 {
 	struct record *record = &view->record;
@@ -39,16 +39,16 @@ static void admit_undo(const struct record *record, bool runs)
 	struct error err;
 
 	if (!hba_change(record, runs, &err))
-		log_warn("not known to let clients in as before name=%s error=%s",
-			 record->storage_dir, LOG_TEXT(err.message));
+		log_warn("clients not restored name=%s error=%s", record->storage_dir,
+			 LOG_TEXT(err.message));
 }
 
-/* Limits, labels and who may connect: no restart. What a disk has grown to, it keeps. */
+/* Changes limits, labels and clients without a restart. A grown disk keeps its size. */
 static bool change_in_place(struct view *view, const struct view *was,
 			    const struct spec *spec, bool runs, struct error *err)
 {
 	struct record *record = &view->record;
-	struct view before = *was; /* its labels are borrowed */
+	struct view before = *was; /* labels are borrowed */
 	struct attempt attempt = { .view = view };
 	struct error ignored;
 	bool limits = record->memory_mb != was->record.memory_mb ||
@@ -62,7 +62,8 @@ static bool change_in_place(struct view *view, const struct view *was,
 	    (!grows || store_disk_up(record, false, err)) &&
 	    instance_show(view, view->state, err))
 		return true;
-	/* Also where it was saved but not synced: the new one is in its place. */
+	/* The old record is saved even after a failed save, since the new one may be in
+	 * place, only not synced. */
 	before.record.disk_mb = store_disk_mb(&before.record);
 	store_save(&before.record, &ignored);
 	if (limits && runs)
@@ -72,7 +73,8 @@ static bool change_in_place(struct view *view, const struct view *was,
 	return false;
 }
 
-/* What went down on a full disk has room now. Should it still not come up, its state says so. */
+/* A server that went down on a full disk may have room now. If it does not come up, its
+ * state says so. */
 static bool try_grown(struct view *view, struct error *err)
 {
 	struct attempt attempt = { .view = view };
@@ -86,7 +88,7 @@ static bool try_grown(struct view *view, struct error *err)
 	view_done(view);
 	*view = (struct view){ 0 };
 	return index_get(was.record.storage_dir, view) ||
-	       fail(err, ERR_NOT_FOUND, "it is gone");
+	       fail(err, ERR_NOT_FOUND, "the instance is gone");
 }
 
 bool instance_change(const char *name, const struct spec *spec, struct view *ret,

@@ -1,4 +1,4 @@
-/* The create call: anew, or again. */
+/* The create call makes an instance, brings one back, or finds it running as asked. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -33,7 +33,7 @@ static bool record_new(struct record *ret, const struct spec *spec, struct error
 	return true;
 }
 
-/* Directory, uid and, where a spare is at hand, the data (*ret_filled). */
+/* Takes directory, uid and, if a spare is ready, the data (*ret_filled). */
 static bool storage_take(struct record *record, bool *ret_filled, struct error *err)
 {
 	struct template template;
@@ -73,7 +73,7 @@ static bool create_new(struct view *view, const struct spec *spec, struct error 
 	};
 	bool filled;
 
-	/* What the engine cannot do is refused before there is anything to undo. */
+	/* The engine's limits are checked before there is anything to undo. */
 	if (!engine_ping(err))
 		return false;
 	if (!record_new(record, spec, err) ||
@@ -81,7 +81,8 @@ static bool create_new(struct view *view, const struct spec *spec, struct error 
 	    !port_claim_get(&attempt.claim, record, 0, err))
 		return false;
 	kill_point("create.claimed");
-	/* First of all: what the index does not know would not be undone. */
+	/* The index learns of the instance first, since only indexed instances are
+	 * undone. */
 	if (!instance_show(view, STARTING, err) || !storage_take(record, &filled, err)) {
 		index_drop(record->storage_dir);
 		port_claim_undo(&attempt.claim, record->storage_dir);
@@ -95,7 +96,8 @@ static bool create_new(struct view *view, const struct spec *spec, struct error 
 	return false;
 }
 
-/* A server that runs: the same answer to the same request, else what differs. */
+/* A running server gives the same answer to the same request, else the field that
+ * differs. */
 static bool create_same(struct view *view, const struct spec *spec, struct error *err)
 {
 	struct record *record = &view->record;

@@ -21,8 +21,8 @@ bool instance_create_undo(struct view *view)
 	if (ok)
 		process_kill_uid(view->record.uid);
 	if (!ok || !store_discard(view->record.storage_dir, &err)) {
-		log_error("left behind name=%s error=%s", view->record.storage_dir,
-			  LOG_TEXT(err.message));
+		log_error("refused create left behind name=%s error=%s",
+			  view->record.storage_dir, LOG_TEXT(err.message));
 		return false;
 	}
 	ports_release(view->record.port, view->record.storage_dir);

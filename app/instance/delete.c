@@ -1,4 +1,5 @@
-/* The delete call. */
+/* The delete call stops the server, removes its container, frees its port, and keeps or
+ * trashes the storage. */
 #include "base/kill_point.h"
 #include "instance/instance.h"
 #include "instance/parts.h"
@@ -7,7 +8,7 @@
 #include "store/trash.h"
 #include "store/uid.h"
 
-/* Somebody removed its directory: nothing is left but a container perhaps. */
+/* The directory was removed by somebody, so only a container may be left. */
 static bool delete_gone(struct view *view, struct error *err)
 {
 	struct attempt attempt = { .view = view };
@@ -59,8 +60,9 @@ bool instance_delete_if(const char *name, instance_is_due *is_due, long long now
 	if (!lock)
 		return false;
 	if (!is_due(&view, now))
-		return fail(err, ERR_NOT_FOUND, "%s is not to be deleted any more", name);
+		return fail(err, ERR_NOT_FOUND, "%s need not be deleted any more", name);
 	purge = purge || view.record.expire_purge;
-	/* Its time is over once it is stored; one to be purged is tried again until it is. */
+	/* An expired instance loses its time once it is stored; one to be purged keeps it
+	 * until the purge has succeeded. */
 	return delete_held(&view, purge, purge ? view.record.expires_at : 0, ret, err);
 }

@@ -1,4 +1,4 @@
-/* The index: an array sorted by name under a read-write lock. */
+/* The index is an array sorted by name, under a read-write lock. */
 #include "instance/index.h"
 
 #include <pthread.h>
@@ -14,7 +14,7 @@ static const char *const state_names[] = {
 
 static struct {
 	pthread_rwlock_t lock;
-	struct view **views; /* sorted; this and the two below held under lock */
+	struct view **views; /* sorted; guarded by lock, as are the two below */
 	size_t count, allocated;
 } table = { .lock = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP };
 
@@ -52,7 +52,7 @@ bool view_is_served_by(const struct view *view, const struct container *containe
 	       container->port == view->record.port;
 }
 
-/* First place whose name is not below `name`. */
+/* The first place whose name is not below `name`. */
 static size_t place_of(const char *name)
 {
 	size_t low = 0, high = table.count;
@@ -121,7 +121,7 @@ static bool table_insert(size_t place, const struct view *view)
 	return true;
 }
 
-/* Needs no memory where the labels stay, so that a state can always be told. */
+/* Needs no memory if the labels stay, so that a state can always be shown. */
 static bool view_replace(struct view *there, const struct view *view)
 {
 	json_t *labels = there->record.labels;

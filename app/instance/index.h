@@ -1,6 +1,6 @@
 /*
- * Name -> what is known of an instance, in memory. GETs are answered from here alone.
- * Any thread.
+ * Views of all instances by name, in memory. GETs are answered from here alone. Any
+ * thread.
  */
 #ifndef PGBERTH_INSTANCE_INDEX_H
 #define PGBERTH_INSTANCE_INDEX_H
@@ -12,22 +12,22 @@
 
 enum state { STARTING, RUNNING, STOPPING, STOPPED, STORED, FAILED };
 
-/* What one sees of an instance. */
+/* The view of an instance. */
 struct view {
 	struct record record;
 	enum state state;
-	bool is_proven;	 /* by this process, since it was down last */
-	int restarts;	 /* of its container by the engine, when it was proven */
-	bool is_foreign; /* a directory that is no instance of ours; reason says why */
-	char container_id[CONTAINER_ID_SIZE]; /* "": it has none */
+	bool is_proven;	 /* proven by this process since the server was last down */
+	int restarts;	 /* restarts of its container by the engine, when it was proven */
+	bool is_foreign; /* a foreign directory; reason says why */
+	char container_id[CONTAINER_ID_SIZE]; /* id of its container; "": none */
 };
 
 const char *state_name(enum state state);
 
-/* False when there is no such state. */
+/* Finds the state of a name; false when there is none. */
 bool state_from_name(enum state *ret_state, const char *name);
 
-/* A copy, to be ended with view_done(); its labels are NULL without memory. */
+/* Copies a view; end it with view_done(). Labels of the copy are NULL without memory. */
 struct view view_copy(const struct view *view);
 void view_done(struct view *view);
 
@@ -36,18 +36,18 @@ void view_done(struct view *view);
 /* Whether the container is the instance's, runs, and publishes its port. */
 bool view_is_served_by(const struct view *view, const struct container *container);
 
-/* A copy in *ret, to be ended with view_done(). Without memory for it, *ret has no
- * labels, and nothing that needs them succeeds. */
+/* Copies the view of a name to *ret; end it with view_done(). Without memory *ret has no
+ * labels, and calls that need them fail. */
 bool index_get(const char *name, struct view *ret);
 
-/* Adds or replaces by copying; false without memory (then nothing has changed). */
+/* Adds or replaces a copy; false without memory (the index is then unchanged). */
 bool index_put(const struct view *view);
 
 void index_drop(const char *name);
 
 /*
- * Calls each(view, user) in the order of names, from behind `after` on, until it
- * returns false. The view is borrowed; each must neither block nor call the index.
+ * Calls each(view, user) in the order of names, from behind `after` on, until it returns
+ * false. The view is borrowed; each must not block or call the index.
  */
 void index_walk(const char *after, bool (*each)(const struct view *view, void *user),
 		void *user);

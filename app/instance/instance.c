@@ -1,4 +1,4 @@
-/* The calls on an instance. */
+/* Calls on an instance hold its lock, so that they queue up. */
 #include "instance/instance.h"
 
 #include <stdio.h>
@@ -37,10 +37,10 @@ struct lock *instance_hold(const char *name, struct view *ret, struct error *err
 	if (!lock)
 		return NULL;
 	if (!index_get(name, ret))
-		fail(err, ERR_NOT_FOUND, "there is no instance %s", name);
+		fail(err, ERR_NOT_FOUND, "instance %s does not exist", name);
 	else if (instance_is_refused(ret)) {
 		if (instance_undo_refused(ret, err))
-			fail(err, ERR_NOT_FOUND, "there is no instance %s", name);
+			fail(err, ERR_NOT_FOUND, "instance %s does not exist", name);
 	} else if (instance_is_sound(ret, err))
 		return lock;
 	lock_put(lock);
@@ -75,7 +75,7 @@ bool instance_differs(const struct record *record, const char *field, struct err
 		       record->storage_dir, field);
 }
 
-/* Hands a view to the caller of this module. */
+/* Hands a view over to the caller of this module. */
 bool instance_give(struct view *ret, struct view *view)
 {
 	*ret = *view;
@@ -145,7 +145,7 @@ bool instance_logs(const char *name, int tail, struct buf *log, struct error *er
 	int lines = 0;
 
 	if (!index_get(name, &view))
-		return fail(err, ERR_NOT_FOUND, "there is no instance %s", name);
+		return fail(err, ERR_NOT_FOUND, "instance %s does not exist", name);
 	store_log_tail(&view.record, tail, &own, &ignored);
 	for (size_t i = 0; i < own.length; i++)
 		lines += own.data[i] == '\n';

@@ -1,10 +1,8 @@
 /*
- * The domain: what one can do with an instance. Each call takes the instance's lock
- * (ERR_BUSY after 30 s), asks the engine, writes what should be, reconciles, and undoes
- * its doing when that fails. Passwords are borrowed and never kept. Any thread.
- *
- * Errors of all: ERR_NOT_FOUND, ERR_BUSY, ERR_ENGINE, ERR_SERVER, ERR_NO_SPACE and
- * those said at each.
+ * The calls on instances. Each takes the instance's lock (ERR_BUSY after 30 s), asks the
+ * engine, writes what should be, reconciles, and undoes its work on failure. Passwords
+ * are borrowed and never kept. Any thread. Errors of all: ERR_NOT_FOUND, ERR_BUSY,
+ * ERR_ENGINE, ERR_SERVER, ERR_NO_SPACE, and those listed at each.
  */
 #ifndef PGBERTH_INSTANCE_H
 #define PGBERTH_INSTANCE_H
@@ -17,8 +15,8 @@
 #include "store/trash.h"
 
 /*
- * Makes the server of spec->storage_dir, brings it back, or finds it as asked for.
- * Errors: ERR_ALREADY_EXISTS with the field that differs, ERR_PORT_IN_USE,
+ * Makes the server of spec->storage_dir, brings it back, or finds it running as asked
+ * for. Errors: ERR_ALREADY_EXISTS with the field that differs, ERR_PORT_IN_USE,
  * ERR_FOREIGN_DATA, ERR_NO_FREE_PORT, ERR_IMAGE_MISSING.
  */
 bool instance_create(const struct spec *spec, struct view *ret, struct error *err);
@@ -29,14 +27,15 @@ bool instance_change(const char *name, const struct spec *spec, struct view *ret
 		     bool *ret_restarted, struct error *err);
 
 /*
- * Makes an instance of a directory that is none: under the directory's name, with its own
- * uid and port where they can be had (its reason says what became of them), stopped. One
- * that is an instance already is given as it is. Errors: ERR_FOREIGN_DATA, nothing changed.
+ * Makes a stopped instance of a foreign directory, under the directory's name, with its
+ * own uid and port if these are free (its reason says so). An instance is returned as it
+ * is. Errors: ERR_FOREIGN_DATA, with nothing changed.
  */
 bool instance_adopt(const char *name, struct view *ret, bool *ret_adopted,
 		    struct error *err);
 
-/* Errors: ERR_PORT_IN_USE, ERR_NO_FREE_PORT, ERR_ALREADY_EXISTS: runs at another port. */
+/* Errors: ERR_PORT_IN_USE, ERR_NO_FREE_PORT, ERR_ALREADY_EXISTS when it runs at another
+ * port. */
 bool instance_start(const char *name, const struct spec *spec, struct view *ret,
 		    struct error *err);
 bool instance_stop(const char *name, struct view *ret, struct error *err);
@@ -58,61 +57,62 @@ bool instance_delete(const char *name, bool purge, struct view *ret, struct erro
 bool instance_set_password(const char *name, const char *password, struct view *ret,
 			   struct error *err);
 
-/* Appends the last lines: the engine's few, then the server's own. Takes no lock. */
+/* Appends the last lines of the log: the engine's few, then the server's. Takes no
+ * lock. */
 bool instance_logs(const char *name, int tail, struct buf *log, struct error *err);
 
 /*
- * Purges what has not been meant to run for that many days and whose name begins with
- * prefix, or only finds it. *ret, to
- * be ended with names_done(), holds what was.
+ * Purges instances that have not been wanted running for that many days and whose names
+ * begin with prefix, or only finds them. *ret, to be ended with names_done(), holds their
+ * names.
  */
 bool instance_purge_stopped(int days, const char *prefix, bool is_dry, struct names *ret,
 			    struct error *err);
 
-/* The trash: what is in it, in an array to be freed; back from it, as stored (errors:
- * ERR_ALREADY_EXISTS, ERR_FOREIGN_DATA); away for good. */
+/* List the trash in an array that the caller frees; restore an entry, as stored (errors:
+ * ERR_ALREADY_EXISTS, ERR_FOREIGN_DATA); remove an entry for good. */
 bool instance_trash_list(struct trash_entry **ret, size_t *ret_count, struct error *err);
 bool instance_trash_restore(const char *id, struct view *ret, struct error *err);
 bool instance_trash_remove(const char *id, struct error *err);
 
-/* Until when an entry can be restored, seconds since 1970. */
+/* Time until which an entry can be restored, in seconds since 1970. */
 long long instance_trash_until(const struct trash_entry *entry);
 
-/* For the keeper: deletes what has expired, false when something could not be; removes
- * from the trash what is too old. */
+/* For the housekeeping: deletes expired instances, false when one could not be deleted;
+ * removes old trash entries. */
 bool instance_expire_due(void);
 void instance_trash_sweep(void);
 
 /* Reads all records into the index and claims their ports. Main thread, at start. */
 bool instance_load(struct error *err);
 
-/* Whether all records are read. Any thread. */
+/* True when all records are read. Any thread. */
 bool instance_is_loaded(void);
 
-/* How a look went: who calls for it goes by that when to look again. */
+/* Results of a look, which decide when to look again. */
 enum look_outcome {
-	LOOK_SETTLED,	/* it is as its record says, or nothing can be done about it */
-	LOOK_UNSETTLED, /* it is on its way, or could not be looked at */
-	LOOK_SILENT,	/* it runs, and its port says nothing */
+	LOOK_SETTLED, /* the instance is as its record says, or nothing can be done about it */
+	LOOK_UNSETTLED, /* it is changing, or could not be looked at */
+	LOOK_SILENT,	/* it runs, but its port does not answer */
 	LOOK_FAILED,	/* it could not be made as its record says; err says why */
 };
 
 struct look_hints {
-	bool out_of_memory; /* the engine said that a process of it was killed for that */
-	bool is_early;	    /* a try failed a moment ago; the next one has to wait */
-	int silent;	    /* looks in a row that found it LOOK_SILENT before this one */
+	bool out_of_memory; /* the engine reported a process of it killed for lack of memory */
+	bool is_early;	    /* a try has just failed, and the next one must wait */
+	int silent;	    /* looks in a row before this one that found it LOOK_SILENT */
 };
 
 /*
- * Looks whether the engine still has the instance as its record says: heals, respects
- * what was done by hand, ends what a crash left half done. What has not run since pgberthd
- * started is brought back, whoever stopped it.
+ * Looks whether the engine has the instance as its record says: heals it, respects
+ * changes by hand, finishes work that a crash cut off. A server that has not run since
+ * pgberthd started is brought back, whoever stopped it.
  */
 enum look_outcome instance_look(const char *name, const struct look_hints *hints,
 				struct error *err);
 
-/* The same for what belongs to no instance: containers without a record go, directories
- * without one are shown as failed. */
+/* The same for strays: containers without a record are removed, directories without one
+ * are shown as failed. */
 bool instance_look_for_strays(void);
 
 #endif

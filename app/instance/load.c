@@ -1,4 +1,4 @@
-/* All records, at start. */
+/* All records are in the index before the first call but health is served. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,8 +17,8 @@
 #include "pg/pg.h"
 #include "store/load.h"
 
-#define LOOK_MS 200   /* at one server's port */
-#define LOOKS_MS 3000 /* at all of them */
+#define LOOK_MS 200   /* limit for one server's port */
+#define LOOKS_MS 3000 /* limit for all of them */
 
 static atomic_bool is_loaded;
 
@@ -58,8 +58,8 @@ static bool name_add(const struct view *view, void *user)
 	return names_add(user, view->record.storage_dir);
 }
 
-/* Of two records with one port, the one whose server should run keeps it: the other was
- * about to lose it when pgberthd ended. */
+/* Two records may have one port: the one whose server should run keeps it, since the
+ * other was about to lose it when pgberthd ended. */
 static bool ports_load(void)
 {
 	AUTO_NAMES names = { 0 };
@@ -83,12 +83,11 @@ static void load_broken(const char *name, const char *why, void *user)
 	bool *ok = user;
 
 	*ok = instance_show_foreign(name, why) && *ok;
-	log_error("not served, and left as it is name=%s error=%s", LOG_WORD(name),
-		  LOG_TEXT(why));
+	log_error("directory not served name=%s error=%s", LOG_WORD(name), LOG_TEXT(why));
 }
 
-/* It lets people in, as far as one look tells: it may still be starting, or shut to all
- * but pgberth by a call that was cut off. */
+/* The server admits clients, as far as one look tells: it may still be starting, or be
+ * shut to all but pgberth by a call that was cut off. */
 static enum state seen_at_port(const struct view *view, long long deadline_ms)
 {
 	struct error ignored;
@@ -111,7 +110,7 @@ static bool is_wanted(const struct view *view)
 	       by_hand_is_started(view, &container);
 }
 
-/* What runs is shown at once as what it seems to be; a moment later it is looked at. */
+/* A running server is shown as such at once; a look follows a moment later. */
 static enum state state_seen(const struct view *view, const struct container *container,
 			     long long deadline_ms)
 {
@@ -142,7 +141,7 @@ static void load_containers(void)
 	size_t count = 0;
 
 	if (!engine_list(&list, &count, &err))
-		return; /* it is looked at again when the engine is there */
+		return; /* the engine's return brings another look */
 	for (size_t i = 0; i < count; i++)
 		load_container(&list[i], deadline_ms);
 }

@@ -1,4 +1,4 @@
-/* Looking at an instance: what is, what should be, and then reconciling the two. */
+/* A look observes an instance, decides what should be, and reconciles the two. */
 #include <stdio.h>
 #include <string.h>
 
@@ -14,13 +14,13 @@
 #include "store/server_log.h"
 #include "store/store.h"
 
-#define CRASHES_MAX 5  /* of a server that is never proven between them */
-#define SILENCES_MAX 5 /* looks in a row; with the pauses between them, some 8 s */
+#define CRASHES_MAX 5  /* restarts of a server that is never proven between them */
+#define SILENCES_MAX 5 /* looks in a row: with the pauses between them, some 8 s */
 
-/* All that is known when it is decided. */
+/* Facts that the decision is made from. */
 struct look {
 	struct view *view;
-	const struct container *container; /* as the engine has it now */
+	const struct container *container; /* the container as the engine has it now */
 	const struct look_hints *hints;
 	struct error *err;
 };
@@ -31,7 +31,7 @@ static enum look_outcome look_failed(const struct look *look)
 	struct error ignored;
 
 	if (look->err->code == ERR_ENGINE)
-		return LOOK_UNSETTLED; /* that says nothing about this server */
+		return LOOK_UNSETTLED; /* errors that say nothing about this server */
 	snprintf(view->record.reason, sizeof(view->record.reason), "%.199s",
 		 look->err->message);
 	instance_show(view, FAILED, &ignored);
@@ -46,13 +46,13 @@ static enum look_outcome look_show(const struct look *look, enum state state,
 	return instance_show(look->view, state, &ignored) ? outcome : LOOK_UNSETTLED;
 }
 
-/* Each failure makes events of its own, which must not hasten the next try. */
+/* A failure makes events of its own, which must not bring the next try forward. */
 static bool is_early(const struct look *look)
 {
 	return look->hints->is_early && look->view->state == FAILED;
 }
 
-/* Restarts by the engine since the server was proven last. */
+/* The engine's restarts since the server was last proven. */
 static int crashes(const struct look *look)
 {
 	const struct view *view = look->view;
@@ -60,7 +60,7 @@ static int crashes(const struct look *look)
 	return look->container->restarts - (view->is_proven ? view->restarts : 0);
 }
 
-/* The server says nothing also while somebody stops it, which the next look will see. */
+/* The server may be silent because somebody stops it, which the next look will see. */
 static bool is_heard(const struct view *view)
 {
 	struct error err;
@@ -69,7 +69,7 @@ static bool is_heard(const struct view *view)
 	return outcome == PG_OK || (outcome == PG_REFUSED && err.code != ERR_STARTING);
 }
 
-/* The server ended while it was being proven: how, is for the next look to find out. */
+/* The server ended while it was being proven: the next look finds out how. */
 static bool is_stale(const struct view *view)
 {
 	struct container container;
@@ -110,7 +110,8 @@ static enum look_outcome look_prove(const struct look *look)
 	return look_show(look, RUNNING, LOOK_SETTLED);
 }
 
-/* Runs where it should; after a start of pgberthd, or a crash, it is proven again. */
+/* The server runs at its port; after a start of pgberthd, or a crash, it is proven
+ * again. */
 static enum look_outcome look_hear(const struct look *look)
 {
 	struct view *view = look->view;
@@ -122,7 +123,8 @@ static enum look_outcome look_hear(const struct look *look)
 	return look->hints->silent + 1 < SILENCES_MAX ? LOOK_SILENT : look_prove(look);
 }
 
-/* Never proven, and down again and again: the engine's restarts are of no use. */
+/* A server that is never proven and goes down again and again gains nothing by
+ * restarts. */
 static enum look_outcome look_crash_loop(const struct look *look)
 {
 	char trouble[DIAGNOSIS_SIZE];
@@ -131,7 +133,7 @@ static enum look_outcome look_crash_loop(const struct look *look)
 	if (!engine_remove(look->container->id, look->err))
 		return look_failed(look);
 	look->view->container_id[0] = '\0';
-	fail(look->err, ERR_SERVER, "it goes down again and again: %s", trouble);
+	fail(look->err, ERR_SERVER, "the server goes down again and again: %s", trouble);
 	return look_failed(look);
 }
 
@@ -143,7 +145,7 @@ static enum look_outcome look_bring_back(const struct look *look)
 
 	if (is_early(look))
 		return LOOK_UNSETTLED;
-	log_info("bringing back name=%s", look->view->record.storage_dir);
+	log_info("bring-back begun name=%s", look->view->record.storage_dir);
 	if (instance_bring_back(&attempt, &was, look->err))
 		return LOOK_SETTLED;
 	after.view = &was;
@@ -198,20 +200,20 @@ static enum look_outcome look_wanted_stored(const struct look *look)
 	return look_put_down(look, STORED);
 }
 
-/* The directory may come back; until then the server on it, if any, is left alone. */
+/* The directory may come back; until then a server on it is left alone. */
 static enum look_outcome look_gone(struct view *view)
 {
 	struct error ignored;
 
 	if (view->state != FAILED)
-		log_error("directory gone name=%s", view->record.storage_dir);
+		log_error("directory missing name=%s", view->record.storage_dir);
 	snprintf(view->record.reason, sizeof(view->record.reason),
 		 "its directory is gone; bring it back, or DELETE it");
 	instance_show(view, FAILED, &ignored);
 	return LOOK_SETTLED;
 }
 
-/* What should be, and the way there. */
+/* Decides what should be, and makes it so. */
 static enum look_outcome look_decide(const struct look *look)
 {
 	static enum look_outcome (*const wanted[])(const struct look *) = {
@@ -221,8 +223,8 @@ static enum look_outcome look_decide(const struct look *look)
 	};
 	struct view *view = look->view;
 
-	/* Its disk is there unless it is stored: also after a restart of the host, or where
-	 * somebody unmounted it. */
+	/* The disk is mounted unless the instance is stored: also after a restart of the
+	 * host, or when somebody unmounted it. */
 	if (view->record.wanted != WANTED_STORED &&
 	    !store_disk_up(&view->record, false, look->err))
 		return is_early(look) ? LOOK_UNSETTLED : look_failed(look);

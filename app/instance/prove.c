@@ -1,4 +1,4 @@
-/* Proofs by socket, by port and by login. */
+/* A proof takes socket and port, and a login if a password is given. */
 #include "instance/prove.h"
 
 #include <string.h>
@@ -12,8 +12,8 @@
 
 #define POLL_MS 3
 
-/* While the server starts, only a call with a password waits: its client does, too. A
- * tenant that shut pgberth out is no reason to call an open server broken. */
+/* Only a call with a password waits while the server starts, as its client does. A tenant
+ * that shut pgberth out is no reason to call an open server broken. */
 static bool open_wait(const struct attempt *attempt, struct error *err)
 {
 	const struct record *record = &attempt->view->record;
@@ -30,7 +30,7 @@ static bool open_wait(const struct attempt *attempt, struct error *err)
 	       hba_probe(record, HBA_PROBE_MS, &ignored) == PG_OK;
 }
 
-/* A reload takes a moment: until then the old hba answers. */
+/* A reload takes a moment, in which the old pg_hba.conf applies. */
 static enum pg_outcome login_prove(const struct attempt *attempt, struct error *err)
 {
 	const struct record *record = &attempt->view->record;
@@ -44,7 +44,7 @@ static enum pg_outcome login_prove(const struct attempt *attempt, struct error *
 		outcome = pg_login(record->port, attempt->password, record->storage_dir,
 				   deadline, err);
 		if (outcome == PG_FAILED && was_away && deadline_passed(deadline)) {
-			*err = last; /* rather than that the last try had no time left */
+			*err = last; /* rather than that the last try ran out of time */
 			return PG_NOT_YET;
 		}
 		if (outcome == PG_OK || outcome == PG_FAILED ||
@@ -88,8 +88,8 @@ bool prove(const struct attempt *attempt, struct error *err)
 				 "firewall rules were flushed, restart the engine");
 }
 
-/* Proves, and where settings of the role keep even the right password out, resets them:
- * only then, since they may be somebody's work. */
+/* Proves the server; if settings of the role refuse the right password, resets them, but
+ * only then, since they may be the tenant's. */
 bool prove_or_reset(const struct attempt *attempt, struct error *err)
 {
 	const struct record *record = &attempt->view->record;
@@ -98,18 +98,18 @@ bool prove_or_reset(const struct attempt *attempt, struct error *err)
 	if (prove(attempt, err))
 		return true;
 	if (!attempt->password || err->code != ERR_SERVER)
-		return false; /* the role's settings have no part in that */
+		return false; /* the role's settings do not matter there */
 	first = *err;
 	if (role_reset(record, deadline_in_ms(PROOF_TIMEOUT_MS), err) != PG_OK) {
 		*err = first;
 		return false;
 	}
-	log_warn("settings of the admin role were reset name=%s because=%s",
-		 record->storage_dir, LOG_TEXT(first.message));
+	log_warn("admin role settings reset name=%s because=%s", record->storage_dir,
+		 LOG_TEXT(first.message));
 	return prove(attempt, err);
 }
 
-/* One that cannot be proven is undone, so that the old one holds. */
+/* A password that cannot be proven is undone, so that the old one holds. */
 bool prove_new_password(const struct attempt *attempt, struct error *err)
 {
 	const struct record *record = &attempt->view->record;

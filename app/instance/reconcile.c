@@ -1,4 +1,4 @@
-/* What is missing between record and engine, and the doing of it. */
+/* Each call takes the steps that are missing between record and engine, and no others. */
 #include "instance/reconcile.h"
 
 #include <math.h>
@@ -13,9 +13,10 @@
 #include "store/server_files.h"
 
 /*
- * Whether a server has something to lose. What was never acknowledged has not, nor what
- * has only just begun: it might not hear that it is asked to stop, and be waited for until
- * stop_timeout. A paused one has: the engine lets it run again to end.
+ * True when a server has something to lose. A server that was never acknowledged has
+ * nothing; nor has one that has just begun, which might not hear that it is asked to stop
+ * and be waited for until stop_timeout. A paused one has: the engine lets it run again to
+ * end.
  */
 static bool ends_in_order(const struct record *record, const struct container *container)
 {
@@ -71,7 +72,7 @@ static bool reconcile_running(struct attempt *attempt, const struct container *c
 	if (view_is_served_by(view, container) && !attempt->is_forced)
 		return reconcile_in_place(attempt, container, err);
 	if (!bring_up_check(attempt, err))
-		return false; /* what runs on it had better go on */
+		return false; /* the running server had better go on */
 	if (!container_remove(view, container, err) || !bring_up_start(attempt, err))
 		return false;
 	view->restarts = 0;
@@ -79,7 +80,7 @@ static bool reconcile_running(struct attempt *attempt, const struct container *c
 	return true;
 }
 
-/* Ended, and the engine leaves it at that: also when it starts itself. */
+/* True for a container that has ended for good, also when the engine starts itself. */
 static bool is_at_rest(const struct container *container)
 {
 	return !container->is_running && !container->is_paused &&

@@ -1,4 +1,4 @@
-/* The admin role, put right by single-user mode. */
+/* The admin role is repaired in single-user mode, in a container without network. */
 #include "instance/repair.h"
 
 #include "base/log.h"
@@ -32,8 +32,8 @@ static bool repair_run(struct view *view, const struct container_spec *spec,
 			  "single-user mode cannot repair the admin role: %s", word);
 	}
 	if (!engine_remove(view->container_id, &ignored))
-		log_warn("left behind container=%s error=%s", view->container_id,
-			 LOG_TEXT(ignored.message));
+		log_warn("container left behind container=%s error=%s",
+			 view->container_id, LOG_TEXT(ignored.message));
 	view->container_id[0] = '\0';
 	return ok;
 }
