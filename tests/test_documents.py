@@ -44,6 +44,23 @@ def test_document_of_the_api_has_each_error():
     assert sorted(rows) == sorted(codes | {("501", "not_implemented")})
 
 
+def test_document_of_the_api_has_each_call():
+    routes = re.findall(r'\{ "([A-Z]+)",\s+(?:"api/|(ONE|TRASH)\b)[ "]*([^",]*)"?,', (APP / "daemon/router.c").read_text())
+    places = {"ONE": "containers/NAME", "TRASH": "trash", "": ""}
+    calls = {f"{method} {places[place]}{rest}".replace("{trash_id}", "ID") for method, place, rest in routes}
+    rows = re.findall(r"^\| `([A-Z]+ \S+?)/?` \|", (APP / "doc/api.md").read_text(), re.MULTILINE)
+    assert len(routes) == (APP / "daemon/router.c").read_text().count(", SCOPE_")
+    assert set(rows) == calls
+
+
+def test_document_of_the_api_has_each_field_of_a_create():
+    table = (APP / "model/field.c").read_text()
+    fields = re.findall(r'FIELD\("(\w+)", \w+, [\w.]+,\s+(?:IN_CREATE|BOTH)\b', table)
+    section = (APP / "doc/api.md").read_text().split("## Fields of POST")[1].split("##")[0]
+    assert len(fields) > 10
+    assert sorted(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == sorted(fields)
+
+
 def test_shipped_configuration_has_the_defaults():
     shipped = re.findall(r"^; (\w+) = (.*)$", (APP / "host/pgberth.conf").read_text(), re.MULTILINE)
     assert shipped
