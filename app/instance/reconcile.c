@@ -88,13 +88,16 @@ static bool is_at_rest(const struct container *container)
 	       !container->error[0];
 }
 
+/* The container that the server had stays; another one is what a refused start left. */
 static bool reconcile_stopped(struct attempt *attempt, const struct container *container,
 			      struct error *err)
 {
 	struct view *view = attempt->view;
+	bool stays = ends_in_order(&view->record, container) &&
+		     strcmp(container->id, view->container_id) == 0;
 
 	if (!is_at_rest(container)) {
-		if (!ends_in_order(&view->record, container))
+		if (!stays)
 			return container_remove(view, container, err);
 		if (!engine_stop(container->id, err))
 			return false;
