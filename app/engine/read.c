@@ -36,7 +36,7 @@ static int port_of(const json_t *ports)
 	return port_checked(strtoll(string_at(first, "HostPort"), NULL, 10));
 }
 
-/* What never happened is said as of the year 1. */
+/* The engine dates an event that never happened to the year 1. */
 static long long time_at(const json_t *json, const char *key)
 {
 	time_t when = timestamp_read(string_at(json, key));

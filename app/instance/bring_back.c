@@ -1,4 +1,4 @@
-/* An instance that comes up with what its record says, or stays as it was. */
+/* A bring-back succeeds whole, or leaves the instance as it was. */
 #include <stdio.h>
 #include <string.h>
 

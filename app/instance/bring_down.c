@@ -1,11 +1,11 @@
-/* Servers brought down, and what was meant to be brought down and could not be. */
+/* A stop saves what should be first, and puts the record back when it fails. */
 #include "base/kill_point.h"
 #include "base/log.h"
 #include "instance/parts.h"
 #include "instance/ports.h"
 #include "store/record_file.h"
 
-/* It could not be brought down all the way: what it is now is for the engine to say. */
+/* A failed stop may have ended the server or not; the engine tells which. */
 static void bring_down_undo(struct view *before)
 {
 	struct error ignored;

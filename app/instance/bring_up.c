@@ -214,7 +214,7 @@ static void versions_note(struct record *record, const struct template *template
 		snprintf(record->icu, sizeof(record->icu), "%s", template->icu);
 }
 
-/* What the server finds when it starts. */
+/* Makes the directory ready for its server. */
 static bool directory_prepare(const struct attempt *attempt, char aside[ASIDE_SIZE],
 			      struct error *err)
 {

@@ -1,4 +1,4 @@
-/* What was done by hand, as the engine's containers tell. */
+/* The engine's containers tell a stop or start by hand from a crash. */
 #include "instance/by_hand.h"
 
 #include <stdio.h>

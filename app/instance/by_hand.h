@@ -1,6 +1,6 @@
 /*
- * What somebody did to a container through the engine, behind pgberth's back. With the
- * instance's lock held; any thread.
+ * Changes that somebody made to a container through the engine, behind pgberth's back.
+ * Callers hold the instance's lock; any thread.
  */
 #ifndef PGBERTH_INSTANCE_BY_HAND_H
 #define PGBERTH_INSTANCE_BY_HAND_H

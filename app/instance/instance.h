@@ -21,8 +21,8 @@
  */
 bool instance_create(const struct spec *spec, struct view *ret, struct error *err);
 
-/* What is given; where the server has to restart for it, *ret_restarted. Errors:
- * ERR_PORT_IN_USE. */
+/* Changes the fields that are given; *ret_restarted tells whether the server restarted for
+ * it. Errors: ERR_PORT_IN_USE. */
 bool instance_change(const char *name, const struct spec *spec, struct view *ret,
 		     bool *ret_restarted, struct error *err);
 

@@ -1,5 +1,5 @@
 /*
- * What a look found that the owner of a server wants to know: it becomes the record's
+ * Findings of a look that the owner of a server wants to know: each becomes the record's
  * reason and a line of the log. With the instance's lock held; any thread.
  */
 #ifndef PGBERTH_INSTANCE_LOOK_TELL_H
