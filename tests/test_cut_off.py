@@ -13,7 +13,7 @@ from lib.stack import Stack
 from lib.waiting import wait_for
 
 UNCLEAN = "not properly shut down"
-CLEAN = "database system is shut down"
+SHUT_DOWN = 1  # DBState of pg_control
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,12 @@ def record(instance):
 def server_log(instance):
     """What the server itself has written since its directory was made."""
     return "".join(path.read_text() for path in sorted((instance.directory / "pg/log").iterdir()))
+
+
+def is_shut_down(instance):
+    """Its last word is in pg_control, not in the log: the end of a container swallows lines that the collector has not written."""
+    control = (instance.pgdata / "global/pg_control").read_bytes()
+    return int.from_bytes(control[16:20], "little") == SHUT_DOWN
 
 
 def status(instance):
@@ -119,7 +125,7 @@ def test_deleted_server_is_stopped_in_order(stack, instance, change, meanwhile):
 
     wait_for(lambda: status(instance) is None, "its container is removed", 60)
 
-    assert CLEAN in server_log(instance)
+    assert is_shut_down(instance)
     instance.port = None
     instance.create()
     assert UNCLEAN not in server_log(instance)
@@ -149,7 +155,7 @@ def test_paused_server_is_ended_in_order(stack, instance, change):
 
     ok({**CHANGES, "restart": lambda api, name: api.restart(name)}[change](stack.api, instance.name))
 
-    assert CLEAN in server_log(instance)
+    assert change == "restart" or is_shut_down(instance)  # one that runs again says so below
     instance.port = instance.view()["port"]
     instance.create()
     assert UNCLEAN not in server_log(instance)

@@ -605,6 +605,19 @@ def test_create_that_was_cut_off_is_undone_before_another_of_its_name(behind):
 
 # ---- races -------------------------------------------------------------------------------------
 
+def test_removal_whose_end_the_engine_missed_is_tried_again(behind):
+    """It kills the container, and on a busy host gives up waiting for the end that comes a moment later."""
+    instance = behind.new()
+    instance.create()
+    message = "Could not kill running container x, cannot remove - tried to kill container, but did not receive an exit event"
+
+    with behind.proxy.fault(*CALLS["remove"], answer(500, {"message": message}), times=2) as rule:
+        ok(behind.api.delete(instance.name))
+
+    assert rule.left == 0
+    assert behind.containers(instance) == []
+
+
 def test_delete_beside_create_and_start_never_leaves_half_a_server(behind):
     """Fault 31: they queue; whichever is last, there is all of a server or none of it."""
     instance = behind.new()

@@ -295,11 +295,14 @@ static bool removal_wait(const char *id, struct error *err)
 	return false;
 }
 
-bool engine_remove(const char *id, struct error *err)
+/* False with *ret_again when the engine killed the container, but gave up waiting for its
+ * end: on a busy host the end comes a moment later. */
+static bool remove_once(const char *id, bool *ret_again, struct error *err)
 {
 	json_auto_t *json = NULL;
 	int status;
 
+	*ret_again = false;
 	if (!engine_call("DELETE", SLOW_MS, NULL, &status, &json, err,
 			 "/containers/%s?force=1&v=1", id))
 		return false;
@@ -307,7 +310,21 @@ bool engine_remove(const char *id, struct error *err)
 		return true;
 	if (status == 409 && strstr(engine_message(json), "already in progress"))
 		return removal_wait(id, err);
+	*ret_again = status == 500 && strstr(engine_message(json), "exit event");
 	return engine_refused(err, "remove the container", status, json);
+}
+
+bool engine_remove(const char *id, struct error *err)
+{
+	long long deadline = deadline_in_ms(REMOVAL_WAIT_MS);
+	bool again;
+
+	while (!remove_once(id, &again, err)) {
+		if (!again || deadline_passed(deadline))
+			return false;
+		sleep_ms(NAME_PAUSE_MS);
+	}
+	return true;
 }
 
 bool engine_update(const char *id, const struct record *record, struct error *err)

@@ -2,6 +2,7 @@
 import pathlib
 import subprocess
 
+from lib.client import ok
 from lib.strangers import is_made_by_tests
 
 
@@ -63,3 +64,9 @@ def discard(path):
         subprocess.run(["rm", "-rf", path], check=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def trashed_as(api, name):
+    """The id that a name has in the trash."""
+    ids = [entry["id"] for entry in ok(api.call("GET", "/trash"))["trash"] if entry["storage_dir"] == name]
+    return ids[0]
