@@ -9,7 +9,7 @@ BUILT = app/build/release/pgberthd
 PYTEST = $(PYTHON) -m pytest -q -p no:cacheprovider tests
 
 # Most tests run side by side, since they wait more than they compute; the few that disturb others run by themselves first.
-WORKERS = 4
+WORKERS = 6
 BESIDE_OTHERS = -m 'not seed and not serial and not slow and not box' -n $(WORKERS) --dist loadgroup
 define run_tests
 $(PYTEST) $(1) -m '(seed or serial) and not slow' || status=1; \

@@ -216,7 +216,7 @@ class Change:
 
     def containers(self, status):
         filters = {"label": f"pgberth.storage_dir={self.instance.name}", "status": status}
-        return Engine().client.containers.list(all=True, filters=filters)
+        return Engine().client.containers.list(all=True, ignore_removed=True, filters=filters)
 
     def after_create(self):
         if self.state() == "gone":
@@ -327,7 +327,7 @@ def test_kill_at(stack, servers, name, step):
     change.check()
     assert list(stack.settings.staging.iterdir()) == []
     wait_for(lambda: list(stack.root.glob("staging.old*")) == [], "what it left in staging is removed")
-    running = Engine().client.containers.list(filters={"label": f"pgberth.root={stack.root}"})
+    running = Engine().client.containers.list(ignore_removed=True, filters={"label": f"pgberth.root={stack.root}"})
     assert len(running) == len({container.labels["pgberth.storage_dir"] for container in running})
     servers.give_back(change)
     wait_for(lambda: not stack.mounts() and not stack.loops(), "nothing is mounted any more")

@@ -3,7 +3,7 @@ from lib.client import ok
 
 
 def with_label(engine, name):
-    return engine.client.containers.list(all=True, filters={"label": f"pgberth.storage_dir={name}"})
+    return engine.client.containers.list(all=True, ignore_removed=True, filters={"label": f"pgberth.storage_dir={name}"})
 
 
 def test_renamed_container_is_still_the_instances_own(instance, api, engine):

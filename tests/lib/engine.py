@@ -36,9 +36,9 @@ class Engine:
         return self.inspect(name)["State"]["Pid"]
 
     def identity(self, name):
-        """A value that changes whenever its container is made or started again."""
-        attributes = self.inspect(name)
-        return attributes["Id"], attributes["State"]["StartedAt"], attributes["RestartCount"]
+        """A value that changes whenever its container is made or started again; None while there is no container."""
+        container = self.container(name)
+        return container and (container.id, container.attrs["State"]["StartedAt"], container.attrs["RestartCount"])
 
     def postmaster_pid(self, name):
         """The host's pid of the postmaster: the child of the container's init."""

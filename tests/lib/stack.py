@@ -209,7 +209,7 @@ class Stack:
 
     def containers(self, **options):
         """Those that the engine has for it; all=True: not only those that run."""
-        return Engine().client.containers.list(filters={"label": f"pgberth.root={self.root}"}, **options)
+        return Engine().client.containers.list(filters={"label": f"pgberth.root={self.root}"}, ignore_removed=True, **options)
 
     def container_names(self):
         """The storage_dirs that they are for."""
