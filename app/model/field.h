@@ -2,7 +2,7 @@
  * The table of fields. Requests, queries and records hold nothing but its rows; parsing,
  * records, defaults, comparisons, answers and the command line walk it. A new field is a
  * member (of struct record or struct spec), a row, and its use. Constant after
- * fields_init(); any thread.
+ * config_use(); any thread.
  */
 #ifndef PGBERTH_MODEL_FIELD_H
 #define PGBERTH_MODEL_FIELD_H
