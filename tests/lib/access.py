@@ -5,7 +5,7 @@ import ssl
 import struct
 import subprocess
 
-from lib.walls import NUMBER, Outside, run
+from lib.walls import NUMBER, Outside, run, within
 
 
 class Neighbourhood(Outside):
@@ -22,7 +22,7 @@ class Neighbourhood(Outside):
         run("ip", "-n", self.name, "address", "add", f"{self.addresses[1]}/30", "dev", "out")
 
     def psql(self, instance, which=0, **options):
-        return Psql(instance, self.hosts[which], ["ip", "netns", "exec", self.name], **options)
+        return Psql(instance, self.hosts[which], within(self.name), **options)
 
 
 class Psql:

@@ -8,7 +8,7 @@ import subprocess
 
 from lib.stack import Stack
 from lib.waiting import wait_for
-from lib.walls import NUMBER, run
+from lib.walls import NUMBER, run, within
 
 PREFIX = "pgbh"
 PLACE = pathlib.Path("/var/tmp")
@@ -40,8 +40,7 @@ class OtherEngine:
         # Another file than the host's own engine, which is found by its file.
         shutil.copy("/usr/sbin/dockerd", self.place / "dockerd")
         (self.place / "daemon.json").write_text(json.dumps({"userland-proxy": self.proxy}))
-        # Not ip netns exec, which hides the control groups.
-        command = ["nsenter", f"--net=/run/netns/{self.name}", self.place / "dockerd", "--config-file", self.place / "daemon.json",
+        command = [*within(self.name), self.place / "dockerd", "--config-file", self.place / "daemon.json",
                    "--data-root", self.place / "data", "--exec-root", self.place / "run", "--pidfile", self.place / "docker.pid",
                    "--host", f"unix://{self.socket}", "--bridge", "none"]
         with (self.place / "log").open("wb") as log:
@@ -63,7 +62,7 @@ class OtherEngine:
 
     @property
     def within(self):
-        return ["ip", "netns", "exec", self.name]
+        return within(self.name)
 
     def docker(self, *words, **options):
         return run("/usr/bin/docker", "-H", f"unix://{self.socket}", *words, **options)
@@ -79,7 +78,7 @@ class OtherStack(Stack):
 
     def __init__(self, engine, **options):
         super().__init__(engine_socket=engine.socket, network=engine.name, **options)
-        self.command = ["nsenter", f"--net=/run/netns/{engine.name}", *self.command]
+        self.command = [*within(engine.name), *self.command]
 
 
 class Neighbour:
@@ -102,7 +101,7 @@ class Neighbour:
 
     @property
     def within(self):
-        return ["ip", "netns", "exec", self.name]
+        return within(self.name)
 
 
 def remove(name):

@@ -28,6 +28,12 @@ def run(*words, check=True):
     return subprocess.run([str(word) for word in words], check=check, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
 
+def within(namespace):
+    """The words that run a command in a network namespace. `ip netns exec` also gives it mounts of its own: on a host whose
+    mounts are private it would hold those of its neighbours, whose disks then never end."""
+    return ["nsenter", f"--net=/run/netns/{namespace}"]
+
+
 def attack(*words):
     """The shell command that runs attack.pl with these arguments."""
     return f"echo {ATTACK} | base64 -d | perl - {' '.join(str(word) for word in words)} 2>&1"
@@ -128,7 +134,7 @@ while True:
 
 def responder_in(namespace):
     """Starts a responder in a namespace; its process, which answers already."""
-    process = subprocess.Popen(["ip", "netns", "exec", namespace, "/usr/bin/python3", "-c", RESPONDER],
+    process = subprocess.Popen([*within(namespace), "/usr/bin/python3", "-c", RESPONDER],
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "ready\n"
     return process
@@ -180,7 +186,7 @@ class Outside:
 
     def reaches(self, address, port):
         """True when a host out there gets a connection to a server."""
-        return run("ip", "netns", "exec", self.name, "pg_isready", "-t", "3", "-h", address, "-p", port,
+        return run(*within(self.name), "pg_isready", "-t", "3", "-h", address, "-p", port,
                    check=False).returncode == 0
 
     @contextlib.contextmanager
@@ -196,7 +202,7 @@ class Outside:
     def loopback_is_there(self):
         """Out there, 127.0.0.1 is this host's, as whoever is on the same wire can have it."""
         run("ip", "-n", self.name, "address", "del", "127.0.0.1/8", "dev", "lo")
-        run("ip", "netns", "exec", self.name, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet")
+        run(*within(self.name), "sh", "-c", "echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet")
         try:
             with self.routed_to("127.0.0.0/8"):
                 yield
@@ -211,7 +217,7 @@ class Apart:
     def __init__(self):
         self.bridge = bridge_name()
         self.host, self.tenant, self.outside = (f"o{self.bridge}{kind}" for kind in "hto")
-        self.inside = ("ip", "netns", "exec", self.host)
+        self.inside = within(self.host)
         self.responder = None
 
     def __enter__(self):
@@ -257,7 +263,7 @@ class Apart:
 
     def reaches_outside(self):
         """True when a container on the bridge gets a connection to the outside."""
-        said = run("ip", "netns", "exec", self.tenant, "perl", REPOSITORY / "tests/lib/attack.pl", "reach", "tcp", "10.0.2.2",
+        said = run(*within(self.tenant), "perl", REPOSITORY / "tests/lib/attack.pl", "reach", "tcp", "10.0.2.2",
                    80).stdout
         assert said == "reached\n" or said.startswith("not:"), said
         return said == "reached\n"
