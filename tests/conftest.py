@@ -13,7 +13,7 @@ from lib.client import Api, ok  # noqa: E402
 from lib.daemon import Pgberthd, ServiceLog, keep_systemd_from_restarting  # noqa: E402
 from lib.engine import Engine  # noqa: E402
 from lib.ports import SEED_PORT, Ports, is_free  # noqa: E402
-from lib.stack import STACKS, reap  # noqa: E402
+from lib.stack import STACKS, Stack, reap  # noqa: E402
 from lib.canary_search import CanarySearch  # noqa: E402
 from lib.settings import Settings  # noqa: E402
 from lib.leftovers import Reaper, Leftovers, discard  # noqa: E402
@@ -180,6 +180,22 @@ def changeable(api, settings, ports):
     makers = Makers(api, settings, ports)
     yield makers.make()
     makers.purge()
+
+
+@pytest.fixture(scope="module")
+def stack():
+    """A pgberth of the module's own, for what must not happen to this host's; a module that needs another kind defines it."""
+    with Stack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def precious(stack):
+    """A running instance of that pgberth's, with a row of its own."""
+    instance = stack.make()
+    instance.keep_row("precious")
+    yield instance
+    stack.api.delete(instance.name, purge=True)
 
 
 @pytest.fixture

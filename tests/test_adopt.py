@@ -23,12 +23,6 @@ RANGES = ("port_min", "port_max", "uid_min", "uid_max")
 
 
 @pytest.fixture(scope="module")
-def stack():
-    with Stack() as stack:
-        yield stack
-
-
-@pytest.fixture(scope="module")
 def original(stack):
     """A stopped instance with a row in it."""
     instance = stack.make()

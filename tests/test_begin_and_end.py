@@ -8,22 +8,13 @@ import pytest
 from lib.client import assert_error
 from lib.concurrency import at_once
 from lib.engine import Engine
-from lib.stack import Stack, remove_containers
+from lib.stack import remove_containers
 from lib.waiting import wait_for
 
 
-@pytest.fixture(scope="module")
-def stack():
-    with Stack() as stack:
-        yield stack
-
-
 @pytest.fixture
-def instance(stack):
-    instance = stack.make()
-    instance.keep_row("precious")
-    yield instance
-    stack.api.delete(instance.name, purge=True)
+def instance(precious):
+    return precious
 
 
 def test_port_that_a_process_took_meanwhile_is_waited_for(stack, instance):

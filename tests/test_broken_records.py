@@ -5,21 +5,11 @@ import pytest
 
 from lib.client import assert_error, ok
 from lib.concurrency import at_once
-from lib.stack import Stack
-
-
-@pytest.fixture(scope="module")
-def stack():
-    with Stack() as stack:
-        yield stack
 
 
 @pytest.fixture
-def instance(stack):
-    instance = stack.make()
-    instance.keep_row("precious")
-    yield instance
-    stack.api.delete(instance.name, purge=True)
+def instance(precious):
+    return precious
 
 
 @pytest.fixture

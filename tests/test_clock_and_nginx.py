@@ -38,12 +38,6 @@ def test_clock_that_jumps_moves_no_deadline(tmp_path, jump):
         assert len(ok(stack.api.call("GET", "/trash/"))["trash"]) == 1
 
 
-@pytest.fixture(scope="module")
-def stack():
-    with Stack() as stack:
-        yield stack
-
-
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT, signal.SIGHUP], ids=["killed", "stopped", "reloaded"])
 def test_nginx_going_amid_a_create_lets_it_end_and_a_retry_has_the_same_answer(stack, number):
     instance = stack.new()

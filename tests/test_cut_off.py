@@ -9,17 +9,10 @@ import requests
 
 from lib.client import ok
 from lib.engine import Engine
-from lib.stack import Stack
 from lib.waiting import wait_for
 
 UNCLEAN = "not properly shut down"
 SHUT_DOWN = 1  # DBState of pg_control
-
-
-@pytest.fixture(scope="module")
-def stack():
-    with Stack() as stack:
-        yield stack
 
 
 @pytest.fixture

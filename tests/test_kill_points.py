@@ -10,7 +10,7 @@ import requests
 
 from lib.client import ok
 from lib.engine import Engine
-from lib.stack import REPOSITORY, Stack
+from lib.stack import REPOSITORY
 from lib.leftovers import Leftovers
 from lib.waiting import wait_for
 
@@ -42,12 +42,6 @@ STEPS = {
 CASES = [(change, step) for change, steps in STEPS.items() for step in dict.fromkeys(steps)]
 # These end with the server running on its own data, so that it can serve for the next step.
 REPEATABLE = {"come_back", "start", "restart", "stop", "delete", "purge", "password", "port", "allow"}
-
-
-@pytest.fixture(scope="module")
-def stack():
-    with Stack() as stack:
-        yield stack
 
 
 def test_every_step_that_the_code_names_is_tried():

@@ -9,13 +9,6 @@ import pytest
 from lib.client import assert_error, ok
 from lib.engine import Engine
 from lib.recorder import new_name
-from lib.stack import Stack
-
-
-@pytest.fixture(scope="module")
-def stack():
-    with Stack() as stack:
-        yield stack
 
 
 @pytest.fixture(scope="module")

@@ -25,12 +25,6 @@ WAYS = {"killed": Stack.restart, "restarted": restart}
 
 
 @pytest.fixture(scope="module")
-def stack():
-    with Stack() as stack:
-        yield stack
-
-
-@pytest.fixture(scope="module")
 def leftovers(stack):
     return Leftovers(stack.api, Engine(), stack.settings)
 

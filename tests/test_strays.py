@@ -13,18 +13,9 @@ from lib.stack import Stack
 from lib.waiting import wait_for
 
 
-@pytest.fixture(scope="module")
-def stack():
-    with Stack() as stack:
-        yield stack
-
-
 @pytest.fixture
-def instance(stack):
-    instance = stack.make()
-    instance.keep_row("precious")
-    yield instance
-    stack.api.delete(instance.name, purge=True)
+def instance(precious):
+    return precious
 
 
 def test_directory_that_appears_is_never_adopted_and_one_that_goes_is_said(stack, instance):

@@ -2,22 +2,12 @@
 import pytest
 
 from lib.client import ok
-from lib.stack import Stack
 from lib.waiting import wait_for
 
 
-@pytest.fixture(scope="module")
-def stack():
-    with Stack() as stack:
-        yield stack
-
-
 @pytest.fixture
-def instance(stack):
-    instance = stack.make()
-    instance.keep_row("precious")
-    yield instance
-    stack.api.delete(instance.name, purge=True)
+def instance(precious):
+    return precious
 
 
 def test_old_entry_of_the_trash_goes_by_itself_and_frees_its_uid(stack):

@@ -6,7 +6,6 @@ import pytest
 
 from lib.client import assert_error, ok
 from lib.concurrency import at_once
-from lib.stack import Stack
 from lib.racer import Racer, make_pairs
 from lib.recorder import new_name
 from lib.waiting import wait_for
@@ -39,12 +38,6 @@ def trashed(changeable, api):
         api.delete(name, purge=True)
         for other in entries(api, name):
             assert other == entry or ok(remove(api, other))
-
-
-@pytest.fixture(scope="module")
-def stack():
-    with Stack() as stack:
-        yield stack
 
 
 def test_purge_is_listed_with_its_last_day(trashed):
