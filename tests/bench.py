@@ -20,13 +20,13 @@ import requests
 import urllib3
 
 URL = "https://localhost/api/containers/"
-IMAGE = "pgberth-postgres:15"
+IMAGE = "pgberth-postgres:17"
 ADMIN = "pythonanywhere_helper"
 TRASH = pathlib.Path("/var/lib/pgberth/trash")
 PORTS = {"seed": 5990, "bare": 5991}
 INITIALISE = """
 set -e
-bin=/usr/lib/postgresql/15/bin
+bin=/usr/lib/postgresql/17/bin
 $bin/initdb -D /storage/data >/dev/null
 echo "host all all all scram-sha-256" >>/storage/data/pg_hba.conf
 $bin/pg_ctl -D /storage/data -o "-c listen_addresses= -c unix_socket_directories=/tmp" -w start >/dev/null
@@ -64,7 +64,7 @@ def seed(storage):
     engine.containers.run(IMAGE, ["bash", "-c", INITIALISE.format(admin=ADMIN, password=password)],
                           volumes=mounts, user="postgres", remove=True)
     server = engine.containers.run(
-        IMAGE, ["/usr/lib/postgresql/15/bin/postgres", "-D", "/storage/data", "-c", "listen_addresses=*", "-c", "unix_socket_directories=/tmp"],
+        IMAGE, ["/usr/lib/postgresql/17/bin/postgres", "-D", "/storage/data", "-c", "listen_addresses=*", "-c", "unix_socket_directories=/tmp"],
         volumes=mounts, user="postgres", ports={"5432/tcp": ("127.0.0.1", PORTS["seed"])}, detach=True)
     select_1(PORTS["seed"])
     return server

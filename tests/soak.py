@@ -44,7 +44,7 @@ SERVER_KILLS_A_MINUTE = 40
 
 class SoakStack(Stack):
     def __init__(self, ports=PORTS, uids=UIDS, **options):
-        super().__init__(spares=2, versions="15", port_min=ports[0], port_max=ports[-1], uid_min=uids[0],
+        super().__init__(spares=2, versions="17", port_min=ports[0], port_max=ports[-1], uid_min=uids[0],
                          uid_max=uids[-1], **options)
         self.ports, self.uids = ports, uids
 

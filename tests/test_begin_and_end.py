@@ -47,7 +47,7 @@ def test_port_that_a_container_took_meanwhile_is_waited_for(stack, instance):
 
 
 def test_image_that_is_missing_is_said(stack):
-    manifest = stack.root / "templates/15/manifest.json"
+    manifest = stack.root / "templates/17/manifest.json"
     good = manifest.read_text()
     manifest.unlink()
     manifest.write_text(json.dumps({**json.loads(good), "image_id": "sha256:" + "0" * 64}))

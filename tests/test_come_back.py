@@ -51,7 +51,7 @@ def test_another_version_is_409_and_leaves_it_as_it_is(instance, api, engine):
         STOPS[stop](api, engine, instance.name)
         view = instance.view()
 
-        assert_error(instance.post(version=17), 409, "already_exists", "version")
+        assert_error(instance.post(version=15), 409, "already_exists", "version")
         assert instance.view() == view
 
 

@@ -96,7 +96,7 @@ def test_labels_of_the_container_tell_a_person_what_it_is(shared, engine, settin
     assert labels["pgberth.storage_dir"] == shared.name
     assert labels["pgberth.root"] == str(settings.root)
     assert labels["pgberth.port"] == str(shared.port)
-    assert labels["pgberth.version"] == "15"
+    assert labels["pgberth.version"] == "17"
 
 
 def test_docker_ps_shows_the_port_on_loopback_only(shared, engine):

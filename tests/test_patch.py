@@ -128,7 +128,7 @@ def test_patch_of_unknown_is_404(api):
 @pytest.mark.parametrize("fields, field", [
     ({"storage_dir": "other"}, "storage_dir"),
     ({"admin_password": "other"}, "admin_password"),
-    ({"version": 17}, "version"),
+    ({"version": 15}, "version"),
     ({"state": "stopped"}, "state"),
     ({"port": 80}, "port"),
     ({"port": "6200"}, "port"),

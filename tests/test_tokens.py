@@ -383,7 +383,7 @@ def test_command_line_makes_lists_and_removes(stack):
     as_json = json.loads(stack.pgberth("ls", *target, "--json", "--state", "running", "--label", "made=by hand"))
 
     assert instance.value("SELECT 1", dsn=dsn) == 1
-    assert re.search(rf"^by-hand +running +{instance.port} +15 ", listed, re.M)
+    assert re.search(rf"^by-hand +running +{instance.port} +17 ", listed, re.M)
     assert [view["limits"]["memory_mb"] for view in as_json] == [256]
     assert [(view["allow"], view["tls"]) for view in as_json] == [(["10.0.0.0/8", "::1/128"], "required")]
     assert "kept" in stack.pgberth("rm", "by-hand", *target)

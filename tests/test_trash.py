@@ -44,7 +44,7 @@ def test_purge_is_listed_with_its_last_day(trashed):
     _, entry = trashed
 
     assert set(entry) == {"id", "storage_dir", "version", "trashed_at", "expires_at"}
-    assert entry["version"] == 15
+    assert entry["version"] == 17
     assert entry["expires_at"] > entry["trashed_at"]
 
 

@@ -99,11 +99,11 @@ def _reaches(place, protocol, address, port):
 
 def is_server(there, address, port):
     """PostgreSQL says nothing before it is asked: its own probe asks."""
-    said = there.shell(f"/usr/lib/postgresql/15/bin/pg_isready -t 3 -h {address} -p {port} || true")
+    said = there.shell(f"/usr/lib/postgresql/17/bin/pg_isready -t 3 -h {address} -p {port} || true")
     return said == [f"{address}:{port} - accepting connections"]
 
 
-SERVER = "cd /usr/lib/postgresql/15/bin && ./initdb -D /tmp/data --auth=trust >/dev/null && " \
+SERVER = "cd /usr/lib/postgresql/17/bin && ./initdb -D /tmp/data --auth=trust >/dev/null && " \
     "echo 'host all all all trust' >>/tmp/data/pg_hba.conf && " \
     "./pg_ctl -D /tmp/data -l /tmp/log -o \"-c listen_addresses='*' -k /tmp\" start"
 

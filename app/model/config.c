@@ -36,7 +36,7 @@ static const struct option {
 	OPTION("listen", TEXT, listen, "127.0.0.1 ::1", 0, 0),
 	OPTION("publish_address", TEXT, publish_address, "127.0.0.1", 0, 0),
 	OPTION("admin_user", TEXT, admin_user, "pythonanywhere_helper", 0, 0),
-	OPTION("versions", TEXT, versions, "15 17", 0, 0),
+	OPTION("versions", TEXT, versions, "17 15 18", 0, 0),
 	OPTION("tokens", TEXT, tokens, "/etc/pgberth/tokens", 0, 0),
 	OPTION("engine_socket", TEXT, engine_socket, "/var/run/docker.sock", 0, 0),
 	OPTION("network", TEXT, network, "pgberth0", 0, 0),
@@ -141,7 +141,7 @@ static bool versions_parse(struct config *cfg, struct error *err)
 		if (end == at || (*end && *end != ' ') || version < 13 || version > 99 ||
 		    count == VERSIONS_MAX - 1)
 			return fail(err, ERR_INVALID,
-				    "versions must be up to %d majors such as 15 17",
+				    "versions must be up to %d majors such as 17 15 18",
 				    VERSIONS_MAX - 1);
 		cfg->version[count++] = (int)version;
 		at = end + strspn(end, " ");

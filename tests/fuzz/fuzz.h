@@ -75,7 +75,7 @@ static inline const struct config *fuzz_config(void)
 		.root = "/var/lib/pgberth",
 		.publish_address = "127.0.0.1",
 		.admin_user = "pythonanywhere_helper",
-		.versions = "15 17",
+		.versions = "17 15 18",
 		.network = "pgberth0",
 		.egress = "none",
 		.port_min = 6000,

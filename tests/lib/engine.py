@@ -47,7 +47,7 @@ class Engine:
         init = str(self.host_pid(name))
         return next(int(row[pid]) for row in top["Processes"] if row[parent] == init)
 
-    def run_stranger(self, name, image="pgberth-postgres:15", **options):
+    def run_stranger(self, name, image="pgberth-postgres:17", **options):
         """A sleeping container that does not belong to pgberth."""
         return self.client.containers.run(
             image, ["86400"], entrypoint="/bin/sleep", name=name, init=True, detach=True, **options)

@@ -12,7 +12,7 @@ from lib.walls import NUMBER, run, within
 
 PREFIX = "pgbh"
 PLACE = pathlib.Path("/var/tmp")
-IMAGE = "pgberth-postgres:15"
+IMAGE = "pgberth-postgres:17"
 
 
 class OtherEngine:

@@ -13,7 +13,7 @@ class Settings:
         self.root = pathlib.Path(given.get("root", "/var/lib/pgberth"))
         self.admin_user = given.get("admin_user", "pythonanywhere_helper")
         self.network = given.get("network", "pgberth0")
-        self.versions = [int(major) for major in given.get("versions", "15 17").split()]
+        self.versions = [int(major) for major in given.get("versions", "17 15 18").split()]
         self.port_min = int(given.get("port_min", 6000))
         self.port_max = int(given.get("port_max", 9999))
         self.uid_min = int(given.get("uid_min", 300000))

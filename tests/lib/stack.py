@@ -100,7 +100,7 @@ class Stack:
             subprocess.run(["mkfs.ext4", "-q", "-m", "0", self.image], check=True)
             subprocess.run(["mount", "-o", "loop", self.image, self.root], check=True)
         (self.root / "templates").mkdir()
-        copy_template(Settings().root / "templates/15", self.root / "templates")
+        copy_template(Settings().root / "templates/17", self.root / "templates")
 
     def _make_run(self):
         self.run.mkdir(mode=0o750)
