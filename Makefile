@@ -27,8 +27,8 @@ build: ## compile pgberthd
 
 DEB = app/build/deb
 deb: ## build a Debian package, app/build/*.deb
-	@[ "$$(dpkg-parsechangelog -l app/debian/changelog -S Version)" = "$$(sed -n 's/.*PGBERTH_VERSION "\(.*\)"/\1/p' app/base/version.h)" ] || { echo "app/debian/changelog and app/base/version.h differ" >&2; exit 1; }
 	@dpkg -s debhelper lintian >/dev/null 2>&1 || { $(PLAY) dev.yml -e dev_package=true </dev/null; }
+	@[ "$$(dpkg-parsechangelog -l app/debian/changelog -S Version)" = "$$(sed -n 's/.*PGBERTH_VERSION "\(.*\)"/\1/p' app/base/version.h)" ] || { echo "app/debian/changelog and app/base/version.h differ" >&2; exit 1; }
 	rm -rf $(DEB) && mkdir -p $(DEB)/pgberth/parts
 	tar -C app --exclude=./build -c . | tar -C $(DEB)/pgberth -x
 	cp -a nginx ansible/roles $(DEB)/pgberth/parts/
@@ -80,8 +80,8 @@ torture: alone install faults ## the tests that take minutes each: allocations a
 	PGBERTH_TORTURE=$(TORTURE) $(PYTEST) -m slow
 
 lint: ## format, fences, static analysis, Ansible and Python
-	@which clang-format-14 clang-tidy-14 cppcheck yamllint ansible-lint shellcheck mandoc >/dev/null || { $(PLAY) dev.yml -e dev_lint=true </dev/null; }
-	clang-format-14 --dry-run -Werror app/*/*.[ch] tests/fuzz/*.[ch]
+	@which clang-format clang-tidy cppcheck yamllint ansible-lint shellcheck mandoc >/dev/null || { $(PLAY) dev.yml -e dev_lint=true </dev/null; }
+	clang-format --dry-run -Werror app/*/*.[ch] tests/fuzz/*.[ch]
 	./tests/fences
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 --suppress=ctuuninitvar --suppress=memleak -D_GNU_SOURCE -I app -i app/build app
 	$(MAKE) --no-print-directory -C app analyze tidy
@@ -93,7 +93,7 @@ lint: ## format, fences, static analysis, Ansible and Python
 	$(PYTHON) -m pyflakes tests/*.py tests/lib/*.py tests/fences tests/alone
 
 format: ## bring the C code into shape
-	clang-format-14 -i app/*/*.[ch] tests/fuzz/*.[ch]
+	clang-format -i app/*/*.[ch] tests/fuzz/*.[ch]
 
 # The last line names make by itself: a line with $(MAKE) runs under make -n, too.
 asan tsan: alone ## run the tests that find most on a build with sanitizers, then put the plain one back (ALL=1: run all)
@@ -107,7 +107,7 @@ asan tsan: alone ## run the tests that find most on a build with sanitizers, the
 
 SECONDS = 60
 fuzz: ## let libFuzzer look for bytes that break a parser (SECONDS=60, for each of tests/fuzz)
-	@dpkg -s clang-14 libclang-rt-14-dev >/dev/null 2>&1 || { $(PLAY) dev.yml -e dev_fuzz=true </dev/null; }
+	@dpkg -s clang libclang-rt-dev >/dev/null 2>&1 || { $(PLAY) dev.yml -e dev_fuzz=true </dev/null; }
 	@$(MAKE) --no-print-directory -j2 -C app SAN=fuzzer fuzzers
 	tests/fuzz/run $(SECONDS)
 

@@ -107,7 +107,7 @@ class Stack:
         shutil.chown(self.run, "root", "www-data")
         self.write_configuration()
         text = site_text(**self.site).replace("/run/pgberth/", f"{self.run}/").replace("/var/log/nginx/", f"{self.run}/")
-        text = re.sub(r"listen (\S+):443 ssl http2;", rf"listen \1:{self.https_port} ssl http2;", text)
+        text = re.sub(r"listen (\S+):443 ssl", rf"listen \1:{self.https_port} ssl", text)
         (self.run / "nginx.conf").write_text(
             f"user www-data;\nworker_processes 1;\npid {self.run}/nginx.pid;\nerror_log {self.run}/nginx.log;\n"
             f"events {{ worker_connections {self.site.get('nginx_connections', 1024)}; }}\n"
@@ -229,7 +229,9 @@ TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 def site_text(**variables):
     """nginx/pgberth.conf.j2 as the role would install it, with these of its variables changed."""
-    values = {"nginx_listen": ["127.0.0.1", "::1"],
+    nginx = subprocess.run(["/usr/sbin/nginx", "-v"], check=True, capture_output=True, text=True).stderr
+    version = tuple(map(int, re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", nginx).groups()))
+    values = {"nginx_listen": ["127.0.0.1", "::1"], "nginx_http2_directive": version >= (1, 25, 1),
               "nginx_ipv6": {"stat": {"exists": pathlib.Path("/proc/net/if_inet6").exists()}}, **variables}
     return subprocess.run([REPOSITORY / "app/debian/render", REPOSITORY / "nginx/pgberth.conf.j2",
                            REPOSITORY / "ansible/roles/nginx/defaults/main.yml", json.dumps(values)],
