@@ -56,7 +56,7 @@ install: build
 	@$(SERVICE) status pgberthd >/dev/null || $(SERVICE) start pgberthd
 
 tools:
-	@$(PYTHON) -c 'import asyncpg, docker, hypothesis, psycopg2, pytest, requests, xdist' 2>/dev/null && command -v faketime >/dev/null || { $(PLAY) dev.yml </dev/null; }
+	@$(PYTHON) -c 'import asyncpg, docker, hpack, hypothesis, psycopg2, pytest, requests, xdist' 2>/dev/null && command -v faketime >/dev/null || { $(PLAY) dev.yml </dev/null; }
 
 # With the fault hook, for the tests that kill it at every step; nothing installs it.
 faults:

@@ -1,5 +1,5 @@
-"""The catalogue of bad input (catalogue.py), every row of it on the wire: the refusal is exact, typed JSON, leaves nothing
-behind and gives no password away. E54, F64 to F67 and G80 take more than a request: test_ports, test_create,
+"""The catalogue of bad input (catalogue.py), every row of it on the wire, by HTTP/1.1 and by HTTP/2: the refusal is exact, typed
+JSON, leaves nothing behind and gives no password away. E54, F64 to F67 and G80 take more than a request: test_ports, test_create,
 test_outside_hands, test_secrets."""
 import asyncio
 import json
@@ -10,10 +10,14 @@ import asyncpg
 import pytest
 
 from lib.client import assert_error, ok
-from lib.catalogue import (CANARY, GOOD, HOST, HTTP_2_ROWS, NAME, PASSWORDS, PORT, ROWS, SERVED, SHARED, get, post, request,
-                       unframed)
+from lib.catalogue import (CANARY, GOOD, HOST, HTTP_1_ALONE, HTTP_2_ENDS, HTTP_2_ROWS, NAME, PASSWORDS, PORT, ROWS, SERVED,
+                       SERVED_BY_HTTP_1_ALONE, SHARED, get, post, request, unframed)
 from lib.fcgi import Fcgi
-from lib.wire import Wire, ask, ask_by_http_2
+from lib.http_2 import ask_by_http_2, translated
+from lib.wire import Wire, ask
+
+BY_HTTP_2 = {name: row for name, row in ROWS.items() if name not in HTTP_1_ALONE}
+SERVED_BY_HTTP_2 = {name: data for name, data in SERVED.items() if name not in SERVED_BY_HTTP_1_ALONE}
 
 
 def filled(data, instance, shared):
@@ -67,9 +71,49 @@ def test_is_served(changeable, engine, data):
     assert engine.identity(changeable.name) == before
 
 
-@pytest.mark.parametrize("fields, outcome", HTTP_2_ROWS.values(), ids=[f"input {name}" for name in HTTP_2_ROWS])
-def test_http_2_is_answered_as_it_deserves(fields, outcome):
-    assert ask_by_http_2(fields) == outcome
+@pytest.fixture(scope="module")
+def refused_names(shared, engine, leftovers):
+    """Where tests put the names that they were refused; looked for in the end."""
+    names, before = [], engine.identity(shared.name)
+    yield names
+    assert leftovers.of_any(names) == set()
+    assert engine.identity(shared.name) == before
+
+
+@pytest.mark.parametrize("name, row", BY_HTTP_2.items(), ids=[f"input {name}" for name in BY_HTTP_2])
+def test_is_refused_by_http_2(shared, new_instance, refused_names, name, row):
+    instance = new_instance()
+    refused_names.append(instance.name)
+
+    answer = ask_by_http_2(*translated(filled(row.data, instance, shared)))
+
+    assert answer.refused == HTTP_2_ENDS.get(name)
+    if not answer.refused:
+        assert_refused(answer, row, instance)
+
+
+@pytest.mark.parametrize("data", SERVED_BY_HTTP_2.values(), ids=[f"input {name}" for name in SERVED_BY_HTTP_2])
+def test_is_served_by_http_2(changeable, data):
+    answer = ask_by_http_2(*translated(filled(data, changeable, changeable)))
+
+    assert answer.status == 200, answer.body
+    assert json.loads(answer.body)["status"] == "OK"
+
+
+@pytest.mark.parametrize("row", HTTP_2_ROWS.values(), ids=[f"input {name}" for name in HTTP_2_ROWS])
+def test_http_2_is_answered_as_it_deserves(new_instance, row):
+    answer = ask_by_http_2(row.fields, row.body, row.is_whole, row.trailers)
+
+    assert answer.refused == row.refused, answer.status
+    if row.code:
+        assert_refused(answer, row, new_instance())
+    else:
+        assert answer.status == row.status, answer.body
+
+
+def test_rows_of_one_version_are_rows_of_the_catalogue():
+    assert HTTP_1_ALONE | HTTP_2_ENDS.keys() <= ROWS.keys()
+    assert SERVED_BY_HTTP_1_ALONE <= SERVED.keys()
 
 
 def log_in_with_asyncpg(instance):

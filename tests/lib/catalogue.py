@@ -9,7 +9,7 @@ import hashlib
 import json
 import zlib
 
-from lib.wire import RST_STREAM
+from lib.http_2 import GOAWAY, RST_STREAM
 
 CANARY = "canary-5f1d9c4b7e"
 # These stand for a name and a port of the row's own, as long as those are, and for an instance that is there.
@@ -388,27 +388,97 @@ for header in [b"Origin: https://evil.example", b"Origin: null", b"Origin: https
     add(f"I92 GET {header.decode()}", get(header + b"\r\n"), *FORBIDDEN)
     add(f"I92 POST {header.decode()}", form(START).replace(HOST, HOST + header + b"\r\n"), *FORBIDDEN)
 
-# Fields of a request by HTTP/2, and the status, or RST_STREAM where nginx does not answer what breaks the protocol.
-METHOD_2, PATH_2, SCHEME_2, HOST_2 = HTTP_2 = [
+# ---- by HTTP/2 ---------------------------------------------------------------------------------
+
+# Rows about what only HTTP/1.1 has: its chunks, lines and versions. What HTTP/2 can say instead is in HTTP_2_ROWS.
+HTTP_1_ALONE = {
+    "A18 chunks", "A18 broken chunk", "I90 length and chunks", "I90 unknown transfer encoding", "I90 chunks twice",
+    "H86 absolute form without a path", "H86 plain http", "I96 version of tomorrow", "I96 1.0 without a host",
+    "I96 no http at all", "I96 http 2 in clear text"}
+# Rows that break the protocol, for which nginx ends the stream or, the header fields being lost, the connection.
+HTTP_2_ENDS = {
+    "I90 nul in a header": RST_STREAM, "I90 folded header": RST_STREAM, "I90 space before the colon": RST_STREAM,
+    "I91 header of 70 KB": GOAWAY, "I91 1000 headers": GOAWAY}
+
+
+@dataclasses.dataclass
+class Http2Row:
+    """A request of these fields, and the refusal of it: a status and a code (None: it is served), or the kind of a frame."""
+    fields: list
+    status: int = None
+    code: str = None
+    field: str = None
+    refused: int = None
+    body: bytes = b""
+    is_whole: bool = True
+    trailers: list = None
+    allow: set = None
+
+
+METHOD_2, PATH_2, SCHEME_2, HOST_2 = GET_2 = [
     (b":method", b"GET"), (b":path", b"/api/containers/"), (b":scheme", b"https"), (b":authority", b"localhost")]
+POST_2 = [(b":method", b"POST"), *GET_2[1:], (b"content-type", b"application/json")]
+HUGE = (b"content-length", b"1073741824")
+
+
+def to(path, method=METHOD_2):
+    return [method, (b":path", path), SCHEME_2, HOST_2]
+
+
 HTTP_2_ROWS = {
-    "I96 h2 is served": (HTTP_2, 200),
-    "I96 h2 no method": (HTTP_2[1:], 400),
-    "I96 h2 no path": ([METHOD_2, SCHEME_2, HOST_2], 400),
-    "I96 h2 no scheme": ([METHOD_2, PATH_2, HOST_2], 400),
-    "I96 h2 no host": (HTTP_2[:3], 400),
-    "I96 h2 two paths": ([*HTTP_2, (b":path", b"/api/health")], 400),
-    "I96 h2 empty path": ([METHOD_2, (b":path", b""), SCHEME_2, HOST_2], 400),
-    "I96 h2 path without a slash": ([METHOD_2, (b":path", b"api/health"), SCHEME_2, HOST_2], 400),
-    "I96 h2 unknown pseudo-header": ([*HTTP_2, (b":foo", b"x")], 400),
-    "I96 h2 pseudo-header of answers": ([*HTTP_2, (b":status", b"200")], 400),
-    "I96 h2 method with a space": ([(b":method", b"G T"), *HTTP_2[1:]], 400),
-    "I96 h2 connect": ([(b":method", b"CONNECT"), HOST_2], 400),
-    "I96 h2 another host": ([*HTTP_2[:3], (b":authority", b"evil.example")], 403),
-    "I96 h2 two hosts": ([*HTTP_2, (b"host", b"evil.example")], 400),
-    "I96 h2 capitals": ([*HTTP_2, (b"X-Capitals", b"x")], RST_STREAM),
-    "I96 h2 newline in a value": ([*HTTP_2, (b"x-a", b"b\r\nx: y")], RST_STREAM),
-    "I96 h2 nul in a value": ([*HTTP_2, (b"x-a", b"b\0")], RST_STREAM),
+    "I96 h2 is served": Http2Row(GET_2, 200),
+    "I96 h2 host as a header": Http2Row([*GET_2[:3], (b"host", b"localhost")], 200),
+    "I96 h2 underscores": Http2Row([*GET_2, (b"content_length", b"5")], 200),
+    "I96 h2 20 KB of what nobody reads": Http2Row([*GET_2, (b"x-long", b"x" * 20_000)], 200),
+    **{f"I96 h2 {name}": Http2Row(fields, *UNREADABLE) for name, fields in {
+        "no method": GET_2[1:],
+        "no path": [METHOD_2, SCHEME_2, HOST_2],
+        "no scheme": [METHOD_2, PATH_2, HOST_2],
+        "no host": GET_2[:3],
+        "nothing but a method": [METHOD_2],
+        "two paths": [*GET_2, (b":path", b"/api/health")],
+        "path after a header": [METHOD_2, SCHEME_2, HOST_2, (b"x-a", b"b"), PATH_2, PATH_2],
+        "two methods": [METHOD_2, *GET_2],
+        "two schemes": [SCHEME_2, *GET_2],
+        "empty path": to(b""),
+        "path without a slash": to(b"api/health"),
+        "path that is a query": to(b"?x"),
+        "path with a space": to(b"/api/hea lth"),
+        "absolute path": to(b"https://localhost/api/health"),
+        "asterisk": to(b"*", (b":method", b"OPTIONS")),
+        "unknown pseudo-header": [*GET_2, (b":foo", b"x")],
+        "pseudo-header of answers": [*GET_2, (b":status", b"200")],
+        "scheme that is none": [*GET_2[:2], (b":scheme", b"f!oo"), HOST_2],
+        "method with a space": [(b":method", b"G T"), *GET_2[1:]],
+        "method in small letters": [(b":method", b"get"), *GET_2[1:]],
+        "empty method": [(b":method", b""), *GET_2[1:]],
+        "connect": [(b":method", b"CONNECT"), HOST_2],
+        "connect to websockets": [(b":method", b"CONNECT"), (b":protocol", b"websocket"), *GET_2[1:]],
+        "two hosts": [*GET_2, (b"host", b"evil.example")],
+        "authorization of 31 KB": [*GET_2, (b"authorization", b"x" * 31_000)],
+    }.items()},
+    "I96 h2 connect with a path": Http2Row([(b":method", b"CONNECT"), *GET_2[1:]], *METHOD, allow=OURS),
+    "I96 h2 another host": Http2Row([*GET_2[:3], (b":authority", b"evil.example")], *FORBIDDEN),
+    "I96 h2 path of 31 KB": Http2Row(to(b"/api/" + b"x" * 31_000), 414, "unreadable"),
+    "I96 h2 capitals": Http2Row([*GET_2, (b"X-Capitals", b"x")], refused=RST_STREAM),
+    "I96 h2 newline in a value": Http2Row([*GET_2, (b"x-a", b"b\r\nx: y")], refused=RST_STREAM),
+    "I96 h2 nul in a value": Http2Row([*GET_2, (b"x-a", b"b\0")], refused=RST_STREAM),
+    "I96 h2 field without a name": Http2Row([*GET_2, (b"", b"x")], refused=GOAWAY),
+    "A15 h2 body without a length": Http2Row(POST_2, *invalid("storage_dir"), body=b"{}"),
+    "A15 h2 length above the body": Http2Row([*POST_2, (b"content-length", b"20")], *UNREADABLE, body=b"{}"),
+    "A15 h2 length below the body": Http2Row([*POST_2, (b"content-length", b"2")], *UNREADABLE, body=b"{}  "),
+    "A16 h2 20 KB without a length": Http2Row(POST_2, *TOO_LARGE, body=b" " * 20_000),
+    "A16 h2 1 MB without a length or an end": Http2Row(POST_2, *TOO_LARGE, body=b" " * 2**20, is_whole=False),
+    "A18 h2 transfer encoding": Http2Row([*POST_2, (b"transfer-encoding", b"xchunked")], 501, "not_implemented", body=b"{}"),
+    "A18 h2 trailers": Http2Row(POST_2, refused=GOAWAY, body=b"{}", trailers=[(b"x-trailer", b"x")]),
+    "A20 h2 expectation": Http2Row([*POST_2, (b"expect", b"100-continue")], *invalid("storage_dir"), body=b"{}"),
+    # Refused before the body counts, whatever its length.
+    **{f"A17 h2 1 GB announced, {name}": Http2Row([*fields, HUGE], *outcome, is_whole=False) for name, fields, outcome in [
+        ("no host", POST_2[:3], UNREADABLE), ("bad escape", to(b"/api/%zz"), UNREADABLE),
+        ("no path", [METHOD_2, SCHEME_2, HOST_2], UNREADABLE), ("no path of ours", to(b"/nope"), TOO_LARGE),
+        ("to a page of nginx's", to(b"/_pgberth/413"), (*NOT_FOUND, None))]},
+    "A17 h2 1 GB announced, trace": Http2Row([*to(b"/api/health", (b":method", b"TRACE")), HUGE], *METHOD, is_whole=False,
+                                             allow=OURS),
 }
 
 # ---- what only looks bad, and is served ------------------------------------------------------
@@ -451,6 +521,7 @@ SERVED = {
     "I95 empty idempotency key": get(b"Idempotency-Key: \r\n"),
     "I96 1.0": b"GET /api/health HTTP/1.0\r\n" + HOST + b"\r\n",
 }
+SERVED_BY_HTTP_1_ALONE = {"A18 chunks", "H86 absolute form", "H86 absolute form of another host", "I90 bare newlines", "I96 1.0"}
 
 PASSWORDS = {
     "G70 one byte": "x",

@@ -29,6 +29,11 @@ class Leftovers:
         known = [] if answer.status_code == 404 else [f"API: {answer.status_code} {answer.text}"]
         return known + self.in_engine(name) + self.on_disk(name)
 
+    def of_any(self, names):
+        """Those of the names that left a trace, from one look at each place."""
+        seen = [*self.api.listed(), *self.engine.names(), *self.on_disk("")]
+        return {name for name in names if any(name in each for each in seen)}
+
 
 class Reaper:
     """Removes the leftovers of test runs, and nothing else."""

@@ -54,34 +54,3 @@ def ask(data, **options):
     with Wire(**options) as wire:
         wire.send(data)
         return wire.answer(data.partition(b" ")[0].decode("latin-1"))
-
-
-# ---- HTTP/2 by hand --------------------------------------------------------------------------
-
-HEADERS, RST_STREAM, SETTINGS, GOAWAY = 1, 3, 4, 7
-END_STREAM, END_HEADERS = 1, 4
-# Statuses in HPACK's static table; nginx writes any other status out.
-STATUSES = {0x88: 200, 0x89: 204, 0x8a: 206, 0x8b: 304, 0x8c: 400, 0x8d: 404, 0x8e: 500}
-
-
-def frame(kind, flags, stream, payload=b""):
-    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
-
-
-def literal(text):
-    return bytes([len(text)]) + text
-
-
-def ask_by_http_2(fields):
-    """The status of the answer to one request of these header fields, or the kind of frame that refuses it."""
-    block = b"".join(b"\0" + literal(name) + literal(value) for name, value in fields)
-    with Wire(protocols=["h2"]) as wire, wire.socket.makefile("rb") as stream:
-        wire.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0) +
-                  frame(HEADERS, END_STREAM | END_HEADERS, 1, block))
-        while True:
-            head = stream.read(9)
-            payload = stream.read(int.from_bytes(head[:3], "big"))
-            if head[3] in (RST_STREAM, GOAWAY):
-                return head[3]
-            if head[3] == HEADERS:
-                return STATUSES.get(payload[0]) or int(payload[2:5])
