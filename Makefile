@@ -10,14 +10,14 @@ PYTEST = $(PYTHON) -m pytest -q -p no:cacheprovider tests
 
 # Most tests run side by side, since they wait more than they compute; the few that disturb others run by themselves first.
 WORKERS = 6
-BESIDE_OTHERS = -m 'not seed and not serial and not slow and not box' -n $(WORKERS) --dist loadgroup
+BESIDE_OTHERS = -m 'not seed and not serial and not slow and not box and not vm' -n $(WORKERS) --dist loadgroup
 define run_tests
 $(PYTEST) $(1) -m '(seed or serial) and not slow' || status=1; \
 $(PYTEST) $(1) $(BESIDE_OTHERS) || status=1
 endef
 
 .DEFAULT_GOAL = help
-.PHONY: help build deb up down start stop restart status logs install test quick alone lint format asan tsan fuzz bench soak torture clean faults tools box vm-test
+.PHONY: help build deb up down start stop restart status logs install test quick alone lint format asan tsan fuzz bench soak torture clean faults tools box vm vm-test
 
 help: ## show this list
 	@sed -n 's/^\([a-z -]*\):[^#]*## /\1\t/p' Makefile | expand -t 28
@@ -87,7 +87,7 @@ lint: ## format, fences, static analysis, Ansible and Python
 	$(MAKE) --no-print-directory -C app analyze tidy
 	yamllint -s ansible .yamllint .github .gitlab-ci.yml
 	cd ansible && ansible-lint --offline site.yml dev.yml ci.yml verify.yml upgrade.yml
-	shellcheck ansible/roles/image/files/build-image .ci/run tests/fuzz/run app/host/stop-tenants app/debian/postinst app/debian/prerm app/debian/postrm vagrant/make-image vagrant/provision vagrant/test
+	shellcheck ansible/roles/image/files/build-image tests/vm-image .ci/run tests/fuzz/run app/host/stop-tenants app/debian/postinst app/debian/prerm app/debian/postrm vagrant/make-image vagrant/provision vagrant/test
 	shellcheck -s bash app/host/completion
 	mandoc -T lint -W warning app/man/*
 	$(PYTHON) -m pyflakes tests/*.py tests/lib/*.py tests/fences tests/alone
@@ -120,6 +120,11 @@ soak: build faults tools ## make, kill, restart everything at random (MINUTES=10
 
 box: deb tools ## take bare hosts with systemd (in containers) from nothing to a pgberth, by roles and by package; upgrade, switch off, move
 	$(PYTEST) -s -m box
+
+VM_RELEASE = trixie
+vm: tools ## try a stock Debian with a kernel of its own, in QEMU: memory, quotas, walls, restarts (VM_RELEASE=trixie; T='…': files of the suite)
+	@command -v qemu-system-x86_64 >/dev/null || { $(PLAY) dev.yml -e dev_vm=true </dev/null; }
+	PGBERTH_VM_RELEASE=$(VM_RELEASE) PGBERTH_VM_TESTS='$(T)' $(PYTEST) -s -m vm
 
 PROVIDER = docker
 vm-test: ## run the tests inside a box of Vagrant's (T=name: only those; PROVIDER=virtualbox, libvirt or docker)
