@@ -253,6 +253,7 @@ CALLS = {
     "socket AF_ALG": (41, 38, 5, 0), "socket AF_VSOCK": (41, 40, 1, 0), "socket AF_PACKET": (41, 17, 3, 768),
     "socket raw ICMP": (41, 2, 3, 1), "socket ping": (41, 2, 2, 1), "socket AF_KEY": (41, 15, 3, 2),
     "socket netfilter": (41, 16, 3, 12), "socket SCTP": (41, 2, 1, 132), "socket AF_BLUETOOTH": (41, 31, 3, 1),
+    "socket SCTP by its type": (41, 2, 5, 0), "socket with a family above 32 bits": (41, 2**32 + 2, 5, 0),
     "unshare user": (272, 0x10000000), "unshare net": (272, 0x40000000), "unshare mount": (272, 0x20000),
     "clone user": (56, 0x10000011, 0, 0, 0, 0), "clone3": (435, 0, 0), "setns": (308, -1, 0),
     "mount": (165, 0, 0, 0, 0, 0), "umount2": (166, 0, 0), "pivot_root": (155, 0, 0), "fsopen": (430, 0, 0),
@@ -303,6 +304,34 @@ def allowed_plainly(place):
                if option.startswith("seccomp=")]
     return {name for rule in json.loads(option[8:])["syscalls"]
             if rule["action"] == "SCMP_ACT_ALLOW" and not rule.get("args") for name in rule["names"]}
+
+
+# Families, types and protocols of the sockets that servers use, and of the pairs: AF_UNIX, AF_INET and AF_INET6 with TCP and UDP,
+# and the routes that getifaddrs(3) asks the kernel for.
+STREAM, DATAGRAM, RAW, SEQPACKET = 1, 2, 3, 5
+NEEDED = {("socket", 2, STREAM, 0), ("socket", 2, STREAM, 6), ("socket", 2, DATAGRAM, 0), ("socket", 2, DATAGRAM, 17),
+          ("socket", 10, STREAM, 0), ("socket", 10, STREAM, 6), ("socket", 10, DATAGRAM, 0), ("socket", 10, DATAGRAM, 17),
+          ("socket", 16, RAW, 0), ("socket", 1, STREAM, 0), ("socket", 1, DATAGRAM, 0), ("pair", 1, STREAM, 0),
+          ("pair", 1, DATAGRAM, 0)}
+EAFNOSUPPORT, EPROTONOSUPPORT = 97, 93
+
+
+def sockets_of(shell, families):
+    """The error of each kind of socket that a shell was not forbidden to ask for, 0 for none. AF_UNIX has one protocol."""
+    rows = [[kind, *map(int, numbers)] for kind, *numbers in (line.split() for line in shell(attack("sockets", *families)))]
+    return {(kind, family, type_, 0 if family == 1 else protocol): error for kind, family, type_, protocol, error in rows
+            if family != 1 or error != EPROTONOSUPPORT}
+
+
+def test_sockets_that_no_server_needs_are_refused(place):
+    """Whatever family, type and protocol: asking is enough to have the kernel load the module for it."""
+    got = sockets_of(place.tenant.shell, range(51))
+    with Attacker() as attacker:
+        control = sockets_of(attacker.shell, [1])  # the family that loads none
+
+    assert got.keys() == NEEDED
+    assert set(got.values()) <= {0, EAFNOSUPPORT}
+    assert control.keys() >= {("socket", 1, SEQPACKET, 0), ("pair", 1, SEQPACKET, 0)}
 
 
 def test_neighbours_processes_are_out_of_reach_of_ptrace(place):

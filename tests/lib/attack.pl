@@ -91,7 +91,26 @@ sub files {
 	return $wanted;
 }
 
-my %commands = (call => \&call, reach => \&reach, ask => \&ask, processes => \&processes, memory => \&memory, fill => \&fill,
+# FAMILY...: every kind of socket of these, and of pair, by family, type and protocol: those that are not refused as forbidden,
+# a line each, with the error's number.
+sub sockets {
+	my %open;
+	for my $family (@_) {
+		for my $type (0 .. 10) {
+			for my $flags (0, 0x800, 0x80000) {
+				for my $protocol (0 .. 33, 58, 103, 132, 136, 255, 256, 262, 768) {
+					my $made = socket my $socket, $family, $type | $flags, $protocol;
+					$open{"socket $family $type $protocol " . ($made ? 0 : $! + 0)} = 1 if $made || $! != 1;
+				}
+				my $made = socketpair my $one, my $other, $family, $type | $flags, 0;
+				$open{"pair $family $type 0 " . ($made ? 0 : $! + 0)} = 1 if $made || $! != 1;
+			}
+		}
+	}
+	return join "\n", sort keys %open;
+}
+
+my %commands = (sockets => \&sockets, call => \&call, reach => \&reach, ask => \&ask, processes => \&processes, memory => \&memory, fill => \&fill,
 	files => \&files);
 my $command = shift;
 if ($command eq 'call') { call($_) for @ARGV; }
