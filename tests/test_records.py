@@ -53,6 +53,7 @@ NONSENSE = {
     "wanted": ["", '"asleep"', "0"],
     "acknowledged": ["", "1", '"true"'],
     "owner": ["1", '"a b"', '"%s"' % ("x" * 64)],
+    "owner_id": ["1", '"%s"' % ("0" * 17)],
     "port": ["", "-1", "1", "1023", "65536", "4294973419", '"6123"', "6123.5", "null"],
     "version": ["", "0", "-15", "1", "100", "15.0", '"15"'],
     "uid": ["", "0", "-1", "4294967297", '"400000"'],
@@ -125,7 +126,7 @@ def test_labels_that_are_no_texts_do_not_crash_a_list_by_label(stack, stopped, r
 
 # ---- what must stay readable -------------------------------------------------------------------
 
-LATER = ("icu", "expires_at", "expire_purge", "stopped_at", "owner", "allow", "tls", "disk_mb")
+LATER = ("icu", "expires_at", "expire_purge", "stopped_at", "owner", "owner_id", "allow", "tls", "disk_mb")
 
 
 def assert_is_served(stack, instance, view):

@@ -422,4 +422,4 @@ def test_token_commands_say_what_is_wrong(stack):
     assert "already" in stack.token("add", "root", "--scope", "read", status=1)
     assert "cannot be read" in stack.pgberth("token", "ls", "-c", "/nowhere", status=1)
     listed = stack.token("ls")
-    assert re.search(r"^root +admin +- +20\d\d-\d\d-\d\d \d\d:\d\d +never$", listed, re.M)
+    assert re.search(r"^root +admin +- +[0-9a-f]{16} +20\d\d-\d\d-\d\d \d\d:\d\d +never$", listed, re.M)

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/mention.h"
+
 static const char *log_path = "-";
 static atomic_int log_file = STDERR_FILENO;
 static _Thread_local const char *log_request;
@@ -83,6 +85,8 @@ const char *log_text(char *ret, size_t size, const char *value)
 
 	ret[used++] = '"';
 	for (; *value && used + 4 <= size; value++) {
+		if (*value == MENTION_MARK)
+			continue;
 		if (*value == '"' || *value == '\\')
 			ret[used++] = '\\';
 		ret[used++] = *value;

@@ -27,7 +27,8 @@ void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * written as in a URL, %20. Lives until the end of its block; cut off at 255 bytes. */
 #define LOG_WORD(value) log_word((char[256]){ 0 }, 256, (value))
 
-/* A value that is a sentence, in quotes, with \" and \\ for quotes and backslashes in it.
+/* A value that is a sentence, in quotes, with \" and \\ for quotes and backslashes in it,
+ * and without the marks of names (base/mention.h).
  * Lives until the end of its block; an error's message fits. */
 #define LOG_TEXT(value) log_text((char[840]){ 0 }, 840, (value))
 

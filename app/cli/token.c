@@ -185,13 +185,13 @@ int token_ls_command(int argc, char **argv)
 	if (!token_begin(file_options, NULL, argc, argv, &arguments, &cfg, &err) ||
 	    !tokens_read(cfg.tokens, &tokens, &ignored, &err))
 		return cli_fail(&err);
-	printf("%-24s %-6s %-16s %-18s%s\n", "NAME", "SCOPE", "PREFIX", "CREATED",
-	       "EXPIRES (UTC)");
+	printf("%-24s %-6s %-16s %-16s  %-18s%s\n", "NAME", "SCOPE", "PREFIX", "ID",
+	       "CREATED", "EXPIRES (UTC)");
 	for (size_t i = 0; i < tokens.count; i++) {
 		const struct token *token = &tokens.list[i];
 
-		printf("%-24s %-6s %-16s ", token->name, scope_name(token->scope),
-		       *token->prefix ? token->prefix : "-");
+		printf("%-24s %-6s %-16s %-16s  ", token->name, scope_name(token->scope),
+		       *token->prefix ? token->prefix : "-", token->id);
 		time_print(token->created_at);
 		fputs("  ", stdout);
 		time_print(token->expires_at);

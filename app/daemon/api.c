@@ -119,8 +119,6 @@ bool containers_create(struct call *call, struct error *err)
 		return fail_at(err, ERR_FORBIDDEN, "storage_dir",
 			       "this token is for names that begin with %s",
 			       call->caller.prefix);
-	memcpy(call->spec.record.owner, call->caller.name,
-	       sizeof(call->spec.record.owner));
 	return instance_create(&call->spec, &view, err) && answer_view(call, &view, err);
 }
 

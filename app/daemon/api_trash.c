@@ -15,6 +15,15 @@ static json_t *entry_to_json(const struct trash_entry *entry)
 		time_or_null(entry->trashed_at ? instance_trash_until(entry) : 0));
 }
 
+/* Both names count: that in the id, and that of the record. */
+static bool entry_is_shown(const struct caller *caller, const struct trash_entry *entry)
+{
+	char name[NAME_SIZE];
+
+	store_trash_name(entry->id, name);
+	return caller_sees(caller, name) && caller_sees(caller, entry->storage_dir);
+}
+
 bool trash_list(struct call *call, struct error *err)
 {
 	AUTO_FREE struct trash_entry *list = NULL;
@@ -26,7 +35,7 @@ bool trash_list(struct call *call, struct error *err)
 	if (!ok)
 		json_decref(entries);
 	for (size_t i = 0; ok && i < count; i++)
-		if (caller_sees(&call->caller, list[i].storage_dir) &&
+		if (entry_is_shown(&call->caller, &list[i]) &&
 		    json_array_append_new(entries, entry_to_json(&list[i])) != 0) {
 			json_decref(entries);
 			return fail(err, ERR_INTERNAL, "out of memory");

@@ -3,15 +3,15 @@
 
 #include "base/scope.h"
 #include "base/timestamp.h"
-#include "base/utf8.h"
 #include "daemon/api.h"
 #include "daemon/api_parts.h"
+#include "model/caller.h"
 #include "model/config.h"
 #include "model/field.h"
 
 json_t *text_or_null(const char *text)
 {
-	return *text ? utf8_to_json(text) : json_null();
+	return *text ? caller_text(text) : json_null();
 }
 
 json_t *time_or_null(long long seconds)

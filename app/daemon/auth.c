@@ -172,6 +172,7 @@ static bool token_check(const struct request *req, struct caller *ret, struct er
 			"this call needs a valid token: Authorization: Bearer <token>");
 	*ret = (struct caller){ .is_known = true, .scope = token->scope };
 	memcpy(ret->name, token->name, sizeof(ret->name));
+	memcpy(ret->id, token->id, sizeof(ret->id));
 	memcpy(ret->prefix, token->prefix, sizeof(ret->prefix));
 	return true;
 }
@@ -193,10 +194,4 @@ bool auth_check(const struct request *req, struct caller *ret, struct error *err
 	}
 	pthread_rwlock_unlock(&table.lock);
 	return ok;
-}
-
-bool caller_sees(const struct caller *caller, const char *storage_dir)
-{
-	return caller->is_known &&
-	       strncmp(storage_dir, caller->prefix, strlen(caller->prefix)) == 0;
 }

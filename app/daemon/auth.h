@@ -3,15 +3,7 @@
 #define PGBERTH_DAEMON_AUTH_H
 
 #include "daemon/http.h"
-#include "model/token.h"
-
-/* The caller. Without tokens it is this machine, with all rights. */
-struct caller {
-	char name[NAME_SIZE]; /* its token's; "": no token */
-	bool is_known;
-	enum token_scope scope;
-	char prefix[NAME_SIZE];
-};
+#include "model/caller.h"
 
 /* Main thread, at start. Errors: ERR_INVALID when `listen` has an address beyond loopback
  * and no token is configured. */
@@ -25,8 +17,5 @@ bool auth_init(struct error *err);
  * but never for a valid token; ERR_TOKENS; without tokens ERR_FORBIDDEN.
  */
 bool auth_check(const struct request *req, struct caller *ret, struct error *err);
-
-/* True when the caller may know of instances of that name (or trash of that id). */
-bool caller_sees(const struct caller *caller, const char *storage_dir);
 
 #endif

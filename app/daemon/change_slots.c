@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/record.h"
+#include "model/token.h"
 
 struct place {
 	bool taken;
-	char token[NAME_SIZE];
+	char token[TOKEN_ID_SIZE];
 };
 
 static struct {

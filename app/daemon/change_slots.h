@@ -14,7 +14,7 @@
 bool change_slots_init(int changes, struct error *err);
 
 /*
- * Takes a place for a change by a token, to be given back by
+ * Takes a place for a change by a token (its id), to be given back by
  * change_slots_give(*ret_place); "": tokens are not used, nor shares. Errors:
  * ERR_TOO_MANY, at once.
  */

@@ -10,7 +10,7 @@
 
 #include "base/deadline.h"
 #include "base/scope.h"
-#include "base/utf8.h"
+#include "model/caller.h"
 
 #define SEND_MS 10000 /* limit for sending a whole answer */
 #define CHUNK 4096    /* less than libfcgi's buffer: at most one write each */
@@ -186,7 +186,7 @@ void response_fail(struct response *res, const struct request *req,
 		   const struct error *err)
 {
 	json_t *error = json_pack("{s:s, s:o, s:o*}", "code", error_slug(err->code),
-				  "message", utf8_to_json(err->message), "field",
+				  "message", caller_text(err->message), "field",
 				  *err->field ? json_string(err->field) : NULL);
 
 	json_decref(res->json);

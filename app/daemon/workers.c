@@ -61,7 +61,7 @@ static bool route_serve(const struct route *route, struct call *call, struct err
 		return false;
 	if (!(route->flags & SLOW))
 		return route_run(route, call, err);
-	if (!change_slots_take(call->caller.name, &place, err))
+	if (!change_slots_take(call->caller.id, &place, err))
 		return false;
 	ok = route_run(route, call, err);
 	if (!ok && err->code == ERR_ENGINE)
@@ -99,8 +99,10 @@ static void request_serve(struct request *req, struct response *res)
 	struct error err, no_route = { 0 };
 	const struct route *route =
 		route_find(&call, res->allow, sizeof(res->allow), &no_route);
-	bool ok = call_is_allowed(route, &call, &err);
+	bool ok;
 
+	caller_set(&call.caller);
+	ok = call_is_allowed(route, &call, &err);
 	if (ok && !route)
 		err = no_route;
 	ok = ok && route && route_serve(route, &call, &err);
@@ -110,6 +112,7 @@ static void request_serve(struct request *req, struct response *res)
 		response_fail(res, req, &err);
 	if (route && route->scope > SCOPE_READ)
 		change_log(&call, ok ? NULL : &err);
+	caller_set(NULL);
 	spec_done(&call.query);
 	spec_done(&call.spec);
 }

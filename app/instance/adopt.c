@@ -3,10 +3,12 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/mention.h"
 #include "base/scope.h"
 #include "engine/engine.h"
 #include "engine/processes.h"
 #include "instance/instance.h"
+#include "instance/owner.h"
 #include "instance/parts.h"
 #include "instance/ports.h"
 #include "model/config.h"
@@ -103,7 +105,7 @@ static bool idle_check(const char *name, const struct past *past, struct error *
 static void port_settle(struct record *record, struct buf *said)
 {
 	const char *name = record->storage_dir;
-	char holder[NAME_SIZE], shown[NAME_SIZE] = "a process or another container";
+	char holder[NAME_SIZE];
 	int port = record->wanted == WANTED_STORED ? 0 : record->port;
 
 	record->port = 0;
@@ -114,14 +116,15 @@ static void port_settle(struct record *record, struct buf *said)
 		return;
 	}
 	if (!ports_claim(port, name, holder)) {
-		port_claim_holder(shown, holder, record);
+		buf_printf(said, "; its port %d is held by " MENTION, port, holder);
 	} else if (ports_is_bindable(port)) {
 		record->port = port;
-		return;
 	} else {
 		ports_release(port, name);
+		buf_printf(said,
+			   "; its port %d is held by a process or another container",
+			   port);
 	}
-	buf_printf(said, "; its port %d is held by %s", port, shown);
 }
 
 static bool record_settle(struct record *record, const struct past *past,
@@ -132,12 +135,13 @@ static bool record_settle(struct record *record, const struct past *past,
 	if (!store_foreign_uid(record->storage_dir, past->uid, &record->uid, err))
 		return false;
 	if (strcmp(past->name, record->storage_dir) != 0)
-		buf_printf(&said, "; it was %s", past->name);
+		buf_printf(&said, "; it was " MENTION, past->name);
 	if (record->uid != past->uid)
 		buf_printf(&said, "; its uid is %d now (%d cannot be used here)",
 			   record->uid, past->uid);
 	port_settle(record, &said);
 	fields_lower(record, &said);
+	owner_clear(record);	/* a token of another host, or of somebody else here */
 	record->stopped_at = 0; /* counted from now on this host */
 	record_want(record,
 		    record->wanted == WANTED_STORED ? WANTED_STORED : WANTED_STOPPED);

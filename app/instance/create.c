@@ -8,6 +8,7 @@
 #include "base/timestamp.h"
 #include "instance/hba.h"
 #include "instance/instance.h"
+#include "instance/owner.h"
 #include "instance/parts.h"
 #include "instance/prove.h"
 #include "model/field.h"
@@ -27,7 +28,7 @@ static bool record_new(struct record *ret, const struct spec *spec, struct error
 	if (!fields_default(ret, err))
 		return false;
 	ret->wanted = WANTED_RUNNING;
-	memcpy(ret->owner, spec->record.owner, sizeof(ret->owner));
+	owner_take(ret);
 	timestamp_write(ret->created_at, time(NULL));
 	fields_apply(ret, spec);
 	return true;

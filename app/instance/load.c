@@ -5,15 +5,17 @@
 
 #include "base/deadline.h"
 #include "base/log.h"
+#include "base/mention.h"
 #include "base/scope.h"
 #include "engine/engine.h"
 #include "instance/by_hand.h"
 #include "instance/hba.h"
 #include "instance/index.h"
 #include "instance/instance.h"
+#include "instance/owner.h"
 #include "instance/parts.h"
-#include "instance/port_claim.h"
 #include "instance/ports.h"
+#include "model/config.h"
 #include "pg/pg.h"
 #include "store/load.h"
 
@@ -21,6 +23,12 @@
 #define LOOKS_MS 3000 /* limit for all of them */
 
 static atomic_bool is_loaded;
+
+struct loading {
+	struct tokens tokens;
+	bool has_tokens; /* the file could be read */
+	bool ok;
+};
 
 static void load_one(struct record *record, void *user)
 {
@@ -30,25 +38,26 @@ static void load_one(struct record *record, void *user)
 		[WANTED_STORED] = STORED,
 	};
 	struct view view = { .record = *record, .state = states[record->wanted] };
-	bool *ok = user;
+	struct loading *loading = user;
 
+	if (loading->has_tokens)
+		owner_settle(&view.record, &loading->tokens);
 	if (!record->acknowledged)
 		view.state = STOPPING;
-	*ok = index_put(&view) && *ok;
+	loading->ok = index_put(&view) && loading->ok;
 }
 
 static bool load_claim(struct view *view)
 {
 	struct record *record = &view->record;
-	char holder[NAME_SIZE], shown[NAME_SIZE];
+	char holder[NAME_SIZE];
 
 	if (!record->port || ports_claim(record->port, record->storage_dir, holder))
 		return true;
 	log_warn("port lost name=%s port=%d holder=%s", record->storage_dir, record->port,
 		 holder);
-	port_claim_holder(shown, holder, record);
-	snprintf(record->reason, sizeof(record->reason), "its port %d is held by %s",
-		 record->port, shown);
+	snprintf(record->reason, sizeof(record->reason),
+		 "its port %d is held by " MENTION, record->port, holder);
 	record->port = 0;
 	return index_put(view);
 }
@@ -80,9 +89,9 @@ static bool ports_load(void)
 
 static void load_broken(const char *name, const char *why, void *user)
 {
-	bool *ok = user;
+	struct loading *loading = user;
 
-	*ok = instance_show_foreign(name, why) && *ok;
+	loading->ok = instance_show_foreign(name, why) && loading->ok;
 	log_error("directory not served name=%s error=%s", LOG_WORD(name), LOG_TEXT(why));
 }
 
@@ -146,13 +155,27 @@ static void load_containers(void)
 		load_container(&list[i], deadline_ms);
 }
 
+static bool records_load(struct error *err)
+{
+	struct loading loading = { .ok = true };
+	struct stat file;
+	struct error ignored; /* calls are refused while the tokens cannot be read */
+	bool loaded;
+
+	loading.has_tokens =
+		tokens_read(config()->tokens, &loading.tokens, &file, &ignored);
+	loaded = store_load(load_one, load_broken, &loading, err);
+	tokens_done(&loading.tokens);
+	return loaded && (loading.ok || fail(err, ERR_INTERNAL, "out of memory"));
+}
+
 bool instance_load(struct error *err)
 {
-	bool ok = true;
+	bool ok;
 
-	if (!store_load(load_one, load_broken, &ok, err))
+	if (!records_load(err))
 		return false;
-	ok = ports_load() && ok;
+	ok = ports_load();
 	load_containers();
 	atomic_store(&is_loaded, ok);
 	return ok || fail(err, ERR_INTERNAL, "out of memory");

@@ -6,27 +6,22 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/mention.h"
 #include "instance/by_hand.h"
 #include "instance/index.h"
+#include "instance/owner.h"
 #include "instance/ports.h"
+#include "model/caller.h"
 #include "model/config.h"
 #include "model/locks.h"
 #include "store/record_file.h"
 
 #define HOLDER_WAIT_MS 5000
 
-static bool has_same_owner(const struct record *one, const struct record *other)
+/* Only to a server of the same owner, and only if the caller may know of the holder. */
+static bool may_yield_to(const struct record *holder, const struct record *record)
 {
-	return strcmp(one->owner, other->owner) == 0;
-}
-
-void port_claim_holder(char ret[NAME_SIZE], const char *holder,
-		       const struct record *record)
-{
-	AUTO_VIEW view = { 0 };
-	bool is_theirs = index_get(holder, &view) && has_same_owner(&view.record, record);
-
-	snprintf(ret, NAME_SIZE, "%s", is_theirs ? holder : "another instance");
+	return owner_is_same(holder, record) && caller_is_shown(holder->storage_dir);
 }
 
 /* The engine is asked, not the index: the holder may have been killed a moment ago. */
@@ -37,7 +32,7 @@ static bool holder_yields(const char *holder, int port, const struct record *rec
 	AUTO_VIEW view = { 0 };
 
 	if (!lock || !index_get(holder, &view) || view.record.port != port ||
-	    !has_same_owner(&view.record, record))
+	    !may_yield_to(&view.record, record))
 		return false;
 	if (!by_hand_notice(&view, &ignored))
 		return false;
@@ -59,16 +54,14 @@ static bool claim_given(struct port_claim *claim, const struct record *record,
 			struct error *err)
 {
 	const char *name = record->storage_dir;
-	char holder[NAME_SIZE], shown[NAME_SIZE];
+	char holder[NAME_SIZE];
 
 	if (ports_claim(claim->port, name, holder))
 		return claim_check(claim, name, err);
 	if (!holder_yields(holder, claim->port, record) ||
-	    !ports_transfer(claim->port, holder, name)) {
-		port_claim_holder(shown, holder, record);
-		return fail_at(err, ERR_PORT_IN_USE, "port", "port %d is held by %s",
-			       claim->port, shown);
-	}
+	    !ports_transfer(claim->port, holder, name))
+		return fail_at(err, ERR_PORT_IN_USE, "port",
+			       "port %d is held by " MENTION, claim->port, holder);
 	memcpy(claim->displaced, holder, sizeof(holder));
 	return claim_check(claim, name, err);
 }
@@ -86,7 +79,7 @@ static bool oldest_find(const struct view *view, void *user)
 	struct oldest *oldest = user;
 
 	if (!record->port || !record->outside_since_ms ||
-	    !has_same_owner(record, oldest->record))
+	    !may_yield_to(record, oldest->record))
 		return true;
 	if (oldest->port && record->outside_since_ms >= oldest->since_ms)
 		return true;
@@ -148,8 +141,8 @@ void port_claim_keep(const struct port_claim *claim, const char *name)
 		return;
 	view.record.port = 0;
 	snprintf(view.record.reason, sizeof(view.record.reason),
-		 "stopped outside pgberth; its port %d was then given to %s", claim->port,
-		 name);
+		 "stopped outside pgberth; its port %d was then given to " MENTION,
+		 claim->port, name);
 	if (!store_save(&view.record, &err))
 		log_error("record not saved name=%s error=%s", claim->displaced,
 			  LOG_TEXT(err.message));

@@ -1,6 +1,6 @@
 /*
  * Claims a port for an instance that starts: its own, the given one, one taken over from
- * an instance that was stopped behind pgberth's back, or any. Callers keep or undo the
+ * an instance of the same owner that was stopped behind pgberth's back, or any. Callers keep or undo the
  * claim, and hold the instance's lock. Any thread.
  */
 #ifndef PGBERTH_INSTANCE_PORT_CLAIM_H
@@ -23,10 +23,6 @@ struct port_claim {
  */
 bool port_claim_get(struct port_claim *ret, struct record *record, int had,
 		    struct error *err);
-
-/* Names the holder of a port to the owner of record, if the holder is the owner's too. */
-void port_claim_holder(char ret[NAME_SIZE], const char *holder,
-		       const struct record *record);
 
 /* Ends the claim when the server runs; the record of a displaced instance loses the port. */
 void port_claim_keep(const struct port_claim *claim, const char *name);

@@ -25,8 +25,8 @@ bool instance_show_foreign(const char *name, const char *why)
 		return true;
 	snprintf(view.record.storage_dir, sizeof(view.record.storage_dir), "%s", name);
 	snprintf(view.record.reason, sizeof(view.record.reason),
-		 has_record ? "its directory is left as it is: %.85s; pgberth adopt %s"
-			    : "its directory is left as it is: %.85s; mend it and "
+		 has_record ? "its directory is left as it is: %.86s; pgberth adopt %s"
+			    : "its directory is left as it is: %.86s; mend it and "
 			      "restart pgberthd, or move %s away",
 		 why, name);
 	view.record.acknowledged = true;

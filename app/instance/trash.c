@@ -7,7 +7,9 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "instance/instance.h"
+#include "instance/owner.h"
 #include "instance/parts.h"
+#include "model/caller.h"
 #include "model/config.h"
 #include "store/record_file.h"
 #include "store/trash.h"
@@ -141,6 +143,16 @@ bool instance_trash_list(struct trash_entry **ret, size_t *ret_count, struct err
 	return store_trash_list(ret, ret_count, err);
 }
 
+/* The caller may know of the name in the id; the record's may be another. */
+static bool entry_is_shown(const char *id, struct error *err)
+{
+	char name[NAME_SIZE];
+
+	store_trash_record_name(id, name);
+	return !*name || caller_is_shown(name) ||
+	       fail(err, ERR_NOT_FOUND, "trash entry %s does not exist", id);
+}
+
 static bool restore_checked(const char *id, const struct record *record, struct view *ret,
 			    struct error *err)
 {
@@ -151,8 +163,11 @@ static bool restore_checked(const char *id, const struct record *record, struct 
 		return fail_at(err, ERR_ALREADY_EXISTS, "storage_dir",
 			       "instance %s exists; purge it first", record->storage_dir);
 	}
-	/* A restored instance does not expire. */
+	/* A restored instance does not expire. Of one that only names its owner it is
+	 * unknown whether that was a token of this host. */
 	view.record.expires_at = 0;
+	if (!*view.record.owner_id)
+		owner_clear(&view.record);
 	return store_trash_restore(id, record->storage_dir, err) &&
 	       instance_show(&view, STORED, err) && store_save(&view.record, err) &&
 	       instance_give(ret, &view);
@@ -163,7 +178,7 @@ bool instance_trash_restore(const char *id, struct view *ret, struct error *err)
 	AUTO_RECORD record = { 0 };
 	AUTO_LOCK *lock = NULL;
 
-	if (!store_trash_find(id, &record, err))
+	if (!entry_is_shown(id, err) || !store_trash_find(id, &record, err))
 		return false;
 	lock = lock_get(record.storage_dir, INSTANCE_LOCK_WAIT_MS, err);
 	return lock && restore_checked(id, &record, ret, err);
@@ -171,7 +186,7 @@ bool instance_trash_restore(const char *id, struct view *ret, struct error *err)
 
 bool instance_trash_remove(const char *id, struct error *err)
 {
-	if (!store_trash_remove(id, err))
+	if (!entry_is_shown(id, err) || !store_trash_remove(id, err))
 		return false;
 	log_info("trash entry removed id=%s", id);
 	return true;

@@ -72,6 +72,7 @@ const struct field fields[] = {
 	      .choices = wanted_names),
 	FIELD("acknowledged", SWITCH, record.acknowledged, 0, KEPT | ESSENTIAL),
 	FIELD("owner", NAME, record.owner, 0, KEPT),
+	FIELD("owner_id", TEXT, record.owner_id, 0, KEPT),
 	FIELD("port", INTEGER, record.port, BOTH | IN_START,
 	      KEPT | ESSENTIAL | SHOWN | MAY_BE_0 | RESTARTS, RANGE(1024, 65535, 0),
 	      .narrow = narrow_port, .key = 'p', OPTION("PORT", "default: a free one")),

@@ -24,7 +24,8 @@ struct record {
 	char storage_dir[NAME_SIZE];
 	enum wanted wanted;
 	bool acknowledged;     /* its create was, or is about to be, answered with 200 */
-	char owner[NAME_SIZE]; /* token that it was created with; "": none */
+	char owner[NAME_SIZE]; /* name and id of the token that it was created with; */
+	char owner_id[17];     /* "": none. A name alone: a version before kept no id */
 	int port;	       /* 0: none */
 	int version;	       /* PostgreSQL's major */
 	int uid; /* uid (= gid) of the tenant, on the host and in the container */

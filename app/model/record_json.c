@@ -1,6 +1,10 @@
 /* Records are read and written by a walk over the table of fields. */
 #include "model/record_json.h"
 
+#include <string.h>
+
+#include "base/mention.h"
+#include "base/scope.h"
 #include "model/field.h"
 
 #define RECORD_FORMAT 1
@@ -52,6 +56,30 @@ static bool members_read(struct record *record, const json_t *json, struct error
 	return true;
 }
 
+/* Records without owner_id have the names of other servers in their reason unmarked. */
+static void reason_mark(struct record *record)
+{
+	static const char *const before[] = { " was then given to ", " is held by ",
+					      "; it was " };
+	static const char *const others[] = { "another instance", "a process" };
+	char *reason = record->reason;
+
+	for (size_t i = 0; i < COUNT_OF(before); i++) {
+		char *found = strstr(reason, before[i]), *name;
+		size_t length;
+
+		if (!found || strlen(reason) + 1 >= sizeof(record->reason))
+			continue;
+		name = found + strlen(before[i]);
+		length = strlen(name) + 1;
+		if (strncmp(name, others[0], strlen(others[0])) == 0 ||
+		    strncmp(name, others[1], strlen(others[1])) == 0)
+			continue;
+		memmove(name + 1, name, length);
+		*name = MENTION_MARK;
+	}
+}
+
 bool record_from_json(struct record *ret_record, const json_t *json, struct error *err)
 {
 	AUTO_RECORD record = { 0 };
@@ -63,6 +91,8 @@ bool record_from_json(struct record *ret_record, const json_t *json, struct erro
 		err->field[0] = '\0'; /* an error of a record, not of a request */
 		return fail_because(err, "its record cannot be understood");
 	}
+	if (!json_object_get(json, "owner_id"))
+		reason_mark(&record);
 	*ret_record = record;
 	record.labels = NULL;
 	return true;

@@ -17,7 +17,7 @@
  * record mean nothing then. GIVEN() in field.h tells. */
 struct spec {
 	unsigned long long given; /* bits by place in the table of fields */
-	struct record record;	  /* its owner is not input, but the caller's token */
+	struct record record;
 	char admin_password[PASSWORD_MAX + 1];
 	int expires_in_s; /* 0: never */
 	bool safe;

@@ -54,13 +54,23 @@ bool token_hash(const char *text, size_t length, unsigned char ret[TOKEN_HASH_LE
 	return EVP_Digest(text, length, ret, NULL, EVP_sha256(), NULL) == 1;
 }
 
-/* ---- JSON ---- */
-
 static void hex_from_bytes(char *hex, const unsigned char *bytes, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
 }
+
+static bool id_from_hash(char ret[TOKEN_ID_SIZE], const unsigned char *hash)
+{
+	unsigned char again[TOKEN_HASH_LENGTH];
+
+	if (!token_hash((const char *)hash, TOKEN_HASH_LENGTH, again))
+		return false;
+	hex_from_bytes(ret, again, TOKEN_ID_SIZE / 2);
+	return true;
+}
+
+/* ---- JSON ---- */
 
 static bool hash_from_hex(unsigned char *hash, const char *hex)
 {
@@ -95,7 +105,8 @@ static bool token_from_json(struct token *ret, const json_t *json)
 			"scope", &scope, "prefix", &prefix, "created_at", &created_at,
 			"expires_at", &expires_at, "sha256", &hash) != 0 ||
 	    !name_is_valid(name) || (*prefix && !name_is_valid(prefix)) ||
-	    !scope_from_name(&ret->scope, scope) || !hash_from_hex(ret->hash, hash))
+	    !scope_from_name(&ret->scope, scope) || !hash_from_hex(ret->hash, hash) ||
+	    !id_from_hash(ret->id, ret->hash))
 		return false;
 	snprintf(ret->name, sizeof(ret->name), "%s", name);
 	snprintf(ret->prefix, sizeof(ret->prefix), "%s", prefix);
@@ -261,7 +272,7 @@ static bool change_end(const struct place *place, const struct tokens *tokens,
 			     (int)geteuid(), (int)getegid(), 0600, err);
 }
 
-static struct token *tokens_find(const struct tokens *tokens, const char *name)
+struct token *tokens_find(const struct tokens *tokens, const char *name)
 {
 	for (size_t i = 0; i < tokens->count; i++)
 		if (strcmp(tokens->list[i].name, name) == 0)
@@ -279,7 +290,8 @@ static bool token_make(struct token *token, char ret_text[TOKEN_SIZE], struct er
 	hex_from_bytes(ret_text + strlen(TOKEN_MARK), secret, sizeof(secret));
 	explicit_bzero(secret, sizeof(secret));
 	token->created_at = time(NULL);
-	return token_hash(ret_text, TOKEN_SIZE - 1, token->hash) ||
+	return (token_hash(ret_text, TOKEN_SIZE - 1, token->hash) &&
+		id_from_hash(token->id, token->hash)) ||
 	       fail(err, ERR_INTERNAL, "cannot compute SHA-256");
 }
 

@@ -18,6 +18,7 @@
 	"pgb_" /* first characters of every token: scanners for secrets find them */
 #define TOKEN_SIZE (sizeof(TOKEN_MARK) + 64)
 #define TOKEN_HASH_LENGTH 32
+#define TOKEN_ID_SIZE 17
 
 /* Rights of a token; each scope includes those before it. */
 enum token_scope { SCOPE_READ, SCOPE_WRITE, SCOPE_ADMIN };
@@ -28,12 +29,18 @@ struct token {
 	char prefix[NAME_SIZE]; /* beginning of the storage_dirs that it sees; "": all */
 	long long created_at, expires_at; /* seconds since 1970; 0: never */
 	unsigned char hash[TOKEN_HASH_LENGTH];
+	/* 64 bits of the hash's hash: no other token ever has them, one of the same name
+	 * included, and the file need not keep them. */
+	char id[TOKEN_ID_SIZE];
 };
 
 struct tokens {
 	struct token *list;
 	size_t count;
 };
+
+/* Finds the token of a name, borrowed; NULL: there is none. */
+struct token *tokens_find(const struct tokens *tokens, const char *name);
 
 void tokens_done(struct tokens *tokens);
 #define AUTO_TOKENS __attribute__((cleanup(tokens_done))) struct tokens

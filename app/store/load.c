@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/files.h"
+#include "base/mention.h"
 #include "base/scope.h"
 #include "store/record_file.h"
 #include "store/tree.h"
@@ -97,7 +98,7 @@ static bool owner_fits(const struct record *record, struct error *err)
 static bool record_fits(const char *name, const struct record *record, struct error *err)
 {
 	if (strcmp(record->storage_dir, name) != 0)
-		return fail(err, ERR_FOREIGN_DATA, "its record belongs to %s",
+		return fail(err, ERR_FOREIGN_DATA, "its record belongs to " MENTION,
 			    record->storage_dir);
 	if (!store_uid_is_ours(record->uid))
 		return fail(err, ERR_FOREIGN_DATA,

@@ -76,6 +76,15 @@ struct listing {
 	bool ok;
 };
 
+void store_trash_record_name(const char *id, char ret_name[NAME_SIZE])
+{
+	AUTO_RECORD record = { 0 };
+	struct error ignored;
+	bool ok = store_record_read(store_tree.trash, id, &record, &ignored);
+
+	snprintf(ret_name, NAME_SIZE, "%s", ok ? record.storage_dir : "");
+}
+
 static void entry_add(const char *id, void *user)
 {
 	struct listing *listing = user;

@@ -29,6 +29,10 @@ bool store_trash(const char *name, struct error *err);
 /* Lists all entries in *ret (array of *ret_count, which the caller frees), by id. */
 bool store_trash_list(struct trash_entry **ret, size_t *ret_count, struct error *err);
 
+/* The storage_dir of an entry's record, which an operator may have put below the id of
+ * another; "": the record cannot be read. */
+void store_trash_record_name(const char *id, char ret_name[NAME_SIZE]);
+
 /* Reads the record of an entry. Errors: ERR_NOT_FOUND; ERR_FOREIGN_DATA when it has no
  * record or its uid belongs to another too. */
 bool store_trash_find(const char *id, struct record *ret, struct error *err);
