@@ -31,6 +31,7 @@ static const struct {
 	{ "PANIC:", "its data are damaged: %s" },
 	{ "could not map anonymous shared memory",
 	  "its settings ask for too much memory: %s" },
+	{ "io_uring", "its settings ask for io_uring, which is not allowed: %s" },
 	{ "configuration file", "its settings keep it from starting: %s" },
 	{ "configuration parameter", "its settings keep it from starting: %s" },
 	{ "invalid value for parameter", "its settings keep it from starting: %s" },
