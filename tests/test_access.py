@@ -426,6 +426,7 @@ def test_servers_show_the_hosts_certificate_where_it_is_configured(tmp_path):
         instance = stack.make()
         started = instance.postmaster_started()
         assert peer_certificate(instance.port) == pairs[0].der()
+        assert instance.api.on("GET", instance.name, "certificate").text == pairs[0].certificate.read_text()
         key = instance.directory / "conf/host.key"
         assert key.stat().st_uid == 0 and key.stat().st_mode & 0o777 == 0o640
 

@@ -6,7 +6,7 @@ from lib.recorder import new_name
 from lib.wire import Wire
 
 
-@pytest.mark.parametrize("path", ["/containers/", "/containers/{}/", "/containers/{}/logs", "/trash/", "/health"])
+@pytest.mark.parametrize("path", ["/containers/", "/containers/{}/", "/containers/{}/logs", "/containers/{}/certificate", "/trash/", "/health"])
 def test_with_and_without_the_last_slash_is_the_same_resource(shared, api, path):
     path = path.format(shared.name).rstrip("/")
 
@@ -24,7 +24,7 @@ def test_post_without_the_last_slash_creates(new_instance, api):
     assert instance.value("SELECT 1") == 1
 
 
-@pytest.mark.parametrize("path", ["/containers/", "/containers/{}/", "/health"])
+@pytest.mark.parametrize("path", ["/containers/", "/containers/{}/", "/containers/{}/certificate", "/health"])
 def test_head_answers_as_get_without_a_body(shared, api, path):
     get, head = (api.call(method, path.format(shared.name)) for method in ("GET", "HEAD"))
 

@@ -69,6 +69,7 @@ def calls(instance, trashed):
         ("read", None, "GET", "/containers/", None),
         ("read", "one", "GET", one, None),
         ("read", "one", "GET", f"{one}/logs", None),
+        ("read", "one", "GET", f"{one}/certificate", None),
         ("read", None, "GET", "/trash", None),
         ("write", "new", "POST", "/containers/", instance.fields()),
         ("write", "one", "PATCH", one, {"labels": {"a": "b"}}),

@@ -28,6 +28,13 @@ bool answer_view(struct call *call, const struct view *view, struct error *err)
 	return answer(call, view_to_json(view), err);
 }
 
+static bool answer_text(struct call *call, const char *type)
+{
+	call->res->status = 200;
+	call->res->text_type = type;
+	return true;
+}
+
 struct listing {
 	const struct caller *caller;
 	json_t *containers;
@@ -215,7 +222,11 @@ bool container_logs(struct call *call, struct error *err)
 	if (!instance_logs(call->storage_dir, call->query.tail, &call->res->text, err))
 		return false;
 	buf_keep_lines(&call->res->text, ANSWER_BYTES_MAX);
-	call->res->status = 200;
-	call->res->is_text = true;
-	return true;
+	return answer_text(call, "text/plain; charset=utf-8");
+}
+
+bool container_certificate(struct call *call, struct error *err)
+{
+	return instance_certificate(call->storage_dir, &call->res->text, err) &&
+	       answer_text(call, "application/x-pem-file");
 }

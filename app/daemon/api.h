@@ -19,6 +19,7 @@ bool container_restart(struct call *call, struct error *err);
 bool container_adopt(struct call *call, struct error *err);
 bool container_password(struct call *call, struct error *err);
 bool container_logs(struct call *call, struct error *err);
+bool container_certificate(struct call *call, struct error *err);
 
 bool purge_stopped(struct call *call, struct error *err);
 bool trash_list(struct call *call, struct error *err);

@@ -137,8 +137,8 @@ static bool head_send(const struct response *res, int status, size_t length,
 		head, sizeof(head),
 		"Status: %d\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s%s"
 		"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n",
-		status, res->is_text ? "text/plain; charset=utf-8" : "application/json",
-		length, allow, retry, challenge);
+		status, res->text_type ? res->text_type : "application/json", length,
+		allow, retry, challenge);
 	return send_bytes(fcgi, head, (size_t)used, deadline_ms);
 }
 
@@ -154,7 +154,7 @@ bool response_send(const struct response *res, FCGX_Request *fcgi, struct error 
 	size_t length = res->text.length;
 	int status = res->status;
 
-	if (!res->is_text) {
+	if (!res->text_type) {
 		bool ok = buf_json(&json, res->json,
 				   JSON_COMPACT | JSON_REAL_PRECISION(15));
 
@@ -190,7 +190,7 @@ void response_fail(struct response *res, const struct request *req,
 				  *err->field ? json_string(err->field) : NULL);
 
 	json_decref(res->json);
-	res->is_text = false;
+	res->text_type = NULL;
 	res->status = error_status(err->code);
 	res->retry_after = error_retry_after(err->code);
 	res->json = json_pack("{s:s, s:o, s:s}", "status", "ERROR", "error", error,

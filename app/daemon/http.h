@@ -33,9 +33,9 @@ struct request {
 
 struct response {
 	int status;
-	json_t *json;	 /* owned; the answer unless is_text */
-	struct buf text; /* the answer if is_text */
-	bool is_text;
+	json_t *json;	       /* owned; the answer unless text_type is set */
+	struct buf text;       /* the answer if text_type is set */
+	const char *text_type; /* its media type, borrowed */
 	char allow[64];
 	int retry_after; /* seconds, 0: no header */
 };

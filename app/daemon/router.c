@@ -30,6 +30,7 @@ static const struct route routes[] = {
 	{ "PUT", ONE "/password", SCOPE_WRITE, container_password, IN_PASSWORD, 0,
 	  BODY | SLOW },
 	{ "GET", ONE "/logs", SCOPE_READ, container_logs, 0, IN_LOGS, SLOW },
+	{ "GET", ONE "/certificate", SCOPE_READ, container_certificate, 0, 0, SLOW },
 	{ "POST", "api/purge", SCOPE_ADMIN, purge_stopped, IN_PURGE, 0, BODY | SLOW },
 	{ "GET", TRASH, SCOPE_READ, trash_list, 0, 0, SLOW },
 	{ "DELETE", TRASH "/{trash_id}", SCOPE_ADMIN, trash_remove, 0, 0, SLOW },

@@ -1,5 +1,5 @@
 /* pg_hba.conf and the host's certificate are written before a server starts, and replaced
- * while it runs. */
+ * while it runs; a server's own certificate is made anew before it starts. */
 #include "instance/hba.h"
 
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "base/scope.h"
 #include "engine/network.h"
 #include "model/config.h"
+#include "pg/certificate.h"
 #include "pg/certificate_host.h"
 #include "pg/conf.h"
 #include "pg/role.h"
@@ -85,6 +86,26 @@ static bool certificate_set(const struct record *record, bool *changed, struct e
 			err);
 }
 
+/* Makes the server's own certificate anew if clients could not verify it. The certificate is
+ * written last: until then it is still the old one, and a start that was cut off does it
+ * again. */
+static bool own_certificate_renew(const struct record *record, struct error *err)
+{
+	AUTO_BUF old = { 0 };
+	AUTO_BUF key = { 0 };
+	AUTO_BUF certificate = { 0 };
+	struct error ignored;
+	bool changed;
+
+	if (store_conf_read(record, CONF_OWN_CERTIFICATE_NAME, &old, &ignored) &&
+	    certificate_serves(buf_text(&old)))
+		return true;
+	return certificate_make(record->storage_dir, &key, &certificate, err) &&
+	       conf_set(record, CONF_OWN_KEY_NAME, buf_text(&key), &changed, err) &&
+	       conf_set(record, CONF_OWN_CERTIFICATE_NAME, buf_text(&certificate),
+			&changed, err);
+}
+
 enum pg_outcome hba_probe(const struct record *record, int timeout_ms, struct error *err)
 {
 	return pg_asks_for_scram(record->port, deadline_in_ms(timeout_ms), err);
@@ -151,7 +172,8 @@ bool hba_prepare(const struct record *record, bool is_shut, struct error *err)
 		store_conf_remove(record, CONF_KEY_NAME);
 		store_conf_remove(record, CONF_CERTIFICATE_NAME);
 	}
-	return certificate_set(record, &changed, err) &&
+	return own_certificate_renew(record, err) &&
+	       certificate_set(record, &changed, err) &&
 	       hba_clients(record, &clients, err) &&
 	       hba_set(record, is_shut ? HBA_SOCKET_ONLY : HBA_OPEN, &clients, err);
 }

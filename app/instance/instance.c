@@ -14,7 +14,9 @@
 #include "instance/reconcile.h"
 #include "model/field.h"
 #include "model/locks.h"
+#include "pg/conf.h"
 #include "pg/verifier.h"
+#include "store/conf_files.h"
 #include "store/disk.h"
 #include "store/record_file.h"
 #include "store/server_log.h"
@@ -153,4 +155,20 @@ bool instance_logs(const char *name, int tail, struct buf *log, struct error *er
 		engine_logs(view.container_id, tail - lines, log, &ignored);
 	return buf_append(log, buf_text(&own), own.length) ||
 	       fail(err, ERR_INTERNAL, "out of memory");
+}
+
+bool instance_certificate(const char *name, struct buf *ret, struct error *err)
+{
+	AUTO_VIEW view = { 0 };
+	struct error ignored;
+
+	if (!index_get(name, &view))
+		return fail(err, ERR_NOT_FOUND, "instance %s does not exist", name);
+	if (store_conf_read(&view.record, CONF_CERTIFICATE_NAME, ret, &ignored) ||
+	    store_conf_read(&view.record, CONF_OWN_CERTIFICATE_NAME, ret, &ignored))
+		return true;
+	if (view.state == STARTING)
+		return fail(err, ERR_STARTING, "instance %s is still being made", name);
+	return fail(err, ERR_FOREIGN_DATA, "the directory of %s has no certificate",
+		    name);
 }

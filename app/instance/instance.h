@@ -61,6 +61,10 @@ bool instance_set_password(const char *name, const char *password, struct view *
  * lock. */
 bool instance_logs(const char *name, int tail, struct buf *log, struct error *err);
 
+/* Appends the certificate that the server presents, in PEM. Takes no lock. Errors:
+ * ERR_FOREIGN_DATA when the directory has none. */
+bool instance_certificate(const char *name, struct buf *ret, struct error *err);
+
 /*
  * Purges instances that have not been wanted running for that many days and whose names
  * begin with prefix, or only finds them. *ret, to be ended with names_done(), holds their

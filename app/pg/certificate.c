@@ -2,17 +2,25 @@
 #include "pg/certificate.h"
 
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/scope.h"
+#include "model/config.h"
 
 #define DAY_S (24L * 60 * 60)
 #define VALID_S (3650L * DAY_S)
+#define RENEW_S (30 * DAY_S) /* before its end */
+#define NAMES_SIZE 512
 
 static void key_done(EVP_PKEY **key)
 {
@@ -42,11 +50,36 @@ static bool extension_add(X509 *certificate, int nid, const char *value)
 	return ok;
 }
 
+/* False where servers are at every address of the host: which one a client uses is not
+ * known. */
+static bool has_address(void)
+{
+	return strcmp(config()->publish_address, "0.0.0.0") != 0;
+}
+
+/* Writes the names at which clients may find the server: each client compares the one that
+ * it was given. */
+static void names_write(char ret[NAMES_SIZE])
+{
+	char host[256] = "";
+	int used = snprintf(ret, NAMES_SIZE, "DNS:localhost,IP:127.0.0.1,IP:::1");
+
+	if (has_address())
+		used += snprintf(ret + used, NAMES_SIZE - (size_t)used, ",IP:%s",
+				 config()->publish_address);
+	if (gethostname(host, sizeof(host) - 1) == 0 && *host &&
+	    !host[strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			       "0123456789.-")])
+		snprintf(ret + used, NAMES_SIZE - (size_t)used, ",DNS:%s", host);
+}
+
 static bool certificate_fill(X509 *certificate, EVP_PKEY *key, const char *common_name)
 {
 	X509_NAME *name = X509_get_subject_name(certificate);
+	char names[NAMES_SIZE];
 	uint64_t serial = 0;
 
+	names_write(names);
 	return RAND_bytes((unsigned char *)&serial, sizeof(serial)) == 1 &&
 	       X509_set_version(certificate, X509_VERSION_3) &&
 	       ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate),
@@ -58,8 +91,7 @@ static bool certificate_fill(X509 *certificate, EVP_PKEY *key, const char *commo
 					  0) &&
 	       X509_set_issuer_name(certificate, name) &&
 	       X509_set_pubkey(certificate, key) &&
-	       extension_add(certificate, NID_subject_alt_name,
-			     "DNS:localhost,IP:127.0.0.1,IP:::1") &&
+	       extension_add(certificate, NID_subject_alt_name, names) &&
 	       X509_sign(certificate, key, EVP_sha256()) > 0;
 }
 
@@ -86,4 +118,18 @@ bool certificate_make(const char *common_name, struct buf *ret_key,
 	    !bio_append(text, ret_certificate))
 		return fail(err, ERR_INTERNAL, "cannot make a certificate");
 	return true;
+}
+
+bool certificate_serves(const char *text)
+{
+	AUTO_BIO *bio = BIO_new_mem_buf(text, -1);
+	AUTO_CERTIFICATE *certificate =
+		bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	time_t renew_at = time(NULL) + RENEW_S;
+
+	ERR_clear_error();
+	return certificate &&
+	       X509_cmp_time(X509_get0_notAfter(certificate), &renew_at) > 0 &&
+	       (!has_address() ||
+		X509_check_ip_asc(certificate, config()->publish_address, 0) == 1);
 }

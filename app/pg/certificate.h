@@ -6,8 +6,14 @@
 #include "base/error.h"
 
 /* Appends PEM texts: an EC key on P-256 and a certificate for it, valid for ten years
- * from yesterday, whose subject is CN=common_name. Any thread. */
+ * from yesterday, whose subject is CN=common_name. Its names are localhost, loopback
+ * addresses, publish_address and the host's name. It is no CA's: clients trust it as it
+ * is. Any thread. */
 bool certificate_make(const char *common_name, struct buf *ret_key,
 		      struct buf *ret_certificate, struct error *err);
+
+/* True if clients can verify that certificate, a PEM text, at publish_address, today and
+ * for a month. Any thread. */
+bool certificate_serves(const char *text);
 
 #endif

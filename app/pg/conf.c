@@ -105,8 +105,10 @@ static bool conf_fill(struct conf *conf, const struct record *record,
 		      const struct networks *clients, struct error *err)
 {
 	static const char *const names[CONF_FILES] = {
-		CONF_SERVER_NAME, CONF_HBA_NAME, "pg_ident.conf",	"server.key",
-		"server.crt",	  CONF_KEY_NAME, CONF_CERTIFICATE_NAME,
+		CONF_SERVER_NAME,	   CONF_HBA_NAME,
+		"pg_ident.conf",	   CONF_OWN_KEY_NAME,
+		CONF_OWN_CERTIFICATE_NAME, CONF_KEY_NAME,
+		CONF_CERTIFICATE_NAME,
 	};
 	bool shared = certificate_host_is_set();
 	int count = shared ? CONF_FILES : CONF_FILES - 2;
@@ -197,11 +199,12 @@ static bool settings_add(struct buf *text)
 	for (size_t i = 0; i < COUNT_OF(settings); i++)
 		if (!setting_add(text, settings[i]))
 			return false;
-	return setting_add(text,
-			   shared ? "ssl_cert_file=/etc/pgberth/" CONF_CERTIFICATE_NAME
-				  : "ssl_cert_file=/etc/pgberth/server.crt") &&
+	return setting_add(
+		       text,
+		       shared ? "ssl_cert_file=/etc/pgberth/" CONF_CERTIFICATE_NAME
+			      : "ssl_cert_file=/etc/pgberth/" CONF_OWN_CERTIFICATE_NAME) &&
 	       setting_add(text, shared ? "ssl_key_file=/etc/pgberth/" CONF_KEY_NAME
-					: "ssl_key_file=/etc/pgberth/server.key");
+					: "ssl_key_file=/etc/pgberth/" CONF_OWN_KEY_NAME);
 }
 
 /*

@@ -41,6 +41,8 @@ bool conf_passwd(struct buf *ret, const struct record *record);
 
 #define CONF_SERVER_NAME "postgresql.conf"
 #define CONF_HBA_NAME "pg_hba.conf"
+#define CONF_OWN_KEY_NAME "server.key"
+#define CONF_OWN_CERTIFICATE_NAME "server.crt"
 #define CONF_KEY_NAME "host.key"
 #define CONF_CERTIFICATE_NAME "host.crt"
 #define CONF_REPAIR_NAME "repair.sql"

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "model/record.h"
 
@@ -15,6 +16,8 @@ struct conf_file {
 
 bool store_conf_write(const struct record *record, const struct conf_file *file,
 		      struct error *err);
+bool store_conf_read(const struct record *record, const char *name, struct buf *ret,
+		     struct error *err);
 bool store_conf_equals(const struct record *record, const struct conf_file *file);
 void store_conf_remove(const struct record *record, const char *name);
 

@@ -300,6 +300,7 @@ RESOURCES = {
     f"/containers/{SHARED}/adopt": {"POST"},
     f"/containers/{SHARED}/password": {"PUT"},
     f"/containers/{SHARED}/logs": {"GET", "HEAD"},
+    f"/containers/{SHARED}/certificate": {"GET", "HEAD"},
     "/trash/": {"GET", "HEAD"},
     "/purge": {"POST"},
     "/health": {"GET", "HEAD"},
