@@ -17,7 +17,7 @@ $(PYTEST) $(1) $(BESIDE_OTHERS) || status=1
 endef
 
 .DEFAULT_GOAL = help
-.PHONY: help build deb up down start stop restart status logs install test quick alone lint format asan tsan fuzz bench soak torture clean faults tools box vm vm-test
+.PHONY: help build deb up down start stop restart status logs install test quick alone lint format asan tsan fuzz bench soak torture clean faults tools box vm vm-test drivers
 
 help: ## show this list
 	@sed -n 's/^\([a-z -]*\):[^#]*## /\1\t/p' Makefile | expand -t 28
@@ -78,6 +78,11 @@ quick: alone install faults ## run what an edit needs: each call and each mistak
 
 torture: alone install faults ## the tests that take minutes each: allocations and calls of the engine that fail (TORTURE=full: every one)
 	PGBERTH_TORTURE=$(TORTURE) $(PYTEST) -m slow
+
+drivers: alone install ## log in with every driver that Debian and npm have, with TLS, to each major version
+	@which go javac npm >/dev/null && [ -e /usr/share/java/postgresql.jar -a -d /usr/share/gocode/src/github.com/lib/pq ] || { $(PLAY) dev.yml -e dev_drivers=true </dev/null; }
+	npm ci --prefix tests/drivers --no-audit --no-fund </dev/null
+	$(PYTEST) -k test_drivers
 
 lint: ## format, fences, static analysis, Ansible and Python
 	@which clang-format clang-tidy cppcheck yamllint ansible-lint shellcheck mandoc >/dev/null || { $(PLAY) dev.yml -e dev_lint=true </dev/null; }
