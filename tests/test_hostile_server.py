@@ -138,6 +138,29 @@ def test_many_iterations_are_named(stack, tenant, neighbour):
         assert "100000 iterations" in refused(tenant.post())
 
 
+@pytest.mark.parametrize("salt, iterations, why", [
+    (b"c2FsdHNhbHQ=", b"1", "fewer than 4096 iterations"),
+    (b"c2FsdHNhbHQ=", b"4095", "fewer than 4096 iterations"),
+    (b"c2FsdHNhbHQ=", b"04096", "not a number"),
+    (b"c2FsdHNhbHQ=", b"-4096", "not a number"),
+    (b"", b"4096", "salt"),
+    (b"eA==", b"4096", "salt is too short"),
+])
+def test_proof_from_which_a_server_could_guess_the_password_is_not_given(stack, tenant, salt, iterations, why):
+    behaviour = hostile.takes_a_weak_proof(salt, iterations)
+    with hostile.at_port(tenant.port, behaviour, tenant.directory / "conf") as there:
+        assert why in refused(tenant.post())
+        assert there.met > 0
+    assert not behaviour.proofs
+
+
+def test_least_iterations_that_are_safe_get_a_proof(stack, tenant):
+    behaviour = hostile.takes_a_weak_proof(b"c2FsdHNhbHQ=", b"4096")
+    with hostile.at_port(tenant.port, behaviour, tenant.directory / "conf"):
+        refused(tenant.post())
+    assert behaviour.proofs
+
+
 def test_words_of_a_server_are_one_line(stack, tenant):
     with hostile.at_port(tenant.port, hostile.odd_error, tenant.directory / "conf"):
         assert "no [2J" in refused(tenant.post())

@@ -143,6 +143,11 @@ static bool iterations_read(const char *text, size_t length, int *ret, struct er
 		return fail(err, ERR_SERVER,
 			    "the server asks for more than %d iterations of SCRAM",
 			    SCRAM_ITERATIONS_MAX);
+	if (atoi(text) < SCRAM_ITERATIONS_MIN)
+		return fail(err, ERR_SERVER,
+			    "the server asks for fewer than %d iterations of SCRAM, with "
+			    "which it could guess the password; set the password anew",
+			    SCRAM_ITERATIONS_MIN);
 	*ret = atoi(text);
 	return true;
 }
@@ -159,6 +164,8 @@ static bool challenge_read(struct challenge *ret, const struct scram *scram,
 	if (!attribute_take(&text, 's', &value, &length) ||
 	    !base64_read(value, length, ret->salt, sizeof(ret->salt), &ret->salt_length))
 		return no_sense(err, "the salt is missing or not base64");
+	if (ret->salt_length < SCRAM_SALT_MIN)
+		return no_sense(err, "the salt is too short");
 	if (!attribute_take(&text, 'i', &value, &length))
 		return no_sense(err, "the iteration count is missing");
 	return iterations_read(value, length, &ret->iterations, err) &&

@@ -14,9 +14,14 @@
 
 #define SCRAM_MECHANISM "SCRAM-SHA-256-PLUS"
 
-/* 100,000 iterations take some 50 ms, 2^31 a quarter of an hour; PostgreSQL's default is
- * 4,096. */
+/*
+ * 100,000 iterations take some 50 ms, 2^31 a quarter of an hour. PostgreSQL's default is
+ * 4,096, the least that RFC 7677 allows: with fewer, or with next to no salt, a server
+ * that does not know the password could guess it from the client's proof.
+ */
+#define SCRAM_ITERATIONS_MIN 4096
 #define SCRAM_ITERATIONS_MAX 100000
+#define SCRAM_SALT_MIN 8
 #define SCRAM_HASH 32
 
 struct scram {
@@ -32,7 +37,8 @@ bool scram_first(struct scram *scram, const char *password, const unsigned char 
 		 size_t binding_length, struct buf *ret, struct error *err);
 
 /* Reads the server's first message, appends the client's final one. Errors: ERR_SERVER
- * when the message is not valid, answers another nonce or asks for too many iterations. */
+ * when the message is not valid, answers another nonce, or asks for too few or too many
+ * iterations. */
 bool scram_final(struct scram *scram, const char *server_first, struct buf *ret,
 		 struct error *err);
 

@@ -87,6 +87,16 @@ def many_iterations(talk):
     talk.hear()
 
 
+def takes_a_weak_proof(salt, iterations):
+    """Asks for a proof from which it could guess the password; `proofs` has what it was told."""
+    def behaviour(talk):
+        talk.say(auth(SASL_CONTINUE, b"r=%sx,s=%s,i=%s" % (talk.sasl(), salt, iterations)))
+        behaviour.proofs.append(talk.hear())
+
+    behaviour.proofs = []
+    return behaviour
+
+
 def another_nonce(talk):
     talk.sasl()
     talk.say(auth(SASL_CONTINUE, b"r=abc,s=c2FsdHNhbHQ=,i=4096"))
