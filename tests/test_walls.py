@@ -306,8 +306,8 @@ def allowed_plainly(place):
             if rule["action"] == "SCMP_ACT_ALLOW" and not rule.get("args") for name in rule["names"]}
 
 
-# Families, types and protocols of the sockets that servers use, and of the pairs: AF_UNIX, AF_INET and AF_INET6 with TCP and UDP,
-# and the routes that getifaddrs(3) asks the kernel for.
+# Families, types and protocols of the sockets that servers use, and of the pairs: AF_UNIX, AF_INET and AF_INET6 with TCP and
+# UDP, and the routes that getifaddrs(3) asks the kernel for.
 STREAM, DATAGRAM, RAW, SEQPACKET = 1, 2, 3, 5
 NEEDED = {("socket", 2, STREAM, 0), ("socket", 2, STREAM, 6), ("socket", 2, DATAGRAM, 0), ("socket", 2, DATAGRAM, 17),
           ("socket", 10, STREAM, 0), ("socket", 10, STREAM, 6), ("socket", 10, DATAGRAM, 0), ("socket", 10, DATAGRAM, 17),

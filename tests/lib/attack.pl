@@ -110,8 +110,8 @@ sub sockets {
 	return join "\n", sort keys %open;
 }
 
-my %commands = (sockets => \&sockets, call => \&call, reach => \&reach, ask => \&ask, processes => \&processes, memory => \&memory, fill => \&fill,
-	files => \&files);
+my %commands = (sockets => \&sockets, call => \&call, reach => \&reach, ask => \&ask, processes => \&processes, memory => \&memory,
+	fill => \&fill, files => \&files);
 my $command = shift;
 if ($command eq 'call') { call($_) for @ARGV; }
 else { print $commands{$command}->(@ARGV), "\n"; }
