@@ -53,9 +53,12 @@ void log_reopen(void)
 	close(fd);
 }
 
-void log_set_request(const char *request_id)
+const char *log_set_request(const char *request_id)
 {
+	const char *before = log_request;
+
 	log_request = request_id;
+	return before;
 }
 
 int log_fd(void)

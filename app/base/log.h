@@ -16,8 +16,9 @@ bool log_open(const char *path);
 /* Opens the file again, after rotation. Any thread, but not in a signal handler. */
 void log_reopen(void);
 
-/* Sets the request id that this thread's lines carry; NULL: none. Borrowed. */
-void log_set_request(const char *request_id);
+/* Sets the request id that this thread's lines carry, borrowed; NULL: none. Returns the
+ * one before. */
+const char *log_set_request(const char *request_id);
 
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

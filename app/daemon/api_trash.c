@@ -2,6 +2,7 @@
 #include "base/scope.h"
 #include "daemon/api.h"
 #include "daemon/api_parts.h"
+#include "daemon/call_audit.h"
 #include "instance/instance.h"
 #include "store/trash.h"
 
@@ -61,6 +62,11 @@ bool trash_restore(struct call *call, struct error *err)
 	       answer_view(call, &view, err);
 }
 
+static void purge_tell(const char *name, const struct error *err, void *user)
+{
+	call_audit_one(user, name, err);
+}
+
 bool purge_stopped(struct call *call, struct error *err)
 {
 	bool is_dry = call->spec.dry_run;
@@ -68,7 +74,7 @@ bool purge_stopped(struct call *call, struct error *err)
 	json_t *list;
 
 	if (!instance_purge_stopped(call->spec.stopped_days, call->caller.prefix, is_dry,
-				    &names, err))
+				    &names, purge_tell, call, err))
 		return false;
 	list = json_array();
 	for (size_t i = 0; i < names.count; i++)

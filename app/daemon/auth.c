@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "daemon/auth_failures.h"
+#include "daemon/token_changes.h"
 #include "model/config.h"
 
 #define RETRY_MS 1000
@@ -20,7 +21,7 @@ static struct {
 	pthread_rwlock_t lock;
 	struct tokens tokens; /* guarded by lock, as are the members below */
 	struct stat file;
-	bool is_unreadable;
+	bool is_unreadable, is_watched;
 	long long retry_ms; /* time of the next attempt, when it is unreadable */
 } table = { .lock = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP };
 
@@ -46,6 +47,8 @@ static void table_load(void)
 		log_error("tokens unreadable error=%s", LOG_TEXT(err.message));
 	else
 		log_info("tokens read count=%zu", table.tokens.count);
+	if (!table.is_unreadable && table.is_watched)
+		token_changes_tell(&table.tokens);
 }
 
 static bool table_is_fresh(const struct stat *file)
@@ -70,6 +73,21 @@ static void table_hold(void)
 		table_load();
 	pthread_rwlock_unlock(&table.lock);
 	pthread_rwlock_rdlock(&table.lock);
+}
+
+void auth_watch(void)
+{
+	pthread_rwlock_wrlock(&table.lock);
+	table.is_watched = true;
+	if (!table.is_unreadable)
+		token_changes_tell(&table.tokens);
+	pthread_rwlock_unlock(&table.lock);
+}
+
+void auth_refresh(void)
+{
+	table_hold();
+	pthread_rwlock_unlock(&table.lock);
 }
 
 bool auth_init(struct error *err)

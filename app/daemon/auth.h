@@ -9,6 +9,12 @@
  * and no token is configured. */
 bool auth_init(struct error *err);
 
+/* Main thread, once root is open: from now on the log is told of changes to tokens. */
+void auth_watch(void);
+
+/* Reads the tokens again if their file has changed. */
+void auth_refresh(void);
+
 /*
  * Admits a caller. If tokens are configured, the request needs one (a changed file is
  * read again). Else it must come from a loopback address, to a loopback Host, and not

@@ -7,13 +7,17 @@
 #include "model/spec.h"
 #include "store/trash.h"
 
+struct route;
+
 struct call {
+	const struct route *route; /* NULL: the path is none of ours */
 	struct request *req;
 	struct response *res;
 	struct caller caller;
 	char storage_dir[NAME_SIZE]; /* from the path; "" where it has none */
 	char trash_id[TRASH_ID_SIZE];
 	struct spec query, spec; /* from the query, from the body; owned by the router */
+	bool is_audited;	 /* the log has been told of it (call_audit.h) */
 };
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/deadline.h"
 #include "base/log.h"
+#include "daemon/auth.h"
 #include "instance/instance.h"
 #include "store/reserve.h"
 #include "store/space_guard.h"
@@ -46,6 +47,7 @@ static void *keeper_run(void *user)
 	(void)user;
 	setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS);
 	do {
+		auth_refresh();
 		if (deadline_passed(next_clear)) {
 			store_clear_old_staging();
 			next_clear = deadline_in_ms(RETRY_MS);

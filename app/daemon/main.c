@@ -99,7 +99,10 @@ static bool parts_init(struct config *cfg, struct error *err)
 	if (!auth_init(err) || !certificate_host_init(err))
 		return false;
 	pg_verifier_init();
-	return store_open(err) && ports_init(err) && pg_init(err) && engine_init(err);
+	if (!store_open(err))
+		return false;
+	auth_watch();
+	return ports_init(err) && pg_init(err) && engine_init(err);
 }
 
 static void on_engine_event(const struct container_event *event)

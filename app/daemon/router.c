@@ -16,25 +16,31 @@
 #define TRASH "api/trash"
 
 static const struct route routes[] = {
-	{ "GET", "api/health", SCOPE_READ, health_get, 0, 0, ALWAYS | OPEN },
-	{ "GET", "api/containers", SCOPE_READ, containers_list, 0, IN_LIST, 0 },
+	{ "GET", "api/health", SCOPE_READ, health_get, 0, 0, ALWAYS | OPEN, NULL },
+	{ "GET", "api/containers", SCOPE_READ, containers_list, 0, IN_LIST, 0, NULL },
 	{ "POST", "api/containers", SCOPE_WRITE, containers_create, IN_CREATE, 0,
-	  BODY | SLOW },
-	{ "GET", ONE, SCOPE_READ, container_get, 0, 0, 0 },
-	{ "PATCH", ONE, SCOPE_WRITE, container_change, IN_CHANGE, 0, BODY | SLOW },
-	{ "DELETE", ONE, SCOPE_WRITE, container_delete, 0, IN_DELETE, SLOW },
-	{ "POST", ONE "/start", SCOPE_WRITE, container_start, IN_START, 0, SLOW },
-	{ "POST", ONE "/stop", SCOPE_WRITE, container_stop, 0, 0, SLOW },
-	{ "POST", ONE "/restart", SCOPE_WRITE, container_restart, 0, 0, SLOW },
-	{ "POST", ONE "/adopt", SCOPE_ADMIN, container_adopt, 0, 0, SLOW },
+	  BODY | SLOW, "create" },
+	{ "GET", ONE, SCOPE_READ, container_get, 0, 0, 0, NULL },
+	{ "PATCH", ONE, SCOPE_WRITE, container_change, IN_CHANGE, 0, BODY | SLOW,
+	  "update" },
+	{ "DELETE", ONE, SCOPE_WRITE, container_delete, 0, IN_DELETE, SLOW, "delete" },
+	{ "POST", ONE "/start", SCOPE_WRITE, container_start, IN_START, 0, SLOW,
+	  "start" },
+	{ "POST", ONE "/stop", SCOPE_WRITE, container_stop, 0, 0, SLOW, "stop" },
+	{ "POST", ONE "/restart", SCOPE_WRITE, container_restart, 0, 0, SLOW, "restart" },
+	{ "POST", ONE "/adopt", SCOPE_ADMIN, container_adopt, 0, 0, SLOW, "adopt" },
 	{ "PUT", ONE "/password", SCOPE_WRITE, container_password, IN_PASSWORD, 0,
-	  BODY | SLOW },
-	{ "GET", ONE "/logs", SCOPE_READ, container_logs, 0, IN_LOGS, SLOW },
-	{ "GET", ONE "/certificate", SCOPE_READ, container_certificate, 0, 0, SLOW },
-	{ "POST", "api/purge", SCOPE_ADMIN, purge_stopped, IN_PURGE, 0, BODY | SLOW },
-	{ "GET", TRASH, SCOPE_READ, trash_list, 0, 0, SLOW },
-	{ "DELETE", TRASH "/{trash_id}", SCOPE_ADMIN, trash_remove, 0, 0, SLOW },
-	{ "POST", TRASH "/{trash_id}/restore", SCOPE_WRITE, trash_restore, 0, 0, SLOW },
+	  BODY | SLOW, "password" },
+	{ "GET", ONE "/logs", SCOPE_READ, container_logs, 0, IN_LOGS, SLOW, NULL },
+	{ "GET", ONE "/certificate", SCOPE_READ, container_certificate, 0, 0, SLOW,
+	  NULL },
+	{ "POST", "api/purge", SCOPE_ADMIN, purge_stopped, IN_PURGE, 0, BODY | SLOW,
+	  "purge" },
+	{ "GET", TRASH, SCOPE_READ, trash_list, 0, 0, SLOW, NULL },
+	{ "DELETE", TRASH "/{trash_id}", SCOPE_ADMIN, trash_remove, 0, 0, SLOW,
+	  "trash_remove" },
+	{ "POST", TRASH "/{trash_id}/restore", SCOPE_WRITE, trash_restore, 0, 0, SLOW,
+	  "restore" },
 };
 
 /* Takes the next segment off *path; false when none is left. */
@@ -140,7 +146,7 @@ bool route_allows(const struct route *route, const struct call *call, struct err
 	return true;
 }
 
-bool route_run(const struct route *route, struct call *call, struct error *err)
+bool route_read(const struct route *route, struct call *call, struct error *err)
 {
 	const struct request *req = call->req;
 
@@ -149,9 +155,7 @@ bool route_run(const struct route *route, struct call *call, struct error *err)
 	if (req->body.length > 0 && *req->content_encoding &&
 	    strcasecmp(req->content_encoding, "identity") != 0)
 		return fail(err, ERR_MEDIA_TYPE, "the body must not be compressed");
-	if ((req->body.length > 0 || (route->flags & BODY)) &&
-	    !body_parse(&call->spec, route->body, req->content_type, buf_text(&req->body),
-			req->body.length, err))
-		return false;
-	return route->handler(call, err);
+	return (req->body.length == 0 && !(route->flags & BODY)) ||
+	       body_parse(&call->spec, route->body, req->content_type,
+			  buf_text(&req->body), req->body.length, err);
 }

@@ -19,6 +19,7 @@ struct route {
 		ALWAYS = 1 << 2, /* the call is served before the records are read */
 		OPEN = 1 << 3,	 /* the call needs no token */
 	} flags;
+	const char *action; /* of a call that changes something, for the log */
 };
 
 /* Finds the route of a call by method and path, and puts the path's values into it.
@@ -31,7 +32,7 @@ const struct route *route_find(struct call *call, char *ret_allow, size_t allow_
  * it did not exist. */
 bool route_allows(const struct route *route, const struct call *call, struct error *err);
 
-/* Reads query and body of the call by the table of fields, then runs its handler. */
-bool route_run(const struct route *route, struct call *call, struct error *err);
+/* Reads query and body of the call by the table of fields. */
+bool route_read(const struct route *route, struct call *call, struct error *err);
 
 #endif

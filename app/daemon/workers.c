@@ -24,12 +24,14 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "daemon/auth.h"
+#include "daemon/call_audit.h"
 #include "daemon/change_slots.h"
 #include "daemon/http.h"
 #include "daemon/look_queue.h"
 #include "daemon/router.h"
 #include "instance/instance.h"
 #include "model/config.h"
+#include "model/field.h"
 
 #define BACKLOG 1024
 #define SYSTEMD_FD 3 /* SD_LISTEN_FDS_START */
@@ -53,17 +55,17 @@ static void change_look_again(const struct call *call)
 static bool route_serve(const struct route *route, struct call *call, struct error *err)
 {
 	int place;
-	bool ok;
+	bool ok = request_read_body(call->req, err) && route_read(route, call, err);
 
 	if (!instance_is_loaded() && !(route->flags & ALWAYS))
 		return fail(err, ERR_STARTING, "pgberthd is reading its records");
-	if (!request_read_body(call->req, err))
+	if (!ok)
 		return false;
 	if (!(route->flags & SLOW))
-		return route_run(route, call, err);
+		return route->handler(call, err);
 	if (!change_slots_take(call->caller.id, &place, err))
 		return false;
-	ok = route_run(route, call, err);
+	ok = route->handler(call, err);
 	if (!ok && err->code == ERR_ENGINE)
 		change_look_again(call);
 	change_slots_give(place);
@@ -80,17 +82,16 @@ static bool call_is_allowed(const struct route *route, struct call *call,
 	return !route || route_allows(route, call, err);
 }
 
-/* An audit line tells who changed what, and with which result; the log adds time and id. */
-static void change_log(const struct call *call, const struct error *err)
+/* The log tells what was refused; the body of a stranger is not waited for. */
+static void refused_read(struct call *call)
 {
-	const char *name =
-		*call->storage_dir ? call->storage_dir : call->spec.record.storage_dir;
+	struct error ignored;
 
-	log_info("audit who=%s from=%s call=\"%s %s\" name=%s result=%s",
-		 *call->caller.name ? call->caller.name : "-",
-		 LOG_WORD(call->req->remote_addr), LOG_WORD(call->req->method),
-		 LOG_WORD(call->req->path), *name ? LOG_WORD(name) : call->trash_id,
-		 err ? error_slug(err->code) : "ok");
+	if (!call->route)
+		return;
+	if (call->caller.is_known)
+		request_read_body(call->req, &ignored);
+	route_read(call->route, call, &ignored);
 }
 
 static void request_serve(struct request *req, struct response *res)
@@ -101,8 +102,11 @@ static void request_serve(struct request *req, struct response *res)
 		route_find(&call, res->allow, sizeof(res->allow), &no_route);
 	bool ok;
 
+	call.route = route;
 	caller_set(&call.caller);
 	ok = call_is_allowed(route, &call, &err);
+	if (!ok)
+		refused_read(&call);
 	if (ok && !route)
 		err = no_route;
 	ok = ok && route && route_serve(route, &call, &err);
@@ -110,8 +114,8 @@ static void request_serve(struct request *req, struct response *res)
 		res->allow[0] = '\0';
 	if (!ok)
 		response_fail(res, req, &err);
-	if (route && route->scope > SCOPE_READ)
-		change_log(&call, ok ? NULL : &err);
+	if (route && route->action)
+		call_audit(&call, ok ? NULL : &err);
 	caller_set(NULL);
 	spec_done(&call.query);
 	spec_done(&call.spec);
@@ -123,7 +127,11 @@ static void request_log(const struct request *req, const struct response *res,
 	const json_t *error = json_object_get(res->json, "error");
 	const char *code = json_string_value(json_object_get(error, "code"));
 	const char *message = json_string_value(json_object_get(error, "message"));
+	const char *field = json_string_value(json_object_get(error, "field"));
 
+	/* The name of an unknown field may be the rest of a password with a '&' in it. */
+	if (field && !field_exists(field))
+		message = "a field is unknown";
 	log_info("request method=%.16s path=%s status=%d ms=%lld%s%s%s%s",
 		 LOG_WORD(req->method), LOG_WORD(req->path), res->status,
 		 now_ms() - began_ms, code ? " code=" : "", code ? code : "",

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/audit.h"
 #include "base/deadline.h"
 #include "base/log.h"
 #include "base/mention.h"
@@ -59,6 +60,7 @@ static bool load_claim(struct view *view)
 	snprintf(record->reason, sizeof(record->reason),
 		 "its port %d is held by " MENTION, record->port, holder);
 	record->port = 0;
+	audit_own("yield", record->storage_dir, "port");
 	return index_put(view);
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/audit.h"
 #include "base/log.h"
 #include "base/mention.h"
 #include "instance/by_hand.h"
@@ -147,6 +148,7 @@ void port_claim_keep(const struct port_claim *claim, const char *name)
 		log_error("record not saved name=%s error=%s", claim->displaced,
 			  LOG_TEXT(err.message));
 	index_put(&view);
+	audit_own("yield", claim->displaced, "port");
 }
 
 void port_claim_undo(const struct port_claim *claim, const char *name)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/audit.h"
 #include "base/deadline.h"
 #include "base/kill_point.h"
 #include "base/log.h"
@@ -106,6 +107,7 @@ bool prove_or_reset(const struct attempt *attempt, struct error *err)
 	}
 	log_warn("admin role settings reset name=%s because=%s", record->storage_dir,
 		 LOG_TEXT(first.message));
+	audit_own("reset", record->storage_dir, "");
 	return prove(attempt, err);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/audit.h"
 #include "base/log.h"
 #include "base/scope.h"
 #include "instance/instance.h"
@@ -81,8 +82,7 @@ static bool expire_one(const char *name)
 	struct error err;
 
 	if (instance_delete_if(name, is_expired, time(NULL), false, &gone, &err)) {
-		log_info("expired instance deleted name=%s purged=%d", name,
-			 gone.record.expire_purge);
+		audit_own(gone.record.expire_purge ? "expire_purge" : "expire", name, "");
 		return true;
 	}
 	if (err.code == ERR_NOT_FOUND)
@@ -113,7 +113,7 @@ static bool is_long_stopped(const struct view *view, long long before)
 }
 
 bool instance_purge_stopped(int days, const char *prefix, bool is_dry, struct names *ret,
-			    struct error *err)
+			    instance_purged *each, void *user, struct error *err)
 {
 	long long before = time(NULL) - days * DAY_S;
 	AUTO_NAMES names = { 0 };
@@ -128,8 +128,11 @@ bool instance_purge_stopped(int days, const char *prefix, bool is_dry, struct na
 						   true, &gone, err)) {
 			if (err->code == ERR_NOT_FOUND)
 				continue; /* the instance was started again, or is gone */
+			each(names.list[i], err, user);
 			return false;
 		}
+		if (!is_dry)
+			each(names.list[i], NULL, user);
 		memcpy(names.list[done.count++], names.list[i], NAME_SIZE);
 	}
 	names.count = done.count;
@@ -186,10 +189,24 @@ bool instance_trash_restore(const char *id, struct view *ret, struct error *err)
 
 bool instance_trash_remove(const char *id, struct error *err)
 {
-	if (!entry_is_shown(id, err) || !store_trash_remove(id, err))
-		return false;
-	log_info("trash entry removed id=%s", id);
-	return true;
+	return entry_is_shown(id, err) && store_trash_remove(id, err);
+}
+
+/* An entry that is gone already was removed by a call. */
+static void sweep_one(const char *id)
+{
+	char name[NAME_SIZE];
+	struct error err;
+
+	store_trash_name(id, name);
+	if (instance_trash_remove(id, &err))
+		audit(&(struct audit){ .who = "pgberthd",
+				       .action = "trash_sweep",
+				       .name = name,
+				       .trash = id });
+	else if (err.code != ERR_NOT_FOUND)
+		log_warn("trash entry not removed trash=%s error=%s", id,
+			 LOG_TEXT(err.message));
 }
 
 void instance_trash_sweep(void)
@@ -203,8 +220,6 @@ void instance_trash_sweep(void)
 		return;
 	}
 	for (size_t i = 0; i < count; i++)
-		if (list[i].trashed_at && instance_trash_until(&list[i]) <= time(NULL) &&
-		    !instance_trash_remove(list[i].id, &err) && err.code != ERR_NOT_FOUND)
-			log_warn("trash entry not removed id=%s error=%s", list[i].id,
-				 LOG_TEXT(err.message));
+		if (list[i].trashed_at && instance_trash_until(&list[i]) <= time(NULL))
+			sweep_one(list[i].id);
 }

@@ -21,34 +21,42 @@ static bool fields_known(unsigned calls, const json_t *json, const char *unknown
 	return true;
 }
 
+static bool field_read(const struct field *field, struct spec *spec, const json_t *json,
+		       bool is_text, struct error *err)
+{
+	const json_t *value = json_object_get(json, field->name);
+
+	if (value)
+		return field_take(field, value, is_text, spec, err);
+	return !(field->flags & REQUIRED) || fail_field(err, field->name, "is required");
+}
+
+/* Reads all fields even if one is wrong; the first error counts. */
 static bool fields_take(struct spec *spec, unsigned calls, const json_t *json,
 			bool is_text, struct error *err)
 {
-	for (const struct field *field = fields; field->name; field++) {
-		const json_t *value = json_object_get(json, field->name);
+	struct error ignored;
+	bool ok = true;
 
-		if (!(field->calls & calls))
-			continue;
-		if (!value && (field->flags & REQUIRED))
-			return fail_field(err, field->name, "is required");
-		if (value && !field_take(field, value, is_text, spec, err))
-			return false;
-	}
-	return true;
+	for (const struct field *field = fields; field->name; field++)
+		if ((field->calls & calls) &&
+		    !field_read(field, spec, json, is_text, ok ? err : &ignored))
+			ok = false;
+	return ok;
 }
 
 static bool spec_fill(struct spec *ret_spec, unsigned calls, const json_t *json,
 		      bool is_text, const char *unknown, struct error *err)
 {
-	AUTO_SPEC spec = { 0 };
+	bool known;
+	struct error ignored;
 
-	if (!fields_expect(calls, &spec, err) ||
-	    !fields_known(calls, json, unknown, err) ||
-	    !fields_take(&spec, calls, json, is_text, err))
+	*ret_spec = (struct spec){ 0 };
+	if (!fields_expect(calls, ret_spec, err))
 		return false;
-	*ret_spec = spec;
-	spec = (struct spec){ 0 };
-	return true;
+	known = fields_known(calls, json, unknown, err);
+	return fields_take(ret_spec, calls, json, is_text, known ? err : &ignored) &&
+	       known;
 }
 
 /*

@@ -15,7 +15,8 @@
  * are those whose fields it may hold, 0: none.
  * Errors: ERR_MEDIA_TYPE; ERR_UNREADABLE when it is not JSON, not an object or not a
  * form; ERR_INVALID naming the field. No message quotes a value. *ret_spec is filled
- * only on success; end it with spec_done(), which wipes the password.
+ * also on failure, then for the log alone: with what was given, and what of it is valid.
+ * End it with spec_done(), which wipes the password.
  */
 bool body_parse(struct spec *ret_spec, unsigned calls, const char *content_type,
 		const char *body, size_t length, struct error *err);

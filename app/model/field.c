@@ -2,6 +2,7 @@
 #include "model/field.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -221,6 +222,22 @@ const char *fields_differ(const struct record *record, const struct spec *spec)
 				field_of_const(field, &spec->record)))
 			return field->name;
 	return NULL;
+}
+
+void fields_names(unsigned long long given, char ret[FIELDS_NAMES_SIZE])
+{
+	size_t used = 0;
+
+	ret[0] = '\0';
+	for (const struct field *field = fields; field->name; field++)
+		if ((given & bit_of(field)) && used < FIELDS_NAMES_SIZE)
+			used += (size_t)snprintf(ret + used, FIELDS_NAMES_SIZE - used,
+						 "%s%s", used ? "," : "", field->name);
+}
+
+bool field_exists(const char *name)
+{
+	return field_named(~0U, name);
 }
 
 bool fields_renew(const struct spec *spec)

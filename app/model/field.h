@@ -77,6 +77,13 @@ void fields_apply(struct record *record, const struct spec *spec);
 /* The first given field whose value differs from the record's; NULL: all are equal. */
 const char *fields_differ(const struct record *record, const struct spec *spec);
 
+/* Names of the fields that were given, with commas between. */
+#define FIELDS_NAMES_SIZE 512
+void fields_names(unsigned long long given, char ret[FIELDS_NAMES_SIZE]);
+
+/* True for the name of any field. */
+bool field_exists(const char *name);
+
 /* True when a field was given that a create of a running server changes. */
 bool fields_renew(const struct spec *spec);
 

@@ -20,6 +20,7 @@
 
 #define FORMAT 1
 #define FILE_MAX (1024 * 1024)
+#define OWN_NAME "pgberthd"
 
 static const char *const scope_names[] = { "read", "write", "admin" };
 
@@ -272,6 +273,15 @@ static bool change_end(const struct place *place, const struct tokens *tokens,
 			     (int)geteuid(), (int)getegid(), 0600, err);
 }
 
+bool tokens_write(const char *path, const struct tokens *tokens, struct error *err)
+{
+	AUTO_PLACE place;
+
+	if (!place_open(&place, path))
+		return fail_errno(err, "cannot open the directory of %s", path);
+	return change_end(&place, tokens, err);
+}
+
 struct token *tokens_find(const struct tokens *tokens, const char *name)
 {
 	for (size_t i = 0; i < tokens->count; i++)
@@ -304,6 +314,9 @@ bool token_add(const char *path, struct token *token, char ret_text[TOKEN_SIZE],
 
 	if (!change_begin(path, &place, &tokens, err))
 		return false;
+	if (strcmp(token->name, OWN_NAME) == 0)
+		return fail(err, ERR_INVALID, "the log calls pgberth itself %s",
+			    OWN_NAME);
 	if (tokens_find(&tokens, token->name))
 		return fail(err, ERR_ALREADY_EXISTS,
 			    "token %s already exists; revoke it first", token->name);

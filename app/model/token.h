@@ -56,10 +56,13 @@ bool tokens_read(const char *path, struct tokens *ret, struct stat *ret_stat,
 /*
  * Makes a token, adds its hash to the file and writes its text to ret_text, which the
  * caller wipes. The caller sets name, scope, prefix and expires_at of *token. Errors:
- * ERR_ALREADY_EXISTS, ERR_TOKENS.
+ * ERR_ALREADY_EXISTS, ERR_INVALID when the name is pgberth's own, ERR_TOKENS.
  */
 bool token_add(const char *path, struct token *token, char ret_text[TOKEN_SIZE],
 	       struct error *err);
+
+/* Replaces the file by these tokens. */
+bool tokens_write(const char *path, const struct tokens *tokens, struct error *err);
 
 /* Removes a token from the file. *ret_left: number of tokens left. Errors: ERR_NOT_FOUND. */
 bool token_revoke(const char *path, const char *name, size_t *ret_left,

@@ -77,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(!strstr(err.message, "canary") || strstr(err.field, "canary"));
 		must(err.code == ERR_MEDIA_TYPE || err.code == ERR_UNREADABLE ||
 		     err.code == ERR_INVALID);
-		must(spec.given == 0);
+		must(!*spec.record.storage_dir || name_is_valid(spec.record.storage_dir));
 		return 0;
 	}
 	must_be_checked(&spec);
