@@ -31,6 +31,7 @@ static const struct {
 	[ERR_IMAGE_MISSING] = { 503, "image_missing", 60 },
 	[ERR_SERVER] = { 503, "server_unavailable", 5 },
 	[ERR_SERVER_FULL] = { 503, "server_unavailable", 5 },
+	[ERR_LOCKED] = { 503, "server_unavailable", 5 },
 	[ERR_STARTING] = { 503, "starting", 1 },
 	[ERR_TOKENS] = { 503, "tokens_unreadable", 60 },
 	[ERR_NO_SPACE] = { 507, "no_space", 0 },

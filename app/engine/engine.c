@@ -341,14 +341,29 @@ bool engine_update(const char *id, const struct record *record, struct error *er
 	return status == 200 || engine_refused(err, "change the limits", status, json);
 }
 
+/* An engine that still answers is not to blame for a container that runs on. */
+static bool wait_failed(const char *id, int timeout_ms, long long deadline_ms,
+			struct error *err)
+{
+	struct container container;
+	struct error ignored;
+
+	if (err->code == ERR_ENGINE && deadline_passed(deadline_ms) &&
+	    inspect_one(id, &container, &ignored) && container.is_running)
+		return fail(err, ERR_SERVER, "it did not end within %d s",
+			    timeout_ms / 1000);
+	return false;
+}
+
 bool engine_wait(const char *id, int timeout_ms, int *ret_exit_code, struct error *err)
 {
+	long long deadline = deadline_in_ms(timeout_ms);
 	json_auto_t *json = NULL;
 	int status;
 
 	if (!engine_call("POST", timeout_ms, NULL, &status, &json, err,
 			 "/containers/%s/wait", id))
-		return false;
+		return wait_failed(id, timeout_ms, deadline, err);
 	if (status != 200)
 		return engine_refused(err, "wait for the container", status, json);
 	if (!json_is_integer(json_object_get(json, "StatusCode")))

@@ -58,7 +58,8 @@ bool engine_remove(const char *id, struct error *err);
 /* Sets new limits of a running container. */
 bool engine_update(const char *id, const struct record *record, struct error *err);
 
-/* Waits for the container's end; *ret_exit_code is its command's. */
+/* Waits for the end of the container; *ret_exit_code is that of its command. Errors:
+ * ERR_SERVER when the time ran out. */
 bool engine_wait(const char *id, int timeout_ms, int *ret_exit_code, struct error *err);
 
 /* Appends the last `tail` lines of the container's stdout and stderr. */

@@ -141,6 +141,10 @@ static bool role_settle_or_repair(struct attempt *attempt,
 		return true;
 	if (err->code == ERR_INTERNAL)
 		return false; /* the failure is pgberthd's own */
+	if (err->code == ERR_LOCKED)
+		return fail_because(err,
+				    "the admin role cannot be changed; start the "
+				    "server without a password to end what locks it");
 	if (!engine_stop(attempt->view->container_id, err) ||
 	    !engine_remove(attempt->view->container_id, err))
 		return false;

@@ -1,6 +1,7 @@
 /* A proof takes socket and port, and a login if a password is given. */
 #include "instance/prove.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/audit.h"
@@ -42,8 +43,8 @@ static enum pg_outcome login_prove(const struct attempt *attempt, struct error *
 	for (;;) {
 		enum pg_outcome outcome;
 
-		outcome = pg_login(record->port, attempt->password, record->storage_dir,
-				   deadline, err);
+		outcome = pg_login(record->port, record->version, attempt->password,
+				   record->storage_dir, deadline, err);
 		if (outcome == PG_FAILED && was_away && deadline_passed(deadline)) {
 			*err = last; /* rather than that the last try ran out of time */
 			return PG_NOT_YET;
@@ -111,23 +112,41 @@ bool prove_or_reset(const struct attempt *attempt, struct error *err)
 	return prove(attempt, err);
 }
 
-/* A password that cannot be proven is undone, so that the old one holds. */
+/* The role is what it was before, or the message says that it is not. */
+static void role_undo(const struct record *record, const char *kept, struct error *err)
+{
+	char why[sizeof(err->message)];
+	struct error not_undone;
+
+	if (!*kept)
+		fail(&not_undone, ERR_SERVER, "its verifier is too long");
+	else if (role_put_back(record, kept, deadline_in_ms(PROOF_TIMEOUT_MS),
+			       &not_undone) == PG_OK)
+		return;
+	snprintf(why, sizeof(why), "%s", err->message);
+	fail(err, err->code,
+	     "the new password is set, but not proven (%.150s), and the old one cannot be "
+	     "set again: %.150s",
+	     why, not_undone.message);
+}
+
 bool prove_new_password(const struct attempt *attempt, struct error *err)
 {
 	const struct record *record = &attempt->view->record;
 	long long deadline = deadline_in_ms(PROOF_TIMEOUT_MS);
-	char old[VERIFIER_SIZE];
-	struct error ignored;
+	char kept[ROLE_SQL_SIZE];
 
-	if (role_verifier(record, old, deadline, err) != PG_OK ||
-	    role_settle(record, attempt->verifier, deadline, err) != PG_OK)
+	if (role_keep(record, kept, deadline, err) != PG_OK)
 		return false;
+	if (role_settle(record, attempt->verifier, deadline, err) != PG_OK)
+		return err->code == ERR_LOCKED
+			       ? fail_because(err, "the password stays as it was")
+			       : false;
 	kill_point("password.set");
 	if (prove_or_reset(attempt, err)) {
 		kill_point("password.proven");
 		return true;
 	}
-	if (*old)
-		role_settle(record, old, deadline_in_ms(PROOF_TIMEOUT_MS), &ignored);
+	role_undo(record, kept, err);
 	return false;
 }

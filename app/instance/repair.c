@@ -25,8 +25,13 @@ static bool repair_run(struct view *view, const struct container_spec *spec,
 		return false;
 	ok = engine_start(view->container_id, err) &&
 	     engine_wait(view->container_id, REPAIR_TIMEOUT_MS, &exit_code, err);
-	if (ok && exit_code != 0) {
-		engine_logs(view->container_id, 20, &said, &ignored);
+	if (!ok && err->code == ERR_SERVER)
+		fail_because(err, "single-user mode cannot repair the admin role");
+	if (ok)
+		engine_logs(view->container_id, 40, &said, &ignored);
+	if (ok && !role_repair_check(buf_text(&said), err)) {
+		ok = false;
+	} else if (ok && exit_code != 0) {
 		diagnosis_line(word, sizeof(word), buf_text(&said));
 		ok = fail(err, ERR_SERVER,
 			  "single-user mode cannot repair the admin role: %s", word);

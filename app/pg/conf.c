@@ -9,6 +9,7 @@
 #include "model/field.h"
 #include "pg/certificate.h"
 #include "pg/certificate_host.h"
+#include "pg/options.h"
 
 /* pgberthd logs in as root (see pg_ident.conf). The only other user that can enter the
  * socket's directory is the tenant. */
@@ -228,6 +229,10 @@ bool conf_argv(const char *argv[CONF_ARGV_MAX], struct buf *text,
 	return true;
 }
 
+/* For each statement of single-user mode, where only a prepared transaction can hold a
+ * lock. */
+#define REPAIR_TIMEOUT_MS 15000
+
 /*
  * Single-user mode asks for no login, but needs a database: it takes the first of the
  * three that the tenant has not dropped.
@@ -236,14 +241,15 @@ static const char repair_script[] =
 	"for database in template1 postgres template0; do "
 	"\"$0\" --single -D /pg/data -c config_file=/etc/pgberth/postgresql.conf "
 	"-c hba_file=/etc/pgberth/pg_hba.conf -c ident_file=/etc/pgberth/pg_ident.conf "
-	"-c logging_collector=off -c log_statement=none "
-	"$database < /etc/pgberth/" CONF_REPAIR_NAME " && exit 0; done; exit 1";
+	"-c logging_collector=off \"$@\" $database < /etc/pgberth/" CONF_REPAIR_NAME
+	" && exit 0; done; exit 1";
 
 bool conf_repair_argv(const char *argv[CONF_ARGV_MAX], struct buf *text,
 		      const struct record *record)
 {
 	if (!word_add(text, "/bin/sh") || !word_add(text, "-c") ||
-	    !word_add(text, repair_script) || !server_words(text, record->version))
+	    !word_add(text, repair_script) || !server_words(text, record->version) ||
+	    !options_words(text, OPTIONS_SINGLE, record->version, REPAIR_TIMEOUT_MS))
 		return false;
 	argv_cut(argv, text);
 	return true;

@@ -48,7 +48,7 @@ bool conf_passwd(struct buf *ret, const struct record *record);
 #define CONF_REPAIR_NAME "repair.sql"
 #define CONF_PASSWD_NAME "passwd"
 
-#define CONF_ARGV_MAX 64
+#define CONF_ARGV_MAX 128
 
 /* The server's command line; its strings live in `text`, which must outlive argv. */
 bool conf_argv(const char *argv[CONF_ARGV_MAX], struct buf *text,

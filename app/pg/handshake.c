@@ -6,7 +6,7 @@
 #include "pg/message.h"
 
 enum pg_outcome hello_say(struct pg_wire *wire, const char *user, const char *database,
-			  const char *options, struct error *err)
+			  const struct buf *options, struct error *err)
 {
 	static const char version[] = { 0, 3, 0, 0 };
 	AUTO_BUF hello = { 0 };
@@ -17,7 +17,7 @@ enum pg_outcome hello_say(struct pg_wire *wire, const char *user, const char *da
 	    !message_text_add(&hello, database) ||
 	    !message_text_add(&hello, "application_name") ||
 	    !message_text_add(&hello, "pgberth") ||
-	    !message_text_add(&hello, "options") || !message_text_add(&hello, options) ||
+	    !buf_append(&hello, buf_text(options), options->length) ||
 	    !message_text_add(&hello, ""))
 		return message_fail_memory(err);
 	return message_say(wire, '\0', &hello, err);

@@ -11,9 +11,10 @@
 /* The action that an ErrorResponse in answer to it reports as failed. */
 #define LET_IN "the server does not let pgberth in"
 
-/* Sends the StartupMessage: the version, then pairs of names and values. */
+/* Sends the StartupMessage: the version, then pairs of names and values, among them the
+ * settings of options_pairs(). */
 enum pg_outcome hello_say(struct pg_wire *wire, const char *user, const char *database,
-			  const char *options, struct error *err);
+			  const struct buf *options, struct error *err);
 
 /* The kind of an Authentication message (-1: it is none); its data follow as text, which
  * a NUL in them ends. */

@@ -110,14 +110,25 @@ enum pg_outcome message_error(const struct buf *body, const char *what, struct e
 	return meanings[i].outcome;
 }
 
+/* NoticeResponse, ParameterStatus, BackendKeyData, which is kept, and
+ * NotificationResponse. */
+static bool needs_no_answer(struct pg_wire *wire, char type, const struct buf *body)
+{
+	if (type == 'K' && body->length == WIRE_KEY_SIZE) {
+		memcpy(wire->key, body->data, WIRE_KEY_SIZE);
+		wire->has_key = true;
+	}
+	return type && strchr("NSKA", type);
+}
+
 enum pg_outcome message_hear_answer(struct pg_wire *wire, char *ret_type,
 				    struct buf *body, const char *what, struct error *err)
 {
 	enum pg_outcome outcome;
 
-	do /* NoticeResponse, ParameterStatus, BackendKeyData, NotificationResponse */
+	do
 		outcome = message_hear(wire, ret_type, body, err);
-	while (outcome == PG_OK && strchr("NSKA", *ret_type) && *ret_type);
+	while (outcome == PG_OK && needs_no_answer(wire, *ret_type, body));
 	if (outcome == PG_OK && *ret_type == 'E')
 		return message_error(body, what, err);
 	return outcome;

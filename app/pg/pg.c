@@ -1,152 +1,83 @@
-/* Statements are simple queries; only the first value of an answer is kept. */
+/* A session's end is the end of what it has not committed. */
 #include "pg/pg.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/deadline.h"
 #include "base/scope.h"
 #include "model/config.h"
+#include "pg/blocker.h"
 #include "pg/handshake.h"
 #include "pg/message.h"
+#include "pg/options.h"
 #include "pg/scram.h"
 #include "pg/wire.h"
 
-#define BYE_MS 100
-#define REFUSES "the server refuses a statement of pgberth"
-
-struct pg_session {
-	struct pg_wire wire;
-};
+#define LOGIN_TIMEOUT_MS 15000
 
 bool pg_init(struct error *err)
 {
 	return pg_wire_init(err);
 }
 
-/*
- * Client options override the tenant's settings for role and database. From 17 on, a
- * login event trigger could lock pgberth out.
- */
-#define OPTIONS                                                                          \
-	"-c search_path=pg_catalog -c role=none -c default_transaction_read_only=off "   \
-	"-c statement_timeout=0 -c lock_timeout=0 -c idle_session_timeout=0 "            \
-	"-c log_statement=none -c log_min_duration_statement=-1 "                        \
-	"-c log_min_error_statement=panic -c session_preload_libraries= "                \
-	"-c local_preload_libraries= -c synchronous_commit=local"
-
 enum pg_outcome pg_open(struct pg_session **ret, const struct pg_door *door,
 			long long deadline_ms, struct error *err)
 {
-	const char *options =
-		door->version >= 17 ? OPTIONS " -c event_triggers=off" : OPTIONS;
 	struct pg_session *session = calloc(1, sizeof(*session));
-	AUTO_BUF body = { 0 };
 	enum pg_outcome outcome;
 
 	if (!session)
 		return message_fail_memory(err);
-	outcome = pg_wire_to_socket(&session->wire, door->run_dir, door->uid, deadline_ms,
-				    err);
+	outcome = session_open(session, door, deadline_ms, err);
 	if (outcome == PG_OK)
-		outcome = hello_say(&session->wire, door->user, door->database, options,
-				    err);
-	if (outcome == PG_OK)
-		outcome = auth_hear(&session->wire, AUTH_OK, &body, err);
-	if (outcome == PG_OK)
-		outcome = ready_hear(&session->wire, err);
-	if (outcome != PG_OK) {
-		/* Closes without a message, since the peer may be anybody. */
-		pg_wire_close(&session->wire);
+		*ret = session;
+	else
 		free(session);
-		return outcome;
-	}
-	*ret = session;
-	return PG_OK;
-}
-
-/* Sends Terminate, so that the server has nothing to log. */
-static void bye_say(struct pg_wire *wire)
-{
-	const struct buf nothing = { 0 };
-	struct error ignored;
-
-	wire->deadline_ms = deadline_in_ms(BYE_MS);
-	message_say(wire, 'X', &nothing, &ignored);
+	return outcome;
 }
 
 void pg_close(struct pg_session *session)
 {
-	if (!session)
-		return;
-	if (session->wire.fd >= 0)
-		bye_say(&session->wire);
-	pg_wire_close(&session->wire);
+	if (session)
+		session_close(session);
 	free(session);
-}
-
-/* A DataRow is int16 columns, then for each an int32 length (-1: NULL) and its bytes. */
-static bool value_read(const struct buf *row, char *ret_value, size_t size)
-{
-	const unsigned char *at = (const unsigned char *)buf_text(row);
-	size_t length;
-
-	if (row->length < 6 || (!at[0] && !at[1]))
-		return false;
-	length = (size_t)at[2] << 24 | (size_t)at[3] << 16 | (size_t)at[4] << 8 | at[5];
-	if (length == 0xffffffff)
-		length = 0;
-	if (length > row->length - 6)
-		return false;
-	snprintf(ret_value, size, "%.*s", (int)length, (const char *)at + 6);
-	return true;
-}
-
-/* Reads the answer to a query to its end; keeps the first failure until then. */
-static enum pg_outcome answer_hear(struct pg_wire *wire, char *ret_value, size_t size,
-				   struct error *err)
-{
-	AUTO_BUF body = { 0 };
-	bool has_value = false, has_failed = false;
-	struct error problem;
-	char type = '\0';
-
-	while (type != 'Z') {
-		enum pg_outcome outcome;
-
-		type = '\0'; /* remains if no message comes */
-		outcome = message_hear_answer(wire, &type, &body, REFUSES, &problem);
-		if (type == 'E' && outcome != PG_OK) {
-			has_failed = true;
-			*err = problem;
-		} else if (outcome != PG_OK) {
-			*err = has_failed
-				       ? *err
-				       : problem; /* a FATAL error ends the answer too */
-			return PG_FAILED;
-		} else if (type == 'D' && ret_value && !has_value) {
-			has_value = value_read(&body, ret_value, size);
-		} else if (!type || !strchr("TDCIZ", type)) {
-			return message_fail_protocol(err);
-		}
-	}
-	return has_failed ? PG_FAILED : PG_OK;
 }
 
 enum pg_outcome pg_run(struct pg_session *session, const char *sql, char *ret_value,
 		       size_t size, struct error *err)
 {
-	AUTO_BUF query = { 0 };
+	enum pg_outcome outcome = session_run(session, sql, ret_value, size, err);
+
+	if (session_is_late(session))
+		blocker_tell(session, err);
+	return outcome;
+}
+
+enum pg_outcome pg_change(struct pg_session *session, const char *sql, bool *ret_is_open,
+			  struct error *err)
+{
+	AUTO_BUF change = { 0 };
 	enum pg_outcome outcome;
 
-	if (ret_value)
-		*ret_value = '\0';
-	if (!message_text_add(&query, sql))
+	*ret_is_open = false;
+	if (!buf_printf(&change, "BEGIN; %s", sql))
 		return message_fail_memory(err);
-	outcome = message_say(&session->wire, 'Q', &query, err);
-	return outcome == PG_OK ? answer_hear(&session->wire, ret_value, size, err)
-				: PG_FAILED;
+	outcome = pg_run(session, buf_text(&change), NULL, 0, err);
+	if (outcome != PG_OK)
+		return outcome;
+	session->wire.deadline_ms = session->deadline_ms;
+	outcome = session_run(session, "COMMIT", NULL, 0, err);
+	if (!session->is_busy)
+		return outcome;
+	*ret_is_open = true;
+	if (blocker_end(session))
+		fail(err, ERR_SERVER, "the server does not answer a commit");
+	else
+		fail(err, ERR_SERVER,
+		     "the server neither answers a commit nor ends the session, so the "
+		     "change may still be made");
+	return PG_FAILED;
 }
 
 /* Sends the SASLInitialResponse: mechanism, int32 length, the client's first message. */
@@ -214,7 +145,7 @@ static enum pg_outcome name_check(struct pg_session *session, const char *cluste
 {
 	char name[64];
 	enum pg_outcome outcome =
-		pg_run(session, "SHOW cluster_name", name, sizeof(name), err);
+		session_run(session, "SHOW cluster_name", name, sizeof(name), err);
 
 	if (outcome == PG_OK && strcmp(name, cluster_name) != 0) {
 		fail(err, ERR_SERVER, "another server answers at the port");
@@ -223,24 +154,30 @@ static enum pg_outcome name_check(struct pg_session *session, const char *cluste
 	return outcome;
 }
 
-static enum pg_outcome port_open(struct pg_wire *wire, int port, long long deadline_ms,
+static enum pg_outcome port_open(struct pg_wire *wire, int port,
+				 const struct buf *options, long long deadline_ms,
 				 struct error *err)
 {
 	enum pg_outcome outcome =
 		pg_wire_to_port(wire, config()->publish_address, port, deadline_ms, err);
 
 	return outcome == PG_OK
-		       ? hello_say(wire, config()->admin_user, "postgres", "", err)
+		       ? hello_say(wire, config()->admin_user, "postgres", options, err)
 		       : outcome;
 }
 
-enum pg_outcome pg_login(int port, const char *password, const char *cluster_name,
-			 long long deadline_ms, struct error *err)
+enum pg_outcome pg_login(int port, int version, const char *password,
+			 const char *cluster_name, long long deadline_ms,
+			 struct error *err)
 {
-	struct pg_session session;
+	AUTO_SESSION session = { .wire = { .fd = -1 }, .door = { .run_dir = -1 } };
+	AUTO_BUF options = { 0 };
 	AUTO_BUF body = { 0 };
-	enum pg_outcome outcome = port_open(&session.wire, port, deadline_ms, err);
+	enum pg_outcome outcome;
 
+	if (!options_pairs(&options, OPTIONS_LOGIN, version, LOGIN_TIMEOUT_MS))
+		return message_fail_memory(err);
+	outcome = port_open(&session.wire, port, &options, deadline_ms, err);
 	if (outcome == PG_OK)
 		outcome = scram_run(&session.wire, password, err);
 	if (outcome == PG_OK)
@@ -249,9 +186,9 @@ enum pg_outcome pg_login(int port, const char *password, const char *cluster_nam
 		outcome = ready_hear(&session.wire, err);
 	if (outcome == PG_OK)
 		outcome = name_check(&session, cluster_name, err);
-	if (outcome == PG_OK)
-		bye_say(&session.wire);
-	pg_wire_close(&session.wire);
+	if (outcome != PG_OK)
+		pg_wire_close(&session.wire); /* without a word, since the peer may be
+						 anybody */
 	return outcome;
 }
 
@@ -259,8 +196,9 @@ enum pg_outcome pg_login(int port, const char *password, const char *cluster_nam
 enum pg_outcome pg_asks_for_scram(int port, long long deadline_ms, struct error *err)
 {
 	AUTO_WIRE wire = { .fd = -1 };
+	const struct buf no_options = { 0 };
 	AUTO_BUF body = { 0 };
-	enum pg_outcome outcome = port_open(&wire, port, deadline_ms, err);
+	enum pg_outcome outcome = port_open(&wire, port, &no_options, deadline_ms, err);
 	char type;
 
 	if (outcome == PG_OK)

@@ -12,36 +12,44 @@
 
 #include "base/error.h"
 #include "pg/outcome.h"
+#include "pg/session.h"
 
 /* Main thread, once; cfg is borrowed for ever. */
 bool pg_init(struct error *err);
 
-/* The server behind a socket, and the role and database of a login there. */
-struct pg_door {
-	int run_dir; /* descriptor of the socket directory; borrowed */
-	int uid;     /* uid that the server must run as */
-	int version;
-	const char *user, *database;
-};
-
-/* A session on one connection; each statement is a transaction of its own. */
-struct pg_session;
-
-/* Opens a session over the socket; end *ret with pg_close(). */
+/* Opens a session over the socket; end *ret with pg_close(). All of its statements
+ * together are waited for until a moment before the deadline. */
 enum pg_outcome pg_open(struct pg_session **ret, const struct pg_door *door,
 			long long deadline_ms, struct error *err);
+
+/* Ends the session; cancels a statement that was not answered. */
 void pg_close(struct pg_session *session);
 
-/* Runs a statement; the first value of its result, if any, goes to ret_value. */
+/*
+ * Runs a statement, which is a transaction of its own; the first value of its result, if
+ * any, goes to ret_value. A statement that was not answered in time fails with
+ * ERR_LOCKED, naming who holds the lock that it waited for, or with ERR_SERVER.
+ */
 enum pg_outcome pg_run(struct pg_session *session, const char *sql, char *ret_value,
 		       size_t size, struct error *err);
+
+/*
+ * Runs statements that make one change, in one transaction, which is committed only after
+ * they were answered in time: a change that was given up is not made later either. Only
+ * the answer to the commit itself can be missing; then the session in the server is
+ * ended, and *ret_is_open tells that it is not known whether the change was made (false:
+ * it was made if PG_OK, else not).
+ */
+enum pg_outcome pg_change(struct pg_session *session, const char *sql, bool *ret_is_open,
+			  struct error *err);
 
 /*
  * Logs in as the admin user through the published port, with TLS and channel binding,
  * and checks that the server there names itself cluster_name.
  */
-enum pg_outcome pg_login(int port, const char *password, const char *cluster_name,
-			 long long deadline_ms, struct error *err);
+enum pg_outcome pg_login(int port, int version, const char *password,
+			 const char *cluster_name, long long deadline_ms,
+			 struct error *err);
 
 /* Asks the server at the published port for a login: PG_OK when it asks for SCRAM. */
 enum pg_outcome pg_asks_for_scram(int port, long long deadline_ms, struct error *err);

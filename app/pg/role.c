@@ -7,6 +7,7 @@
 #include "base/deadline.h"
 #include "base/scope.h"
 #include "model/config.h"
+#include "pg/blocker.h"
 #include "pg/pg.h"
 #include "store/server_files.h"
 
@@ -17,10 +18,11 @@
 	"CONNECTION LIMIT -1 VALID UNTIL 'infinity' PASSWORD '%s'"
 
 #define POLL_MS 5
+#define LOOK_TIMEOUT_MS 5000
 
 /* Opens a superuser's session: as the admin or the bootstrap superuser, in `postgres` or,
  * if the tenant dropped that, in `template1`. */
-static enum pg_outcome session_open(struct pg_session **ret, const struct record *record,
+static enum pg_outcome role_session(struct pg_session **ret, const struct record *record,
 				    long long deadline_ms, struct error *err)
 {
 	const char *const doors[][2] = {
@@ -49,7 +51,7 @@ enum pg_outcome role_answers(const struct record *record, long long deadline_ms,
 			     struct error *err)
 {
 	struct pg_session *session;
-	enum pg_outcome outcome = session_open(&session, record, deadline_ms, err);
+	enum pg_outcome outcome = role_session(&session, record, deadline_ms, err);
 	char name[NAME_SIZE];
 
 	if (outcome != PG_OK)
@@ -68,7 +70,7 @@ static enum pg_outcome run_f(struct pg_session *session, char *value, size_t siz
 			     struct error *err, const char *fmt, const char *one,
 			     const char *two)
 {
-	char sql[1024];
+	char sql[1400];
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -77,22 +79,56 @@ static enum pg_outcome run_f(struct pg_session *session, char *value, size_t siz
 	return pg_run(session, sql, value, size, err);
 }
 
-static enum pg_outcome role_put(struct pg_session *session, const char *verifier,
-				struct error *err)
+/* The server did not answer a commit: looks whether the role has the verifier. */
+static enum pg_outcome role_look(const struct record *record, const char *verifier,
+				 const struct error *why, struct error *err)
+{
+	struct pg_session *session;
+	enum pg_outcome outcome =
+		role_session(&session, record, deadline_in_ms(LOOK_TIMEOUT_MS), err);
+	char has[8] = "";
+
+	if (outcome == PG_OK) {
+		outcome = run_f(session, has, sizeof(has), err,
+				"SELECT rolpassword = '%s' FROM pg_catalog.pg_authid "
+				"WHERE rolname = '%s'",
+				verifier, config()->admin_user);
+		pg_close(session);
+	}
+	if (outcome == PG_OK && strcmp(has, "t") == 0)
+		return PG_OK;
+	*err = *why;
+	if (outcome != PG_OK)
+		fail_because(err, "it is not known whether the admin role was changed");
+	return PG_FAILED;
+}
+
+static enum pg_outcome role_put(struct pg_session *session, const struct record *record,
+				const char *verifier, struct error *err)
 {
 	const char *admin = config()->admin_user;
 	enum pg_outcome outcome;
+	AUTO_BUF sql = { 0 };
 	char found[8];
+	bool is_open;
 
 	outcome = run_f(session, found, sizeof(found), err,
 			"SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = '%s'%s", admin,
 			"");
 	if (outcome != PG_OK)
 		return outcome;
-	return run_f(session, NULL, 0, err,
-		     *found ? "ALTER ROLE \"%s\" WITH " ATTRIBUTES
-			    : "CREATE ROLE \"%s\" WITH " ATTRIBUTES,
-		     admin, verifier);
+	if (!buf_printf(&sql, "%s ROLE \"%s\" WITH " ATTRIBUTES,
+			*found ? "ALTER" : "CREATE", admin, verifier)) {
+		fail(err, ERR_INTERNAL, "out of memory");
+		return PG_FAILED;
+	}
+	outcome = pg_change(session, buf_text(&sql), &is_open, err);
+	if (is_open) {
+		struct error why = *err;
+
+		return role_look(record, verifier, &why, err);
+	}
+	return outcome;
 }
 
 static enum pg_outcome database_put(struct pg_session *session, struct error *err)
@@ -117,29 +153,54 @@ enum pg_outcome role_settle(const struct record *record, const char *verifier,
 			    long long deadline_ms, struct error *err)
 {
 	struct pg_session *session;
-	enum pg_outcome outcome = session_open(&session, record, deadline_ms, err);
+	enum pg_outcome outcome = role_session(&session, record, deadline_ms, err);
 
 	if (outcome != PG_OK)
 		return outcome;
-	outcome = role_put(session, verifier, err);
+	outcome = database_put(session, err);
 	if (outcome == PG_OK)
-		outcome = database_put(session, err);
+		outcome = role_put(session, record, verifier, err);
 	pg_close(session);
 	return outcome;
 }
 
-enum pg_outcome role_verifier(const struct record *record, char ret[VERIFIER_SIZE],
-			      long long deadline_ms, struct error *err)
+/* A role that is missing is dropped to be as it was. A verifier may be of any length: a
+ * statement that does not fit is none. */
+static const char keep_sql[] =
+	"SELECT CASE WHEN length(sql) < 1000 THEN sql END FROM (SELECT coalesce((SELECT "
+	"format('ALTER ROLE %%I WITH %%sLOGIN %%sSUPERUSER %%sCREATEDB %%sCREATEROLE "
+	"%%sREPLICATION %%sBYPASSRLS %%sINHERIT CONNECTION LIMIT %%s VALID UNTIL %%L "
+	"PASSWORD %%L', rolname, no[rolcanlogin::int], no[rolsuper::int], "
+	"no[rolcreatedb::int], no[rolcreaterole::int], no[rolreplication::int], "
+	"no[rolbypassrls::int], no[rolinherit::int], rolconnlimit, "
+	"coalesce(rolvaliduntil, 'infinity'), rolpassword) "
+	"FROM pg_authid, (SELECT '[0:1]={NO,\"\"}'::text[]) AS words(no) "
+	"WHERE rolname = '%s'), 'DROP ROLE \"%s\"')) AS kept(sql)";
+
+enum pg_outcome role_keep(const struct record *record, char ret[ROLE_SQL_SIZE],
+			  long long deadline_ms, struct error *err)
 {
 	struct pg_session *session;
-	enum pg_outcome outcome = session_open(&session, record, deadline_ms, err);
+	enum pg_outcome outcome = role_session(&session, record, deadline_ms, err);
+	const char *admin = config()->admin_user;
 
 	if (outcome != PG_OK)
 		return outcome;
-	outcome = run_f(session, ret, VERIFIER_SIZE, err,
-			"SELECT rolpassword FROM pg_catalog.pg_authid WHERE rolname = "
-			"'%s' AND rolpassword ~ '^SCRAM-SHA-256[$][0-9A-Za-z+/=:$]+$'%s",
-			config()->admin_user, "");
+	outcome = run_f(session, ret, ROLE_SQL_SIZE, err, keep_sql, admin, admin);
+	pg_close(session);
+	return outcome;
+}
+
+enum pg_outcome role_put_back(const struct record *record, const char *kept,
+			      long long deadline_ms, struct error *err)
+{
+	struct pg_session *session;
+	enum pg_outcome outcome = role_session(&session, record, deadline_ms, err);
+	bool is_open;
+
+	if (outcome != PG_OK)
+		return outcome;
+	outcome = pg_change(session, kept, &is_open, err);
 	pg_close(session);
 	return outcome;
 }
@@ -153,7 +214,14 @@ bool role_repair_sql(struct buf *ret, const char *verifier)
 	       buf_printf(ret, "ALTER ROLE \"%s\" WITH " ATTRIBUTES "\n", admin,
 			  verifier) &&
 	       buf_printf(ret, "CREATE DATABASE postgres TEMPLATE template0\n"
-			       "ALTER DATABASE postgres ALLOW_CONNECTIONS true\n");
+			       "ALTER DATABASE postgres ALLOW_CONNECTIONS true\n") &&
+	       blocker_single_sql(ret);
+}
+
+bool role_repair_check(const char *printed, struct error *err)
+{
+	return !blocker_single_tell(printed, err) ||
+	       fail_because(err, "the admin role cannot be changed");
 }
 
 /* Login event triggers exist since PostgreSQL 17. */
@@ -183,7 +251,7 @@ enum pg_outcome role_reset(const struct record *record, long long deadline_ms,
 		"/* %s */ ALTER ROLE ALL RESET ALL%s",
 	};
 	struct pg_session *session;
-	enum pg_outcome outcome = session_open(&session, record, deadline_ms, err);
+	enum pg_outcome outcome = role_session(&session, record, deadline_ms, err);
 
 	if (outcome != PG_OK)
 		return outcome;
@@ -200,7 +268,7 @@ enum pg_outcome role_reload(const struct record *record, long long deadline_ms,
 			    struct error *err)
 {
 	struct pg_session *session;
-	enum pg_outcome outcome = session_open(&session, record, deadline_ms, err);
+	enum pg_outcome outcome = role_session(&session, record, deadline_ms, err);
 
 	if (outcome != PG_OK)
 		return outcome;
@@ -286,7 +354,7 @@ enum pg_outcome role_admit(const struct record *record, const struct networks *c
 		fail(err, ERR_INTERNAL, "out of memory");
 		return PG_FAILED;
 	}
-	outcome = session_open(&session, record, deadline_ms, err);
+	outcome = role_session(&session, record, deadline_ms, err);
 	if (outcome != PG_OK)
 		return outcome;
 	outcome = reload_wait(session, deadline_ms, err);

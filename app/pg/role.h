@@ -21,14 +21,20 @@ enum pg_outcome role_answers(const struct record *record, long long deadline_ms,
 			     struct error *err);
 
 /*
- * Makes sure that the role exists, may log in, is superuser, does not expire and has this
- * verifier, and that the database postgres exists. PG_REFUSED when no login is possible.
+ * Makes sure that the database postgres exists, and that the role exists, may log in, is
+ * superuser, does not expire and has this verifier. PG_REFUSED when no login is possible.
+ * A failure leaves the role as it is, also later; else its message says so. ERR_LOCKED
+ * names who holds a lock on the role.
  */
 enum pg_outcome role_settle(const struct record *record, const char *verifier,
 			    long long deadline_ms, struct error *err);
 
-/* The role's SCRAM verifier; "": it has none, or the role is missing. */
-enum pg_outcome role_verifier(const struct record *record, char ret[VERIFIER_SIZE],
+#define ROLE_SQL_SIZE 1024
+
+/* Writes the statement that makes the role again what it is now to ret, and runs it. */
+enum pg_outcome role_keep(const struct record *record, char ret[ROLE_SQL_SIZE],
+			  long long deadline_ms, struct error *err);
+enum pg_outcome role_put_back(const struct record *record, const char *kept,
 			      long long deadline_ms, struct error *err);
 
 /* Removes what may keep the role out: settings of role and database, login triggers. */
@@ -49,5 +55,9 @@ enum pg_outcome role_admit(const struct record *record, const struct networks *c
 
 /* Appends the text of repair.sql, which is role_settle() for single-user mode. */
 bool role_repair_sql(struct buf *ret, const char *verifier);
+
+/* False with ERR_LOCKED when a prepared transaction kept single-user mode, which printed
+ * this, from changing the role. */
+bool role_repair_check(const char *printed, struct error *err);
 
 #endif

@@ -6,6 +6,8 @@
 #ifndef PGBERTH_PG_WIRE_H
 #define PGBERTH_PG_WIRE_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "base/error.h"
 #include "pg/outcome.h"
@@ -13,6 +15,7 @@
 #define WIRE_TOTAL_MAX (1024 * 1024)
 #define WIRE_READS_MAX 100000 /* TLS needs two reads for each record */
 #define WIRE_BINDING_MAX 64   /* EVP_MAX_MD_SIZE */
+#define WIRE_KEY_SIZE 8	      /* BackendKeyData of protocol 3.0 */
 
 struct pg_wire {
 	int fd;		    /* non-blocking; -1: closed */
@@ -20,6 +23,9 @@ struct pg_wire {
 	long long deadline_ms;
 	size_t heard; /* bytes of messages */
 	int reads;    /* reads of TLS from the socket */
+	/* The session's pid and secret in the server, as a CancelRequest has them. */
+	unsigned char key[WIRE_KEY_SIZE];
+	bool has_key;
 };
 
 /* Main thread, once. */
