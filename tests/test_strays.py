@@ -1,5 +1,7 @@
 """Directories, containers and processes that belong to no record, or to one twice: shown or removed, never adopted."""
+import contextlib
 import json
+import pathlib
 import secrets
 import shutil
 import subprocess
@@ -117,3 +119,35 @@ def test_process_of_a_container_that_the_engine_forgot_is_ended(tmp_path):
         finally:
             for name, _ in made:
                 subprocess.run(["runc", "delete", "--force", name], stderr=subprocess.DEVNULL)
+
+
+WAITING = "import ctypes, os, signal; os.setresuid(*[{uid}] * 3); ctypes.CDLL(None).prctl(15, b'runc:[2:INIT]'); print('', flush=True); " \
+    "signal.pause()"
+
+
+@contextlib.contextmanager
+def waiting_process(uid, namespaces):
+    """A process such as an engine has in a container that is not started yet, so many namespaces of processes below this one."""
+    tree = pathlib.Path("/sys/fs/cgroup")
+    cgroup = (tree if (tree / "cgroup.controllers").exists() else tree / "systemd") / secrets.token_hex(32)
+    cgroup.mkdir()
+    below = ["unshare", "--pid", "--fork", "--kill-child"] * namespaces
+    process = subprocess.Popen(["sh", "-c", f'echo $$ >{cgroup}/cgroup.procs; exec "$@"', "sh", *below, "/usr/bin/python3", "-c",
+                                WAITING.format(uid=uid)], stdout=subprocess.PIPE)
+    try:
+        process.stdout.read(1)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+        wait_for(lambda: not (cgroup / "cgroup.procs").read_text(), f"{cgroup} is empty")
+        cgroup.rmdir()
+
+
+def test_process_that_no_engine_knows_goes_but_not_that_of_an_engine_in_a_container(stack):
+    """That one is passed first, since it is older."""
+    uid = stack.options["uid_max"]
+
+    with waiting_process(uid, 2) as of_another, waiting_process(uid, 1) as stray:
+        wait_for(lambda: stray.poll() is not None, "the stray process is gone", 90)
+        assert of_another.poll() is None

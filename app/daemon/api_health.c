@@ -10,12 +10,6 @@
 #include "instance/instance.h"
 #include "store/space_guard.h"
 
-/* {"ok": ok, key: value}; value is taken. */
-static json_t *part(bool ok, const char *key, json_t *value)
-{
-	return json_pack("{s:b s:o}", "ok", ok, key, value);
-}
-
 /* The biggest instances that the caller may know of. */
 static json_t *biggest_to_json(const struct space_guard *disk,
 			       const struct caller *caller)
@@ -56,6 +50,20 @@ static json_t *storage_to_json(const struct caller *caller, bool *ret_ok)
 	return json;
 }
 
+/* An engine that is away, or has no API version in common with pgberth, says why. */
+static json_t *engine_to_json(bool ok)
+{
+	struct error why;
+	json_t *json = json_pack("{s:b s:o s:o}", "ok", ok, "api",
+				 text_or_null(ok ? engine_api_version() : ""), "version",
+				 text_or_null(ok ? engine_version() : ""));
+	if (ok)
+		return json;
+	engine_why_away(&why);
+	json_object_set_new(json, "reason", utf8_to_json(why.message));
+	return json;
+}
+
 bool health_get(struct call *call, struct error *err)
 {
 	bool engine_ok = engine_is_up();
@@ -66,10 +74,8 @@ bool health_get(struct call *call, struct error *err)
 	json_t *json =
 		json_pack("{s:s s:s s:o s:o s:o}", "status", ok ? "OK" : "ERROR",
 			  "version", PGBERTH_VERSION, "process",
-			  part(process_ok, "pid", json_integer(getpid())), "engine",
-			  part(engine_ok, "api",
-			       text_or_null(engine_ok ? engine_api_version() : "")),
-			  "storage", storage);
+			  json_pack("{s:b s:i}", "ok", process_ok, "pid", getpid()),
+			  "engine", engine_to_json(engine_ok), "storage", storage);
 
 	if (!answer(call, json, err))
 		return false;

@@ -6,42 +6,82 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/scope.h"
 #include "engine/http.h"
 
-/* Newest API version that the tests have run against. */
-#define API_MINOR_NEWEST 41
+/* Newest and oldest API version that the tests have run against (Docker 20.10, 29.7). */
+#define API_MINOR_NEWEST 55
 #define API_MINOR_OLDEST 41
 
-static pthread_mutex_t version_lock = PTHREAD_MUTEX_INITIALIZER;
-static char version_prefix[16] = "/v1.41"; /* guarded by version_lock */
+static struct {
+	pthread_mutex_t lock;
+	bool is_agreed;
+	int minor;
+	char engine[40]; /* the engine's own version; "": unknown */
+} version = { .lock = PTHREAD_MUTEX_INITIALIZER, .minor = API_MINOR_OLDEST };
+
+static int minor_get(void)
+{
+	int minor;
+
+	pthread_mutex_lock(&version.lock);
+	minor = version.minor;
+	pthread_mutex_unlock(&version.lock);
+	return minor;
+}
+
+static void version_keep(int minor, const char *engine)
+{
+	bool is_new;
+
+	pthread_mutex_lock(&version.lock);
+	is_new = !version.is_agreed || version.minor != minor ||
+		 strcmp(version.engine, engine) != 0;
+	version.is_agreed = true;
+	version.minor = minor;
+	snprintf(version.engine, sizeof(version.engine), "%s", engine);
+	pthread_mutex_unlock(&version.lock);
+	if (is_new)
+		log_info("engine agreed api=1.%d version=%s", minor, LOG_TEXT(engine));
+}
+
+const char *engine_call_version(void)
+{
+	static _Thread_local char engine[sizeof(version.engine)];
+
+	pthread_mutex_lock(&version.lock);
+	memcpy(engine, version.engine, sizeof(engine));
+	pthread_mutex_unlock(&version.lock);
+	return engine;
+}
 
 const char *engine_call_prefix(void)
 {
-	static _Thread_local char prefix[sizeof(version_prefix)];
+	static _Thread_local char prefix[16];
 
-	pthread_mutex_lock(&version_lock);
-	memcpy(prefix, version_prefix, sizeof(prefix));
-	pthread_mutex_unlock(&version_lock);
+	snprintf(prefix, sizeof(prefix), "/v1.%d", minor_get());
 	return prefix;
 }
 
-bool engine_call_agree(struct error *err)
+/* The header of a ping tells the engine's newest version, and nothing of its oldest. */
+static bool minor_choose(int *ret_minor, struct error *err)
 {
 	AUTO_REPLY reply = { 0 };
 	int major = 0, minor = 0;
 
 	if (!engine_http("GET", "/_ping", NULL, QUICK_MS, &reply, err))
 		return false;
-	if (sscanf(reply.api_version, "%d.%d", &major, &minor) != 2 || major != 1 ||
-	    minor < API_MINOR_OLDEST)
-		return fail(err, ERR_ENGINE, "the engine's API %s is older than 1.%d",
+	if (sscanf(reply.api_version, "%d.%d", &major, &minor) != 2)
+		return fail(err, ERR_ENGINE,
+			    "the engine's ping (status %d) names no API version",
+			    reply.status);
+	if (major < 1 || (major == 1 && minor < API_MINOR_OLDEST))
+		return fail(err, ERR_ENGINE,
+			    "the engine's newest API is %s, and pgberth needs 1.%d or "
+			    "later: install Docker 20.10 or later",
 			    reply.api_version, API_MINOR_OLDEST);
-	if (minor > API_MINOR_NEWEST)
-		minor = API_MINOR_NEWEST;
-	pthread_mutex_lock(&version_lock);
-	snprintf(version_prefix, sizeof(version_prefix), "/v1.%d", minor);
-	pthread_mutex_unlock(&version_lock);
+	*ret_minor = major > 1 || minor > API_MINOR_NEWEST ? API_MINOR_NEWEST : minor;
 	return true;
 }
 
@@ -51,19 +91,75 @@ static json_t *reply_json(const struct engine_reply *reply)
 	return json_loadb(buf_text(&reply->body), reply->body.length, 0, NULL);
 }
 
+/* An engine refuses versions with status 400 and, since Docker 1.12, with these words. */
+static bool is_version_refused(const struct engine_reply *reply)
+{
+	json_auto_t *json = reply->status == 400 ? reply_json(reply) : NULL;
+
+	return json && strstr(engine_message(json), "client version");
+}
+
+/* A version that is too old for the engine is found out by a call. */
+bool engine_call_agree(struct error *err)
+{
+	json_auto_t *json = NULL;
+	AUTO_REPLY reply = { 0 };
+	const char *engine;
+	char path[32];
+	int minor;
+
+	if (!minor_choose(&minor, err))
+		return false;
+	snprintf(path, sizeof(path), "/v1.%d/version", minor);
+	if (!engine_http("GET", path, NULL, QUICK_MS, &reply, err))
+		return false;
+	json = reply_json(&reply);
+	if (is_version_refused(&reply))
+		return fail(err, ERR_ENGINE,
+			    "the engine and pgberth, which knows the API from 1.%d to "
+			    "1.%d, have no version in common: install a later pgberth "
+			    "(the engine says: %s)",
+			    API_MINOR_OLDEST, API_MINOR_NEWEST, engine_message(json));
+	engine = json_string_value(json_object_get(json, "Version"));
+	version_keep(minor, engine ? engine : "");
+	return true;
+}
+
+/* Sends a request; to an engine that was replaced by one with other versions, under a
+ * version agreed on anew. */
+static bool request(const char *method, long timeout_ms, const json_t *body,
+		    const char *path, struct engine_reply *ret_reply, struct error *err)
+{
+	char whole[520];
+
+	snprintf(whole, sizeof(whole), "%s%s", engine_call_prefix(), path);
+	if (!engine_http(method, whole, body, timeout_ms, ret_reply, err))
+		return false;
+	if (!is_version_refused(ret_reply))
+		return true;
+	if (!engine_call_agree(err))
+		return false;
+	engine_reply_done(ret_reply);
+	snprintf(whole, sizeof(whole), "%s%s", engine_call_prefix(), path);
+	return engine_http(method, whole, body, timeout_ms, ret_reply, err);
+}
+
+bool engine_call_raw(const char *path, struct engine_reply *ret_reply, struct error *err)
+{
+	return request("GET", QUICK_MS, NULL, path, ret_reply, err);
+}
+
 bool engine_call(const char *method, long timeout_ms, const json_t *body, int *ret_status,
 		 json_t **ret_json, struct error *err, const char *fmt, ...)
 {
 	AUTO_REPLY reply = { 0 };
 	char path[480];
-	size_t used;
 	va_list ap;
 
-	used = (size_t)snprintf(path, sizeof(path), "%s", engine_call_prefix());
 	va_start(ap, fmt);
-	vsnprintf(path + used, sizeof(path) - used, fmt, ap);
+	vsnprintf(path, sizeof(path), fmt, ap);
 	va_end(ap);
-	if (!engine_http(method, path, body, timeout_ms, &reply, err))
+	if (!request(method, timeout_ms, body, path, &reply, err))
 		return false;
 	*ret_status = reply.status;
 	*ret_json = reply_json(&reply);

@@ -11,8 +11,14 @@
 #define QUICK_MS 12000 /* to inspect, list, remove a stopped one */
 #define SLOW_MS 60000  /* to create and start, with many at once */
 
-/* Agrees on an API version with the engine. Errors: ERR_ENGINE when it is too old. */
+struct engine_reply;
+
+/* Agrees on an API version with the engine. Errors: ERR_ENGINE when it is too old, or too
+ * new for this pgberth. */
 bool engine_call_agree(struct error *err);
+
+/* The engine's own version as of the last agreement, such as "28.5.2"; "": unknown. */
+const char *engine_call_version(void);
 
 /* The beginning of all paths, like "/v1.41". */
 const char *engine_call_prefix(void);
@@ -22,6 +28,10 @@ const char *engine_call_prefix(void);
 __attribute__((format(printf, 7, 8))) bool engine_call(
 	const char *method, long timeout_ms, const json_t *body, int *ret_status,
 	json_t **ret_json, struct error *err, const char *fmt, ...);
+
+/* Gets a path whose reply is not JSON. End ret_reply with engine_reply_done() in either
+ * case. */
+bool engine_call_raw(const char *path, struct engine_reply *ret_reply, struct error *err);
 
 /* The engine's message in a refusal. Borrowed. */
 const char *engine_message(const json_t *json);

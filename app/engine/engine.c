@@ -19,10 +19,16 @@
 #define NAME_WAIT_MS 10000
 #define NAME_PAUSE_MS 100
 #define REMOVAL_WAIT_MS 10000
+#define REMOVE_TRIES 4 /* of which the engine may take 12 s each */
 
 const char *engine_api_version(void)
 {
 	return engine_call_prefix() + strlen("/v");
+}
+
+const char *engine_version(void)
+{
+	return engine_call_version();
 }
 
 bool engine_ping(struct error *err)
@@ -147,6 +153,61 @@ bool engine_list(struct container **ret, size_t *ret_count, struct error *err)
 	return list_labelled("", ret, ret_count, err);
 }
 
+/*
+ * The engine's messages of a port clash: another container has the port, or a process of
+ * the host. They come with status 500 at a start (Docker 20.10 to 29), and what concerns
+ * networks may come at a create, too, since Docker 25. An engine that was restarted while
+ * a container ended keeps that container's port until its next restart.
+ */
+static bool container_refused(const char *what, int status, const json_t *json,
+			      struct error *err)
+{
+	const char *message = engine_message(json);
+
+	if (strstr(message, "port is already allocated"))
+		return fail_at(err, ERR_PORT_IN_USE, "port",
+			       "the port is held by another container, or kept by the "
+			       "engine after its restart (restart it again)");
+	if (strstr(message, "address already in use"))
+		return fail_at(err, ERR_PORT_IN_USE, "port",
+			       "the port is held by a process of the host");
+	return engine_refused(err, what, status, json);
+}
+
+/* A runtime whose waiting process was killed amid a start: the engine removes what it
+ * began, and a new start is a new process. */
+static bool is_runtime_lost(const json_t *json)
+{
+	return strstr(engine_message(json), "cannot start a stopped process") ||
+	       strstr(engine_message(json), "cannot start a container that has stopped");
+}
+
+/* Tells whether a refused call may be made again. A network that somebody removed is
+ * noticed only by such calls: it is made again. */
+static bool mend(int status, const json_t *json, bool *ret_again, struct error *err)
+{
+	bool is_network_gone = status == 404 && strstr(engine_message(json), "network");
+
+	*ret_again = is_network_gone || (status == 500 && is_runtime_lost(json));
+	return !is_network_gone || engine_network_ensure(err);
+}
+
+/* Makes a call that concerns network and runtime, a second time where that mends it. */
+static bool post_mended(const char *path, const json_t *body, int *ret_status,
+			json_t **ret_json, struct error *err)
+{
+	bool again;
+
+	if (!engine_call("POST", SLOW_MS, body, ret_status, ret_json, err, "%s", path) ||
+	    !mend(*ret_status, *ret_json, &again, err))
+		return false;
+	if (!again)
+		return true;
+	json_decref(*ret_json);
+	*ret_json = NULL;
+	return engine_call("POST", SLOW_MS, body, ret_status, ret_json, err, "%s", path);
+}
+
 static bool create_refused(const struct container_spec *spec, int status,
 			   const json_t *json, struct error *err)
 {
@@ -154,7 +215,7 @@ static bool create_refused(const struct container_spec *spec, int status,
 		return fail(err, ERR_IMAGE_MISSING,
 			    "the engine has no image for PostgreSQL %d; run make up",
 			    spec->record->version);
-	return engine_refused(err, "create the container", status, json);
+	return container_refused("create the container", status, json, err);
 }
 
 /*
@@ -187,10 +248,11 @@ static bool create_once(const struct container_spec *spec, const json_t *body,
 			struct error *err)
 {
 	json_auto_t *json = NULL;
+	char path[sizeof("/containers/create?name=" CONTAINER_PREFIX) + NAME_SIZE];
 
-	if (!engine_call("POST", SLOW_MS, body, ret_status, &json, err,
-			 "/containers/create?name=" CONTAINER_PREFIX "%s",
-			 spec->record->storage_dir))
+	snprintf(path, sizeof(path), "/containers/create?name=" CONTAINER_PREFIX "%s",
+		 spec->record->storage_dir);
+	if (!post_mended(path, body, ret_status, &json, err))
 		return false;
 	if (*ret_status != 201 || strlen(string_at(json, "Id")) != CONTAINER_ID_SIZE - 1)
 		return create_refused(spec, *ret_status, json, err);
@@ -219,48 +281,17 @@ bool engine_create(const struct container_spec *spec, char ret_id[CONTAINER_ID_S
 	}
 }
 
-/*
- * Both messages of a port clash come with status 500 (Docker 20.10): another container
- * has the port, or a process of the host. An engine that was restarted while a container
- * ended keeps that container's port until its next restart.
- */
-static bool start_refused(int status, const json_t *json, struct error *err)
-{
-	const char *message = engine_message(json);
-
-	if (strstr(message, "port is already allocated"))
-		return fail_at(err, ERR_PORT_IN_USE, "port",
-			       "the port is held by another container, or kept by the "
-			       "engine after its restart (restart it again)");
-	if (strstr(message, "address already in use"))
-		return fail_at(err, ERR_PORT_IN_USE, "port",
-			       "the port is held by a process of the host");
-	return engine_refused(err, "start the container", status, json);
-}
-
-static bool start_once(const char *id, int *ret_status, json_t **ret_json,
-		       struct error *err)
-{
-	return engine_call("POST", SLOW_MS, NULL, ret_status, ret_json, err,
-			   "/containers/%s/start", id);
-}
-
-/* A network that somebody removed is noticed only here: it is made again, and the start
- * repeated. */
 bool engine_start(const char *id, struct error *err)
 {
 	json_auto_t *json = NULL;
+	char path[sizeof("/containers//start") + CONTAINER_ID_SIZE];
 	int status;
 
-	if (!start_once(id, &status, &json, err))
+	snprintf(path, sizeof(path), "/containers/%s/start", id);
+	if (!post_mended(path, NULL, &status, &json, err))
 		return false;
-	if (status == 404 && strstr(engine_message(json), "network")) {
-		json_decref(json);
-		json = NULL;
-		if (!engine_network_ensure(err) || !start_once(id, &status, &json, err))
-			return false;
-	}
-	return status == 204 || status == 304 || start_refused(status, json, err);
+	return status == 204 || status == 304 ||
+	       container_refused("start the container", status, json, err);
 }
 
 bool engine_stop(const char *id, struct error *err)
@@ -316,15 +347,16 @@ static bool remove_once(const char *id, bool *ret_again, struct error *err)
 
 bool engine_remove(const char *id, struct error *err)
 {
-	long long deadline = deadline_in_ms(REMOVAL_WAIT_MS);
 	bool again;
 
-	while (!remove_once(id, &again, err)) {
-		if (!again || deadline_passed(deadline))
+	for (int i = 0; i < REMOVE_TRIES; i++) {
+		if (remove_once(id, &again, err))
+			return true;
+		if (!again)
 			return false;
 		sleep_ms(NAME_PAUSE_MS);
 	}
-	return true;
+	return false;
 }
 
 bool engine_update(const char *id, const struct record *record, struct error *err)
@@ -377,9 +409,9 @@ bool engine_logs(const char *id, int tail, struct buf *log, struct error *err)
 	AUTO_REPLY reply = { 0 };
 	char path[200];
 
-	snprintf(path, sizeof(path), "%s/containers/%s/logs?stdout=1&stderr=1&tail=%d",
-		 engine_call_prefix(), id, tail);
-	if (!engine_http("GET", path, NULL, QUICK_MS, &reply, err))
+	snprintf(path, sizeof(path), "/containers/%s/logs?stdout=1&stderr=1&tail=%d", id,
+		 tail);
+	if (!engine_call_raw(path, &reply, err))
 		return false;
 	if (reply.status != 200)
 		return fail(err, ERR_ENGINE, "the engine cannot show the log (status %d)",

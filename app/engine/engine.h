@@ -1,7 +1,8 @@
 /*
- * Typed calls to the container engine (Docker Engine API 1.41 and later). No file outside
- * engine/ knows which engine that is. Each call may fail with ERR_ENGINE when the engine
- * is away, too slow, or gives an answer without sense. Any thread.
+ * Typed calls to the container engine (Docker Engine API, 1.41 to 1.55; which call uses
+ * what of it is in architecture.md). No file outside engine/ knows which engine that is.
+ * Each call may fail with ERR_ENGINE when the engine is away, too slow, or gives an
+ * answer without sense. Any thread.
  */
 #ifndef PGBERTH_ENGINE_H
 #define PGBERTH_ENGINE_H
@@ -23,8 +24,10 @@ bool engine_connect(struct error *err);
 /* True when the engine answers within a few seconds. */
 bool engine_ping(struct error *err);
 
-/* The agreed API version, such as "1.41". */
+/* The agreed API version, such as "1.41", and the engine's own as of then, such as
+ * "28.5.2" ("": unknown). */
 const char *engine_api_version(void);
+const char *engine_version(void);
 
 /* Finds the container of an instance; a missing one is no error (exists = false). */
 bool engine_inspect(const char *storage_dir, struct container *ret, struct error *err);
@@ -40,7 +43,7 @@ bool engine_remove_others(const char *storage_dir, const char *id, struct error 
 bool engine_list(struct container **ret, size_t *ret_count, struct error *err);
 
 /* Makes the container and returns its id. Errors: ERR_FOREIGN_DATA when a foreign
- * container has its name, ERR_IMAGE_MISSING. */
+ * container has its name, ERR_IMAGE_MISSING, ERR_PORT_IN_USE (field port). */
 bool engine_create(const struct container_spec *spec, char ret_id[CONTAINER_ID_SIZE],
 		   struct error *err);
 

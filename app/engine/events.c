@@ -31,6 +31,26 @@ static struct {
 	int silences; /* missed pings, counted by the events thread alone */
 } stream;
 
+static struct {
+	pthread_mutex_t lock;
+	struct error why; /* guarded by lock */
+} away = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	   .why.message = "pgberthd has not reached the engine yet" };
+
+void engine_why_away(struct error *ret)
+{
+	pthread_mutex_lock(&away.lock);
+	*ret = away.why;
+	pthread_mutex_unlock(&away.lock);
+}
+
+static void why_keep(const char *why)
+{
+	pthread_mutex_lock(&away.lock);
+	fail(&away.why, ERR_ENGINE, "%s", why);
+	pthread_mutex_unlock(&away.lock);
+}
+
 bool engine_is_up(void)
 {
 	return atomic_load(&stream.is_up);
@@ -95,6 +115,8 @@ static CURL *stream_handle(const char *url, struct buf *pending)
 
 static void up_set(bool is_up, const char *why)
 {
+	if (!is_up)
+		why_keep(why);
 	if (atomic_exchange(&stream.is_up, is_up) == is_up)
 		return;
 	if (is_up)

@@ -28,4 +28,7 @@ void engine_events_stop(void);
  * call. */
 bool engine_is_up(void);
 
+/* Why it does not, as of the last try. */
+void engine_why_away(struct error *ret);
+
 #endif

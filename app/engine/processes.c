@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
 
@@ -57,6 +58,25 @@ int engine_process_of_uid(int uid, const char *but_container)
 	return found;
 }
 
+/*
+ * An engine that runs in a container may have processes of the same uids, which this one
+ * knows nothing of: they are two namespaces of processes below this one (NSpid in
+ * proc_pid_status(5) has the process's number in each). Since Docker 25 they wait there
+ * while the network is set up.
+ */
+static bool is_of_this_host(DIR *proc, int pid)
+{
+	char status[4096];
+	const char *numbers;
+	int first, second, third;
+
+	if (!process_read(proc, pid, "status", status, sizeof(status)))
+		return false;
+	numbers = strstr(status, "\nNSpid:");
+	return numbers && sscanf(numbers + strlen("\nNSpid:"), "%d%*[\t]%d%*[\t]%d",
+				 &first, &second, &third) == 2;
+}
+
 void engine_each_unstarted(int uid_min, int uid_max,
 			   void (*fn)(const struct unstarted *process, void *user),
 			   void *user)
@@ -70,7 +90,7 @@ void engine_each_unstarted(int uid_min, int uid_max,
 		char cgroup[4096];
 
 		process.pidfd = pidfd;
-		if (pidfd >= 0 &&
+		if (pidfd >= 0 && is_of_this_host(proc, pid) &&
 		    process_read(proc, pid, "cgroup", cgroup, sizeof(cgroup)) &&
 		    container_of(cgroup, process.container_id))
 			fn(&process, user);

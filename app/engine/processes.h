@@ -19,7 +19,7 @@ struct unstarted {
 	char container_id[CONTAINER_ID_SIZE];
 };
 
-/* Calls fn for each unstarted process with a uid in the range. */
+/* Calls fn for each unstarted process of this host's engine with a uid in the range. */
 void engine_each_unstarted(int uid_min, int uid_max,
 			   void (*fn)(const struct unstarted *process, void *user),
 			   void *user);
