@@ -113,7 +113,6 @@ def test_session_that_is_stopped_while_it_waits_does_not_make_the_change_when_it
 
         def stop():
             pid = wait_for(lambda: holder.value(f"SELECT pg_stat_clear_snapshot(); {ours}"), "pgberth waits")
-            holder.value(f"SELECT pg_sleep(0)::text")
             instance.shell(f"kill -{signal.SIGSTOP} {pid}")
             holder.release()
             return pid

@@ -11,7 +11,8 @@
 #define SENTENCE_SIZE 320
 #define MARK "pgberth: "
 
-/* A prepared transaction has no session; in pg_locks its place is that of session -1. */
+/* A prepared transaction has no process. Its locks, that on its own number among them,
+ * stand under the virtual number of its session, which has ended. */
 #define PREPARED                                                                         \
 	"SELECT concat('the prepared transaction ', quote_literal(left(gid, 100)), "     \
 	"' of user ', pg_get_userbyid(ownerid), ' in database ', datname, "              \
@@ -19,7 +20,8 @@
 	"ends it, in that database') "                                                   \
 	"FROM pg_prepared_xact() p(transaction, gid, prepared, ownerid, dbid) "          \
 	"LEFT JOIN pg_database d ON d.oid = dbid "                                       \
-	"JOIN pg_locks h ON h.virtualtransaction = '-1/' || p.transaction "
+	"JOIN pg_locks x ON x.pid IS NULL AND x.transactionid = p.transaction "          \
+	"JOIN pg_locks h ON h.pid IS NULL AND h.virtualtransaction = x.virtualtransaction "
 
 static const char look_sql[] =
 	"WITH RECURSIVE me(pid) AS (SELECT %d), "

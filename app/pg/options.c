@@ -19,7 +19,9 @@ static const struct option {
 } options[] = {
 	/* End a session or a statement. */
 	{ "statement_timeout", TIMEOUT, ALL, 0 },
-	{ "lock_timeout", TIMEOUT, ALL, 0 },
+	{ "lock_timeout", TIMEOUT, OPTIONS_SOCKET | OPTIONS_LOGIN, 0 },
+	{ "lock_timeout", "5000", OPTIONS_SINGLE,
+	  0 }, /* so that it is what ends a wait */
 	{ "transaction_timeout", TIMEOUT, ALL, 17 },
 	{ "idle_in_transaction_session_timeout", TIMEOUT, ALL, 0 },
 	{ "idle_session_timeout", TIMEOUT, ALL, 0 },
