@@ -44,10 +44,13 @@ def by_psql(url, password, built):
 
 
 def by_psycopg2(url, password, built):
-    try:
+    """In a thread of its own: libpq leaves the error of a refusal in the thread's queue of OpenSSL, where Python's ssl would find it."""
+    def ask():
         with contextlib.closing(psycopg2.connect(url, password=password)) as connection, connection.cursor() as cursor:
             cursor.execute(QUESTION)
             return list(cursor.fetchone())
+    try:
+        return at_once([ask])[0]
     except psycopg2.OperationalError as error:
         raise Refused(str(error)) from error
 

@@ -14,7 +14,7 @@ MAJORS = [15, 17, 18]
 OFFERS = {
     "time zones": "SELECT name FROM pg_timezone_names",
     "their offsets": "SELECT name || ' ' || (timestamptz '2020-07-01 12:00 UTC' AT TIME ZONE name) || ' '"
-                     " || (timestamptz '1975-01-01 12:00 UTC' AT TIME ZONE name) FROM pg_timezone_names",
+                     " || (timestamptz '2000-01-01 12:00 UTC' AT TIME ZONE name) FROM pg_timezone_names",
     "abbreviations of zones": "SELECT abbrev FROM pg_timezone_abbrevs",
     "sets of abbreviations": "SELECT pg_ls_dir('/usr/share/postgresql/{major}/timezonesets')",
     "collations": "SELECT collname FROM pg_collation",
