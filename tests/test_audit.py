@@ -10,7 +10,7 @@ import pytest
 from lib.canary_search import new_canary
 from lib.client import ok
 from lib.daemon import fields
-from lib.engine_proxy import EngineProxy, close, hang
+from lib.engine_proxy import EngineProxy, close, hold
 from lib.guarded import Guarded
 from lib.waiting import wait_for
 from test_owners import end_by_hand, ids
@@ -175,8 +175,8 @@ def test_stranger_leaves_one_line_without_a_body(stack, instance):
 def test_change_that_finds_no_place_or_no_engine_leaves_one_line(stack, ours, engine, instance):
     ok(ours.create(**instance.fields()))
     fresh = {"storage_dir": f"{OURS}2", "admin_password": CANARY}
-    with concurrent.futures.ThreadPoolExecutor(1) as pool, engine.fault("GET", instance.name, hang):
-        waiting = pool.submit(stack.api.stop, instance.name)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, engine.fault("GET", instance.name, hold):
+        pool.submit(stack.api.stop, instance.name)
         with audited(stack) as lines:
             [answer] = wait_for(lambda: [answer for answer in [ours.patch(f"{OURS}absent", tls="offered")] if answer.status_code == 429],
                                 "no place is left", 20)
@@ -290,6 +290,13 @@ def test_changes_of_tokens_are_told_once_whenever_they_are_made(stack):
         stack.token("revoke", "down")
         stack.start()
     assert changes_of(lines) == [("token_add", "down", second, "name,scope,prefix,created_at"), ("token_revoke", "down", second, "-")]
+    with audited(stack, tokens=True) as lines:
+        for name in ("between", "between"):
+            stack.token("add", name, "--scope", "read")
+            stack.token("revoke", name)
+        health("GET", "/health")
+    assert [line["action"] for line in lines] == ["token_add", "token_revoke"] * 2
+    assert lines[0]["token"] == lines[1]["token"] != lines[2]["token"] == lines[3]["token"]
     assert secret not in stack.log_text()
 
 

@@ -10,12 +10,18 @@
 #include "base/scope.h"
 #include "model/config.h"
 
+static const struct token *find_in(const struct token *list, size_t count,
+				   const struct token *token)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(list[i].id, token->id) == 0)
+			return &list[i];
+	return NULL;
+}
+
 static const struct token *find(const struct tokens *tokens, const struct token *token)
 {
-	for (size_t i = 0; i < tokens->count; i++)
-		if (strcmp(tokens->list[i].id, token->id) == 0)
-			return &tokens->list[i];
-	return NULL;
+	return find_in(tokens->list, tokens->count, token);
 }
 
 /* Only root can write the file, by pgberth or by hand. */
@@ -51,25 +57,47 @@ static const char *differences(const struct token *one, const struct token *othe
 	return ret;
 }
 
-static bool tell_all(const struct tokens *seen, const struct tokens *now)
+/* old NULL: the token is new. */
+static bool tell_present(const struct token *old, const struct token *token)
 {
 	const struct token none = { .scope = (enum token_scope) - 1 };
-	bool told = seen->count != now->count;
 	char fields[64];
 
-	for (size_t i = 0; i < seen->count; i++)
-		if (!find(now, &seen->list[i]))
-			tell("token_revoke", &seen->list[i], "");
-	for (size_t i = 0; i < now->count; i++) {
-		const struct token *token = &now->list[i];
-		const struct token *old = find(seen, token);
-
-		differences(token, old ? old : &none, fields);
-		if (old && !*fields)
-			continue;
+	differences(token, old ? old : &none, fields);
+	if (*fields)
 		tell(old ? "token_update" : "token_add", token, fields);
+	return *fields;
+}
+
+/* Tokens that came and went between two looks are told of, too. */
+static bool tell_revoked(const struct tokens *seen, const struct tokens *now)
+{
+	bool told = false;
+
+	for (size_t i = 0; i < now->revoked_count; i++) {
+		const struct token *token = &now->revoked[i];
+
+		if (find(seen, token) ||
+		    find_in(seen->revoked, seen->revoked_count, token))
+			continue;
+		tell_present(NULL, token);
+		tell("token_revoke", token, "");
 		told = true;
 	}
+	return told;
+}
+
+static bool tell_all(const struct tokens *seen, const struct tokens *now)
+{
+	bool told = tell_revoked(seen, now);
+
+	for (size_t i = 0; i < seen->count; i++)
+		if (!find(now, &seen->list[i])) {
+			tell("token_revoke", &seen->list[i], "");
+			told = true;
+		}
+	for (size_t i = 0; i < now->count; i++)
+		told = tell_present(find(seen, &now->list[i]), &now->list[i]) || told;
 	return told;
 }
 

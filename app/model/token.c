@@ -21,6 +21,7 @@
 #define FORMAT 1
 #define FILE_MAX (1024 * 1024)
 #define OWN_NAME "pgberthd"
+#define REVOKED_MAX 64
 
 static const char *const scope_names[] = { "read", "write", "admin" };
 
@@ -42,6 +43,7 @@ bool scope_from_name(enum token_scope *ret, const char *name)
 void tokens_done(struct tokens *tokens)
 {
 	free(tokens->list);
+	free(tokens->revoked);
 	*tokens = (struct tokens){ 0 };
 }
 
@@ -116,32 +118,47 @@ static bool token_from_json(struct token *ret, const json_t *json)
 	return true;
 }
 
+static bool list_from_json(struct token **ret, size_t *ret_count, const json_t *json)
+{
+	size_t count = json_array_size(json);
+
+	*ret = calloc(count + 1, sizeof(**ret));
+	for (size_t i = 0; *ret && i < count; i++, ++*ret_count)
+		if (!token_from_json(&(*ret)[i], json_array_get(json, i)))
+			return false;
+	return *ret;
+}
+
 static bool tokens_from_json(struct tokens *ret, const json_t *json)
 {
-	json_t *list;
+	json_t *list, *revoked = NULL;
 	int format;
 
-	if (json_unpack((json_t *)json, "{s:i s:o !}", "format", &format, "tokens",
-			&list) != 0 ||
-	    format != FORMAT || !json_is_array(list))
-		return false;
-	ret->list = calloc(json_array_size(list) + 1, sizeof(*ret->list));
-	for (size_t i = 0; ret->list && i < json_array_size(list); i++, ret->count++)
-		if (!token_from_json(&ret->list[i], json_array_get(list, i)))
-			return false;
-	return ret->list;
+	return json_unpack((json_t *)json, "{s:i s:o s?o !}", "format", &format, "tokens",
+			   &list, "revoked", &revoked) == 0 &&
+	       format == FORMAT && json_is_array(list) &&
+	       (!revoked || json_is_array(revoked)) &&
+	       list_from_json(&ret->list, &ret->count, list) &&
+	       list_from_json(&ret->revoked, &ret->revoked_count, revoked);
+}
+
+static json_t *list_to_json(const struct token *list, size_t count)
+{
+	json_t *json = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		if (json_array_append_new(json, token_to_json(&list[i])) != 0) {
+			json_decref(json);
+			return NULL;
+		}
+	return json;
 }
 
 static json_t *tokens_to_json(const struct tokens *tokens)
 {
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < tokens->count; i++)
-		if (json_array_append_new(list, token_to_json(&tokens->list[i])) != 0) {
-			json_decref(list);
-			return NULL;
-		}
-	return json_pack("{s:i s:o}", "format", FORMAT, "tokens", list);
+	return json_pack("{s:i s:o s:o}", "format", FORMAT, "tokens",
+			 list_to_json(tokens->list, tokens->count), "revoked",
+			 list_to_json(tokens->revoked, tokens->revoked_count));
 }
 
 /* ---- the file ---- */
@@ -330,6 +347,21 @@ bool token_add(const char *path, struct token *token, char ret_text[TOKEN_SIZE],
 	return change_end(&place, &tokens, err);
 }
 
+/* The oldest make room. */
+static bool revoked_add(struct tokens *tokens, const struct token *token)
+{
+	struct token *grown =
+		realloc(tokens->revoked, (tokens->revoked_count + 1) * sizeof(*grown));
+
+	if (!grown)
+		return false;
+	tokens->revoked = grown;
+	grown[tokens->revoked_count++] = *token;
+	if (tokens->revoked_count > REVOKED_MAX)
+		memmove(grown, grown + 1, --tokens->revoked_count * sizeof(*grown));
+	return true;
+}
+
 bool token_revoke(const char *path, const char *name, size_t *ret_left, struct error *err)
 {
 	AUTO_TOKENS tokens;
@@ -341,6 +373,8 @@ bool token_revoke(const char *path, const char *name, size_t *ret_left, struct e
 	token = tokens_find(&tokens, name);
 	if (!token)
 		return fail(err, ERR_NOT_FOUND, "token %s does not exist", name);
+	if (!revoked_add(&tokens, token))
+		return fail(err, ERR_INTERNAL, "out of memory");
 	*ret_left = --tokens.count;
 	memmove(token, token + 1,
 		(size_t)(tokens.list + tokens.count - token) * sizeof(*token));

@@ -34,9 +34,11 @@ struct token {
 	char id[TOKEN_ID_SIZE];
 };
 
+/* Tokens in force, and those that were revoked last, which open nothing: they are kept
+ * for the log. */
 struct tokens {
-	struct token *list;
-	size_t count;
+	struct token *list, *revoked;
+	size_t count, revoked_count;
 };
 
 /* Finds the token of a name, borrowed; NULL: there is none. */
@@ -64,7 +66,7 @@ bool token_add(const char *path, struct token *token, char ret_text[TOKEN_SIZE],
 /* Replaces the file by these tokens. */
 bool tokens_write(const char *path, const struct tokens *tokens, struct error *err);
 
-/* Removes a token from the file. *ret_left: number of tokens left. Errors: ERR_NOT_FOUND. */
+/* Moves a token of the file to those that were revoked. *ret_left: number of tokens left. Errors: ERR_NOT_FOUND. */
 bool token_revoke(const char *path, const char *name, size_t *ret_left,
 		  struct error *err);
 
