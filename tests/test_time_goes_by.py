@@ -1,7 +1,13 @@
 """What time does: entries of the trash grow old, servers expire, and what is stopped for long is purged on demand."""
+import contextlib
+import os
+import re
+import signal
+
 import pytest
 
 from lib.client import ok
+from lib.engine import Engine
 from lib.waiting import wait_for
 
 
@@ -73,3 +79,57 @@ def test_what_expired_while_pgberthd_was_away_goes_at_its_start(stack):
 
     instance.becomes("stored")
     stack.purge(instance)
+
+
+@contextlib.contextmanager
+def deaf(*instances):
+    """Their postmasters do not hear that they should end, until the with block does."""
+    postmasters = [Engine().postmaster_pid(instance.name) for instance in instances]
+    try:
+        for pid in postmasters:
+            os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in postmasters:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_servers_that_do_not_end_keep_no_others_from_expiring(stack):
+    unending, other = [stack.make(), stack.make()], stack.make()
+    with deaf(*unending):
+        for instance in unending:
+            ok(stack.api.patch(instance.name, expires_in=1))
+        for instance in unending:
+            instance.becomes("stopping")
+        ok(stack.api.patch(other.name, expires_in=1))
+
+        other.becomes("stored")
+
+        assert [instance.view()["state"] for instance in unending] == ["stopping"] * 2
+    for instance in [*unending, other]:
+        instance.becomes("stored")
+        stack.purge(instance)
+
+
+def test_trash_and_disk_are_looked_after_though_a_server_does_not_end(stack):
+    unending, trashed = stack.make(), stack.make()
+    stack.purge(trashed)
+    entry, = trashed.trashed()
+    entry.rename(entry.with_name(re.sub(r"\.\d+T\d+Z\.", ".20200101T000000Z.", entry.name)))
+    with deaf(unending):
+        stack.kill()
+        unending.write_record(expires_at=1)
+        stack.write_configuration(free_percent=100)
+        before = len(stack.log_text())
+        stack.start()
+
+        wait_for(lambda: trashed.trashed() == [], "what is old in the trash is removed")
+        wait_for(lambda: "disk low" in stack.log_text()[before:], "the disk is measured")
+
+        # It has not been given up first.
+        assert f"expired instance not deleted name={unending.name}" not in stack.log_text()[before:].partition("disk low")[0]
+        assert unending.view()["state"] != "stored"
+    unending.becomes("stored", 120)
+    stack.purge(unending)
+    stack.write_configuration(free_percent=0)
+    stack.restart()

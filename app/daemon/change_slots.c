@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/share.h"
 #include "model/token.h"
 
 struct place {
@@ -17,33 +18,31 @@ static struct {
 	pthread_mutex_t lock;
 	struct place *places; /* held under lock */
 	int count;
-	int share;
 } budget = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 bool change_slots_init(int changes, struct error *err)
 {
-	int reserved = (changes + 7) / 8;
-
 	budget.places = calloc((size_t)changes, sizeof(*budget.places));
 	if (!budget.places)
 		return fail(err, ERR_INTERNAL, "out of memory");
 	budget.count = changes;
-	budget.share = changes > reserved ? changes - reserved : 1;
 	return true;
 }
 
 /* Held: lock. */
 static bool place_find(const char *token, int *ret_place, struct error *err)
 {
-	int place = -1, own = 0;
+	int place = -1, own = 0, others = 0;
 
 	for (int i = 0; i < budget.count; i++) {
 		if (!budget.places[i].taken)
 			place = i;
 		else if (*token && strcmp(budget.places[i].token, token) == 0)
 			own++;
+		else
+			others++;
 	}
-	if (own >= budget.share)
+	if (own && own >= share_of(budget.count, others))
 		return fail(err, ERR_TOO_MANY,
 			    "%d changes of this token are under way; try again", own);
 	if (place < 0)

@@ -1,6 +1,7 @@
 /*
- * Limits the changing calls under way: `changes` in all, and seven eighths of them (at
- * least one) for one token, so that other tokens find room whatever its calls wait for.
+ * Limits the changing calls under way: `changes` in all, and for one token seven eighths
+ * (at least one) of what the other tokens leave, so that the next one finds room whatever
+ * their calls wait for.
  * Any thread.
  */
 #ifndef PGBERTH_DAEMON_CHANGE_SLOTS_H

@@ -1,6 +1,7 @@
 /*
- * A thread that deletes expired instances, removes trash entries after their grace period
- * and measures a disk that is low. Main thread.
+ * Threads that delete expired instances, remove trash entries after their grace period,
+ * measure a disk that is low and clear old staging, whichever of it takes long. Main
+ * thread.
  */
 #ifndef PGBERTH_DAEMON_HOUSEKEEPING_H
 #define PGBERTH_DAEMON_HOUSEKEEPING_H

@@ -83,9 +83,14 @@ bool instance_trash_remove(const char *id, struct error *err);
 /* Time until which an entry can be restored, in seconds since 1970. */
 long long instance_trash_until(const struct trash_entry *entry);
 
-/* For the housekeeping: deletes expired instances, false when one could not be deleted;
- * removes old trash entries. */
-bool instance_expire_due(void);
+/* True when the time of an instance is over; now: seconds since 1970. */
+bool instance_is_expired(const struct view *view, long long now);
+
+/* Deletes an instance whose time is over; true when there is none of that name any more.
+ * It may wait for the server as long as a DELETE. */
+bool instance_expire(const char *name);
+
+/* Removes old trash entries. */
 void instance_trash_sweep(void);
 
 /* Reads all records into the index and claims their ports. Main thread, at start. */

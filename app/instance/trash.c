@@ -70,18 +70,19 @@ void names_done(struct names *names)
 	*names = (struct names){ 0 };
 }
 
-static bool is_expired(const struct view *view, long long now)
+bool instance_is_expired(const struct view *view, long long now)
 {
 	return view->record.expires_at && view->record.expires_at <= now;
 }
 
 /* The time is checked again under the lock, since a PATCH may have moved it. */
-static bool expire_one(const char *name)
+bool instance_expire(const char *name)
 {
 	AUTO_VIEW gone = { 0 };
 	struct error err;
 
-	if (instance_delete_if(name, is_expired, time(NULL), false, &gone, &err)) {
+	if (instance_delete_if(name, instance_is_expired, time(NULL), false, &gone,
+			       &err)) {
 		audit_own(gone.record.expire_purge ? "expire_purge" : "expire", name, "");
 		return true;
 	}
@@ -90,20 +91,6 @@ static bool expire_one(const char *name)
 	log_warn("expired instance not deleted name=%s error=%s", name,
 		 LOG_TEXT(err.message));
 	return false;
-}
-
-bool instance_expire_due(void)
-{
-	bool ok = true;
-
-	AUTO_NAMES names = { 0 };
-	struct error ignored;
-
-	if (!names_find(&names, "", is_expired, time(NULL), &ignored))
-		return false;
-	for (size_t i = 0; i < names.count; i++)
-		ok = expire_one(names.list[i]) && ok;
-	return ok;
 }
 
 static bool is_long_stopped(const struct view *view, long long before)
