@@ -123,8 +123,10 @@ MINUTES = 10
 soak: build faults tools ## make, kill, restart everything at random (MINUTES=10) and look whether all holds
 	$(PYTHON) tests/soak.py --minutes $(MINUTES)
 
-box: deb tools ## take bare hosts with systemd (in containers) from nothing to a pgberth, by roles and by package; upgrade, switch off, move
-	$(PYTEST) -s -m box
+RELEASE = bookworm
+DOCKER =
+box: deb tools ## take bare hosts with systemd (in containers) from nothing to a pgberth, by roles and by package; upgrade, switch off, move (RELEASE=trixie; DOCKER=forky: with the engine of that later release)
+	PGBERTH_BOX="$(RELEASE) $(DOCKER)" $(PYTEST) -s -m box
 
 VM_RELEASE = trixie
 vm: tools ## try a stock Debian with a kernel of its own, in QEMU: memory, quotas, walls, restarts (VM_RELEASE=trixie; T='…': files of the suite)

@@ -33,7 +33,7 @@ $bin/pg_ctl -D /storage/data -o "-c listen_addresses= -c unix_socket_directories
 psql -q -h /tmp postgres -c "CREATE USER {admin} SUPERUSER PASSWORD '{password}'"
 $bin/pg_ctl -D /storage/data -w stop >/dev/null
 """
-engine = docker.from_env()
+engine = docker.from_env(version="auto")
 password = uuid.uuid4().hex
 
 

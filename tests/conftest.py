@@ -248,7 +248,7 @@ def seed_port(api, ports):
 @pytest.fixture
 def docker_cleanup(request):
     """The seed's own: kills, by the engine alone, every container that the test has started."""
-    client = docker.from_env()
+    client = docker.from_env(version="auto")
     containers_before = client.containers.list()
 
     def kill_new_containers():

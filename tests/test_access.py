@@ -190,7 +190,7 @@ def test_only_those_on_the_list_are_let_in(place):
 def test_host_itself_is_always_let_in_as_the_gateway(place, reachable):
     ok(place.api.patch(reachable.name, allow=[]))
 
-    gateway = walls.docker.from_env().networks.get(place.bridge).attrs["IPAM"]["Config"][0]["Gateway"]
+    gateway = walls.docker.from_env(version="auto").networks.get(place.bridge).attrs["IPAM"]["Config"][0]["Gateway"]
     for host in ("127.0.0.1", place.outside.host, walls.host_address()):
         assert reachable.value("SELECT host(inet_client_addr())", host=host) == gateway
     with place.outside.psql(reachable) as client:

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from lib.client import Api, Instance, ok
-from lib.box import REPOSITORY, Box
+from lib.box import CLONE, RELEASE, REPOSITORY, Box
 from lib.concurrency import at_once
 from lib.load import Gets, Writers
 from lib.settings import Settings
@@ -19,8 +19,8 @@ from lib.waiting import wait_for
 
 pytestmark = pytest.mark.box
 LOCAL = "-i inventories/local"
-# The first release that served hosts with systemd.
-OLD = "6e4c4fc"
+# The first release that served hosts with systemd, by Debian's: trixie had none so far.
+OLD = {"bookworm": "6e4c4fc"}
 UNCLEAN = re.compile(r"not properly shut down|was interrupted|recovery in progress|redo starts")
 
 
@@ -158,8 +158,10 @@ def newest(directory):
 @pytest.fixture(scope="module")
 def old_tree(tmp_path_factory):
     """The first release, with its package."""
+    if RELEASE not in OLD:
+        pytest.skip(f"no release of before served {RELEASE}")
     tree = tmp_path_factory.mktemp("old")
-    archive = subprocess.run(["git", "-C", REPOSITORY, "archive", OLD], check=True, capture_output=True).stdout
+    archive = subprocess.run(["git", "-C", REPOSITORY, "archive", OLD[RELEASE]], check=True, capture_output=True).stdout
     subprocess.run(["tar", "-C", tree, "-x"], input=archive, check=True)
     subprocess.run(["make", "-C", tree, "deb"], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL)
@@ -307,3 +309,15 @@ def test_package_comes_and_goes_beside_servers(packaged):
         assert not writers.failed
         assert [each.kept_rows() for each in some] == [[each.name] for each in some]
     assert set(packaged.run("ls /var/lib/pgberth/instances").stdout.split()) >= {each.name for each in some}
+
+
+def test_package_built_on_the_host_itself_takes_the_place_of_a_build(box):
+    """Where the tests above ran, that place is another package's."""
+    box.run(f"make -C {CLONE} deb </dev/null")
+    package = box.run(f"ls -t {CLONE}/app/build/pgberth_*.deb | head -1").stdout.strip()
+
+    assert box.play(f"{LOCAL} site.yml -e app_package={package}")["failed"] == 0
+
+    assert box.run("ls /usr/local/sbin/pgberthd /usr/local/bin/pgberth", check=False).stdout == ""
+    assert box.run("nginx -t 2>&1 | grep -v 'syntax is ok\\|test is successful' || true").stdout == ""
+    assert box.play(f"{LOCAL} verify.yml -e app_package={package}")["failed"] == 0

@@ -26,7 +26,7 @@ class Place:
         self.tenant, self.neighbour = stack.make(), stack.make()
 
     def inspected(self, instance):
-        return walls.docker.from_env().containers.get(f"pgberth-{instance.name}").attrs
+        return walls.docker.from_env(version="auto").containers.get(f"pgberth-{instance.name}").attrs
 
     def network_of(self, instance):
         return self.inspected(instance)["NetworkSettings"]["Networks"][self.bridge]
@@ -111,7 +111,7 @@ SERVER = "cd /usr/lib/postgresql/17/bin && ./initdb -D /tmp/data --auth=trust >/
 def test_neighbours_reach_each_other_on_a_network_without_our_option():
     """The control of what the engine keeps apart."""
     port = free_port()
-    client = walls.docker.from_env()
+    client = walls.docker.from_env(version="auto")
     network = client.networks.create(walls.bridge_name(), driver="bridge")
     try:
         with Attacker(network=network.name, name=f"{network.name}-b", ports={"5432/tcp": ("0.0.0.0", port)}, user="postgres",
@@ -219,7 +219,7 @@ def test_outside_cannot_address_the_loopback_of_the_host(place):
 
 def test_network_that_lets_neighbours_talk_is_refused():
     bridge = walls.bridge_name()
-    network = walls.docker.from_env().networks.create(bridge, driver="bridge", options={
+    network = walls.docker.from_env(version="auto").networks.create(bridge, driver="bridge", options={
         "com.docker.network.bridge.name": bridge})
     try:
         with Stack(network=bridge) as stack:

@@ -12,7 +12,9 @@ import tempfile
 from lib.waiting import wait_for
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
-IMAGE = "pgberth-box-test"
+# Debian's release, and a later one that the engine comes from.
+RELEASE, *ENGINE_FROM = os.environ.get("PGBERTH_BOX", "bookworm").split()
+IMAGE = "-".join(["pgberth-box-test", RELEASE, *ENGINE_FROM])
 CLONE = "/pgberth"
 NEW_NETWORK = 0x40000000  # CLONE_NEWNET, for setns(2)
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -37,7 +39,7 @@ class Box:
         self.tree = tree
 
     def __enter__(self):
-        subprocess.run([REPOSITORY / "vagrant/make-image", "/dev/null", IMAGE], check=True, stdin=subprocess.DEVNULL)
+        subprocess.run([REPOSITORY / "vagrant/make-image", "/dev/null", IMAGE, RELEASE, *ENGINE_FROM], check=True, stdin=subprocess.DEVNULL)
         try:
             docker("run", "-d", "--name", self.name, *OPTIONS, IMAGE, check=True)
             self._wait_until_up()
@@ -78,7 +80,7 @@ class Box:
         return {word: int(number) for word, number in re.findall(r"(\w+)=(\d+)", said[said.index("PLAY RECAP"):])}
 
     def address(self):
-        return docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", self.name, check=True).stdout.strip()
+        return docker("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", self.name, check=True).stdout.strip()
 
     def go_down(self):
         """Switches the host off: systemd stops everything in order."""

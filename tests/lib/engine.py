@@ -15,7 +15,7 @@ HAS_SYSTEMD = pathlib.Path("/run/systemd/system").is_dir()
 
 class Engine:
     def __init__(self):
-        self.client = docker.DockerClient(base_url="unix://var/run/docker.sock")
+        self.client = docker.DockerClient(base_url="unix://var/run/docker.sock", version="auto")
 
     def container(self, name):
         """The container of a storage_dir, or None."""

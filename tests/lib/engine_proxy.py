@@ -14,7 +14,7 @@ from lib.waiting import wait_for
 
 ENGINE = "/var/run/docker.sock"
 PIECE = 1 << 16
-REASONS = {200: "OK", 201: "Created", 204: "No Content", 404: "Not Found", 409: "Conflict",
+REASONS = {200: "OK", 201: "Created", 204: "No Content", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 409: "Conflict",
            429: "Too Many Requests", 500: "Internal Server Error"}
 
 
@@ -24,6 +24,7 @@ class Exchange:
     def __init__(self, client, head, body):
         self.client, self.head, self.body = client, head, body
         self.released = threading.Event()  # set: the fault, or the stream, is to end
+        self.flow = None  # of a stream of events: set when it is to end, whichever fault it met
         self.method, self.path = head.split(b"\r\n", 1)[0].decode().split(" ")[:2]
 
     def forward(self):
@@ -47,7 +48,7 @@ class Exchange:
         """True while the fault is not released and its client still waits."""
         return not self.released.wait(seconds) and not self.is_abandoned()
 
-    def pass_on(self):
+    def pass_on(self, edited=lambda piece: piece):
         """Request and reply, each piece when it comes, until one side has had enough."""
         with self.forward() as engine:
             while not self.released.is_set():
@@ -58,7 +59,7 @@ class Exchange:
                 if piece == b"":
                     return
                 if piece:
-                    self.client.sendall(piece)
+                    self.client.sendall(edited(piece))
 
 
 # ---- the faults: what is done with an exchange -----------------------------------------------
@@ -263,7 +264,7 @@ class EngineProxy:
                 return
             exchange = Exchange(client, *request)
             if "/events?" in exchange.path:
-                exchange.released = self.flow
+                exchange.flow = exchange.released = self.flow
                 self.streams += 1
             rule = self._choose(exchange)
             if rule:

@@ -277,7 +277,7 @@ class Attacker:
         self.options = {"entrypoint": "/bin/sleep", "init": True, "detach": True, "security_opt": ["seccomp=unconfined"], **options}
 
     def __enter__(self):
-        self.container = docker.from_env().containers.run("pgberth-postgres:17", **self.options)
+        self.container = docker.from_env(version="auto").containers.run("pgberth-postgres:17", **self.options)
         return self
 
     def __exit__(self, *_):
