@@ -38,22 +38,22 @@ static bool length_parse(size_t *ret_length, const char *text, struct error *err
 
 static bool body_read(struct buf *body, FCGX_Request *fcgi, struct error *err)
 {
-	char chunk[4096];
 	size_t length = 0;
 
 	if (!length_parse(&length, param(fcgi, "CONTENT_LENGTH"), err))
 		return false;
 	while (body->length < length) {
+		char chunk[CHUNK];
 		size_t want = length - body->length;
-		int got = FCGX_GetStr(chunk, want < sizeof(chunk) ? (int)want : 4096,
-				      fcgi->in);
+		int got = FCGX_GetStr(chunk, want < CHUNK ? (int)want : CHUNK, fcgi->in);
+		bool ok = got <= 0 || buf_append(body, chunk, (size_t)got);
 
+		explicit_bzero(chunk, sizeof(chunk));
 		if (got <= 0)
 			return fail(err, ERR_UNREADABLE, "the body ends too early");
-		if (!buf_append(body, chunk, (size_t)got))
+		if (!ok)
 			return fail(err, ERR_INTERNAL, "out of memory");
 	}
-	explicit_bzero(chunk, sizeof(chunk));
 	return true;
 }
 
@@ -82,8 +82,12 @@ bool request_read_body(struct request *req, struct error *err)
 	return body_read(&req->body, req->fcgi, err);
 }
 
+/* Parameters hold tokens, and passwords that somebody put into the path. libfcgi frees
+ * them as they are. */
 void request_done(struct request *req)
 {
+	for (char **each = req->fcgi->envp; each && *each; each++)
+		explicit_bzero(*each, strlen(*each));
 	buf_done(&req->body);
 }
 
