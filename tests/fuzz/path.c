@@ -102,13 +102,14 @@ bool instance_certificate(const char *name, struct buf *ret, struct error *err)
 }
 
 bool instance_purge_stopped(int days, const char *prefix, bool is_dry, struct names *ret,
-			    struct error *err)
+			    instance_purged *each, void *user, struct error *err)
 {
 	(void)prefix;
 	(void)is_dry;
 	(void)ret;
 	(void)err;
 	must(days >= 0);
+	each("demo", NULL, user);
 	return true;
 }
 
@@ -167,7 +168,9 @@ static bool serve(struct call *call, struct error *err)
 		return false;
 	must(*call->storage_dir == '\0' || name_is_valid(call->storage_dir));
 	must(*call->trash_id == '\0' || store_trash_id_is_valid(call->trash_id));
-	return route_allows(route, call, err) && route_run(route, call, err);
+	call->route = route;
+	return route_allows(route, call, err) && route_read(route, call, err) &&
+	       route->handler(call, err);
 }
 
 static void request_run(struct request *req)
