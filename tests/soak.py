@@ -35,7 +35,7 @@ from lib.waiting import wait_for  # noqa: E402
 
 PORTS = range(20500, 20560)
 # Few, so that a leak of one shows when all are filled at the end.
-UIDS = range(402000, 402072)
+UIDS = range(1_910_002_000, 1_910_002_072)
 KEPT_LOG = "/var/tmp/pgberth-soak.log"
 FINALE = 60  # seconds
 CREATORS, TENANTS, SERVERS = 14, 5, 6

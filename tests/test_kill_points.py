@@ -33,15 +33,18 @@ STEPS = {
     "restore": ["restore.moved"],
     "empty": ["empty.moved"],
     "adopt": ["adopt.owned", "file.written"],
+    "uid": ["move.saved", "move.given", "move.owned", "move.moved", "move.done"],
+    "quota_uid": ["move.given", "move.owned"],
     "quota_create": ["image.formatted", "image.attached", "image.mounted", "fill.copied", "start.created", "up.acknowledged"],
     "quota_come_back": ["image.attached", "image.mounted", "start.created", "up.acknowledged"],
     "quota_purge": ["reconcile.removed", "image.unmounted", "delete.stored", "trash.moved"],
     "quota_grow": ["file.written", "image.stretched", "image.grown"],
     "quota_empty": ["empty.moved"],
 }
+OLD_UID = 300005
 CASES = [(change, step) for change, steps in STEPS.items() for step in dict.fromkeys(steps)]
 # These end with the server running on its own data, so that it can serve for the next step.
-REPEATABLE = {"come_back", "start", "restart", "stop", "delete", "purge", "password", "port", "allow"}
+REPEATABLE = {"come_back", "start", "restart", "stop", "delete", "purge", "password", "port", "allow", "uid"}
 
 
 def test_every_step_that_the_code_names_is_tried():
@@ -105,6 +108,24 @@ class Change:
         self.original, self.instance = self.instance, self.stack.new()
         self.instance.password = self.original.password
         subprocess.run(["cp", "-a", self.original.directory, self.instance.directory], check=True)
+
+    def before_uid(self):
+        """As version 0.2 left it: with a uid of its range."""
+        self.before_start()
+        self.stack.stop()
+        was, pg, conf = self.instance.record()["uid"], self.instance.directory / "pg", self.instance.directory / "conf"
+        for command in (["chown", "-hR", f"--from={was}", f"{OLD_UID}:{OLD_UID}", pg], ["chgrp", OLD_UID, pg], ["chgrp", "-R", OLD_UID, conf]):
+            subprocess.run([str(word) for word in command], check=True)
+        if self.stack.mounts():
+            subprocess.run(["umount", pg], check=True)
+            subprocess.run(["chgrp", str(OLD_UID), pg], check=True)
+        self.instance.write_record(uid=OLD_UID)
+        self.stack.start()
+
+    def before_quota_uid(self):
+        self.before_quota_grow()
+        self.has_row = True
+        self.before_uid()
 
     before_quota_create = before_create
 
@@ -170,6 +191,8 @@ class Change:
 
     def adopt(self):
         return self.api.adopt(self.instance.name)
+
+    uid = quota_uid = start
 
     def quota_create(self):
         return self.instance.post(disk_mb=512)
@@ -269,6 +292,16 @@ class Change:
         assert self.original.view()["state"] == "stopped"
         ok(self.api.delete(self.original.name, purge=True))
 
+    def after_uid(self):
+        """With one uid, of this range, and not before its server runs."""
+        self.after()
+        record, settings = self.instance.record(), self.stack.settings
+        assert settings.uid_min <= record["uid"] <= settings.uid_max and record["uid_was"] == 0
+        pg, conf = self.instance.directory / "pg", self.instance.directory / "conf"
+        assert {(path.lstat().st_uid, path.lstat().st_gid) for path in pg.rglob("*")} == {(record["uid"], record["uid"])}
+        assert {path.stat().st_gid for path in (pg, conf, *conf.iterdir())} == {record["uid"]}
+
+    after_quota_uid = after_uid
     after_quota_create, after_quota_empty = after_create, after_empty
 
     def after_quota_grow(self):

@@ -57,6 +57,7 @@ NONSENSE = {
     "port": ["", "-1", "1", "1023", "65536", "4294973419", '"6123"', "6123.5", "null"],
     "version": ["", "0", "-15", "1", "100", "15.0", '"15"'],
     "uid": ["", "0", "-1", "4294967297", '"400000"'],
+    "uid_was": ["-1", "4294967297", '"400000"', "null"],
     "memory_mb": ["", "0", "-512", "127", "67108865", "4294967808", "512.5", '"512"'],
     "cpus": ["", "0", "0.05", "-1", "4097", "1e300", '"1"', "true"],
     "disk_mb": ["-512", "1", "511", "4294967808", "true"],
@@ -126,7 +127,7 @@ def test_labels_that_are_no_texts_do_not_crash_a_list_by_label(stack, stopped, r
 
 # ---- what must stay readable -------------------------------------------------------------------
 
-LATER = ("icu", "expires_at", "expire_purge", "stopped_at", "owner", "owner_id", "allow", "tls", "disk_mb")
+LATER = ("icu", "expires_at", "expire_purge", "stopped_at", "owner", "owner_id", "allow", "tls", "disk_mb", "uid_was")
 
 
 def assert_is_served(stack, instance, view):

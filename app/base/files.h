@@ -62,6 +62,17 @@ bool files_can_own(int dir, int depth_max, struct error *err);
 bool files_own(int dir, const struct files_owner *owner, int depth_max,
 	       struct error *err);
 
+/*
+ * Gives all entries below dir that belong to user or group `from` to `to`, whatever else
+ * the tenant has put there: a file under several names, a symbolic link (not its target).
+ * Entries of others, and devices, are left as they are. A second call finishes what one
+ * that was cut off has begun. files_can_move() only checks whether it is possible.
+ * Errors: ERR_FOREIGN_DATA naming a mount, or a directory nested deeper than
+ * FILES_DEPTH_MAX.
+ */
+bool files_can_move(int dir, struct error *err);
+bool files_move(int dir, int from, int to, struct error *err);
+
 /* Size of the tree at dir, without other devices; counts at most files_max files. */
 struct usage files_usage(int dir, int files_max);
 

@@ -50,6 +50,17 @@ bool process_read(DIR *proc, int pid, const char *file, char *ret, size_t size)
 	return true;
 }
 
+bool process_uid(DIR *proc, int pid, int *ret_uid)
+{
+	char status[1024];
+	const char *line;
+
+	if (!process_read(proc, pid, "status", status, sizeof(status)))
+		return false;
+	line = strstr(status, "\nUid:\t");
+	return line && sscanf(line, "\nUid:\t%d", ret_uid) == 1;
+}
+
 int process_next(DIR *proc, const char *name, int uid_min, int uid_max)
 {
 	const struct dirent *entry;

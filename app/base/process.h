@@ -18,6 +18,9 @@ int process_next(DIR *proc, const char *name, int uid_min, int uid_max);
  * ended. */
 bool process_read(DIR *proc, int pid, const char *file, char *ret, size_t size);
 
+/* Its real uid. */
+bool process_uid(DIR *proc, int pid, int *ret_uid);
+
 /* SIGKILL to all of that uid; not of root. */
 void process_kill_uid(int uid);
 

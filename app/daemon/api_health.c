@@ -1,6 +1,7 @@
-/* Health is process, engine and storage; each says whether it is ok. */
+/* Health is process, engine, storage and user ids; each says whether it is ok. */
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/utf8.h"
 #include "base/version.h"
 #include "daemon/api.h"
@@ -8,7 +9,9 @@
 #include "engine/engine.h"
 #include "engine/events.h"
 #include "instance/instance.h"
+#include "model/config.h"
 #include "store/space_guard.h"
+#include "store/user_ids.h"
 
 /* The biggest instances that the caller may know of. */
 static json_t *biggest_to_json(const struct space_guard *disk,
@@ -64,18 +67,64 @@ static json_t *engine_to_json(bool ok)
 	return json;
 }
 
+/* Servers whose user id is somebody else's as well. */
+struct exposure {
+	const struct user_id_claims *claims;
+	int count;
+};
+
+static bool exposure_add(const struct view *view, void *user)
+{
+	struct exposure *exposure = user;
+	int uid = view->record.uid;
+
+	exposure->count += view->state == RUNNING && !view->is_foreign &&
+			   user_id_claims_find(exposure->claims, uid, uid);
+	return true;
+}
+
+/* Lines are named without their owners, since nobody needs a token for this answer. */
+static json_t *user_ids_to_json(bool *ret_ok)
+{
+	AUTO_CLAIMS claims = user_id_claims_read();
+	const struct user_id_claim *claim =
+		user_id_claims_find(&claims, config()->uid_min, config()->uid_max);
+	struct exposure exposure = { &claims, 0 };
+	AUTO_BUF reason = { 0 };
+	json_t *json;
+
+	index_walk("", exposure_add, &exposure);
+	*ret_ok = !claim;
+	if (claim)
+		buf_printf(
+			&reason,
+			"%s line %d gives user ids of uid_min to uid_max to a user, so "
+			"pgberthd will not start again",
+			claim->file, claim->line);
+	if (exposure.count)
+		buf_printf(&reason,
+			   "%srunning servers with a user id that a user of the host was "
+			   "given, too: %d; restart them",
+			   claim ? "; " : "", exposure.count);
+	json = json_pack("{s:b s:i}", "ok", *ret_ok, "exposed", exposure.count);
+	if (reason.length > 0)
+		json_object_set_new(json, "reason", utf8_to_json(buf_text(&reason)));
+	return json;
+}
+
 bool health_get(struct call *call, struct error *err)
 {
 	bool engine_ok = engine_is_up();
 	bool process_ok = instance_is_loaded();
-	bool storage_ok;
+	bool storage_ok, user_ids_ok;
+	json_t *user_ids = user_ids_to_json(&user_ids_ok);
 	json_t *storage = storage_to_json(&call->caller, &storage_ok);
-	bool ok = engine_ok && process_ok && storage_ok;
-	json_t *json =
-		json_pack("{s:s s:s s:o s:o s:o}", "status", ok ? "OK" : "ERROR",
-			  "version", PGBERTH_VERSION, "process",
-			  json_pack("{s:b s:i}", "ok", process_ok, "pid", getpid()),
-			  "engine", engine_to_json(engine_ok), "storage", storage);
+	bool ok = engine_ok && process_ok && storage_ok && user_ids_ok;
+	json_t *json = json_pack(
+		"{s:s s:s s:o s:o s:o s:o}", "status", ok ? "OK" : "ERROR", "version",
+		PGBERTH_VERSION, "process",
+		json_pack("{s:b s:i}", "ok", process_ok, "pid", getpid()), "engine",
+		engine_to_json(engine_ok), "storage", storage, "user_ids", user_ids);
 
 	if (!answer(call, json, err))
 		return false;

@@ -38,6 +38,7 @@
 #include "store/space_guard.h"
 #include "store/spares.h"
 #include "store/store.h"
+#include "store/user_ids.h"
 
 #define STOP_TIMEOUT_MS 28000
 #define FRAMES_MAX 64
@@ -101,6 +102,8 @@ static bool parts_init(struct config *cfg, struct error *err)
 	config_use(cfg);
 	if (!log_open(cfg->log))
 		return fail_errno(err, "cannot open the log %s", cfg->log);
+	if (!user_ids_check(err))
+		return fail_because(err, "%s", config_path);
 	if (!auth_init(err) || !certificate_host_init(err))
 		return false;
 	pg_verifier_init();
@@ -221,9 +224,14 @@ static int config_test(struct config *cfg)
 {
 	struct error err;
 
-	if (config_load(cfg, config_path, &err))
+	if (!config_load(cfg, config_path, &err)) {
+		fprintf(stderr, "pgberthd: %s\n", err.message);
+		return 1;
+	}
+	config_use(cfg);
+	if (user_ids_check(&err))
 		return printf("%s is fine\n", config_path) < 0;
-	fprintf(stderr, "pgberthd: %s\n", err.message);
+	fprintf(stderr, "pgberthd: %s: %s\n", config_path, err.message);
 	return 1;
 }
 

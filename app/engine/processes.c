@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -77,14 +78,13 @@ static bool is_of_this_host(DIR *proc, int pid)
 				 &first, &second, &third) == 2;
 }
 
-void engine_each_unstarted(int uid_min, int uid_max,
-			   void (*fn)(const struct unstarted *process, void *user),
+void engine_each_unstarted(void (*fn)(const struct unstarted *process, void *user),
 			   void *user)
 {
 	DIR *proc = opendir("/proc");
 	int pid;
 
-	while ((pid = process_next(proc, UNSTARTED, uid_min, uid_max)) > 0) {
+	while ((pid = process_next(proc, UNSTARTED, 1, INT_MAX)) > 0) {
 		struct unstarted process = { .pid = pid };
 		AUTO_CLOSE int pidfd = pidfd_open(pid, 0);
 		char cgroup[4096];
@@ -92,7 +92,8 @@ void engine_each_unstarted(int uid_min, int uid_max,
 		process.pidfd = pidfd;
 		if (pidfd >= 0 && is_of_this_host(proc, pid) &&
 		    process_read(proc, pid, "cgroup", cgroup, sizeof(cgroup)) &&
-		    container_of(cgroup, process.container_id))
+		    container_of(cgroup, process.container_id) &&
+		    process_uid(proc, pid, &process.uid))
 			fn(&process, user);
 	}
 	if (proc)

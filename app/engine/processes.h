@@ -15,13 +15,12 @@ int engine_process_of_uid(int uid, const char *but_container);
 
 /* A process that waits in a new container to be started. */
 struct unstarted {
-	int pid, pidfd;
+	int pid, pidfd, uid;
 	char container_id[CONTAINER_ID_SIZE];
 };
 
-/* Calls fn for each unstarted process of this host's engine with a uid in the range. */
-void engine_each_unstarted(int uid_min, int uid_max,
-			   void (*fn)(const struct unstarted *process, void *user),
+/* Calls fn for each unstarted process of this host's engine, whoever's it is but root's. */
+void engine_each_unstarted(void (*fn)(const struct unstarted *process, void *user),
 			   void *user);
 
 /* Sends SIGKILL to this process, by pidfd, so never to a later one with the same pid. */

@@ -139,6 +139,7 @@ static bool record_settle(struct record *record, const struct past *past,
 	if (record->uid != past->uid)
 		buf_printf(&said, "; its uid is %d now (%d cannot be used here)",
 			   record->uid, past->uid);
+	record->uid_was = 0; /* its whole tree gets the uid */
 	port_settle(record, &said);
 	fields_lower(record, &said);
 	owner_clear(record);	/* a token of another host, or of somebody else here */

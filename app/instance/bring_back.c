@@ -111,6 +111,7 @@ bool instance_bring_back(struct attempt *attempt, const struct view *was,
 			ports_release(before.record.port, record->storage_dir);
 		return true;
 	}
+	record_keep_uid(&before.record, record);
 	if (attempt->is_touched)
 		bring_back_undo(&before, err);
 	return false;

@@ -13,6 +13,7 @@
 #include "instance/hba.h"
 #include "instance/prove.h"
 #include "instance/repair.h"
+#include "instance/uid_move.h"
 #include "model/config.h"
 #include "pg/conf.h"
 #include "pg/pg.h"
@@ -161,7 +162,8 @@ bool bring_up_check(const struct attempt *attempt, struct error *err)
 	struct template template;
 	enum store_use use = attempt->verifier ? STORE_WRITTEN : STORE_READ;
 
-	if (attempt->is_new)
+	/* Files that two users have are no data for a server yet. */
+	if (attempt->is_new || record->uid_was)
 		return true;
 	if (!store_template(record->version, &template, err) ||
 	    !store_disk_up(record, false, err))
@@ -172,12 +174,12 @@ bool bring_up_check(const struct attempt *attempt, struct error *err)
 }
 
 /* A container that was just killed may still have a process that ends. */
-static bool idle_wait(const struct record *record, struct error *err)
+static bool idle_wait(const struct record *record, int uid, struct error *err)
 {
 	long long deadline = deadline_in_ms(IDLE_TIMEOUT_MS);
 	int pid;
 
-	while ((pid = engine_process_of_uid(record->uid, "")) != 0) {
+	while (uid && (pid = engine_process_of_uid(uid, "")) != 0) {
 		if (pid < 0)
 			return fail_errno(err, "cannot look for processes that may be "
 					       "using the data");
@@ -185,7 +187,7 @@ static bool idle_wait(const struct record *record, struct error *err)
 			return fail_at(err, ERR_FOREIGN_DATA, "storage_dir",
 				       "process %d of user %d is not in its container "
 				       "and may be using the data of %s",
-				       pid, record->uid, record->storage_dir);
+				       pid, uid, record->storage_dir);
 		sleep_ms(100);
 	}
 	return true;
@@ -219,13 +221,15 @@ static void versions_note(struct record *record, const struct template *template
 }
 
 /* Makes the directory ready for its server. */
-static bool directory_prepare(const struct attempt *attempt, char aside[ASIDE_SIZE],
+static bool directory_prepare(struct attempt *attempt, char aside[ASIDE_SIZE],
 			      struct error *err)
 {
 	const struct record *record = &attempt->view->record;
 
 	if (!attempt->is_new &&
-	    (!idle_wait(record, err) || !store_disk_up(record, true, err) ||
+	    (!idle_wait(record, record->uid, err) ||
+	     !idle_wait(record, record->uid_was, err) ||
+	     !store_disk_up(record, true, err) || !uid_move(attempt, err) ||
 	     !bring_up_check(attempt, err) || !conf_prepare(attempt, err)))
 		return false;
 	return !attempt->is_safe || store_auto_conf_aside(record, aside, err);

@@ -65,11 +65,12 @@ static bool change_in_place(struct view *view, const struct view *was,
 	/* The old record is saved even after a failed save, since the new one may be in
 	 * place, only not synced. */
 	before.record.disk_mb = store_disk_mb(&before.record);
+	record_keep_uid(&before.record, record);
 	store_save(&before.record, &ignored);
 	if (limits && runs)
 		reconcile(&(struct attempt){ .view = &before }, &ignored);
 	if (access)
-		admit_undo(&was->record, runs);
+		admit_undo(&before.record, runs);
 	return false;
 }
 

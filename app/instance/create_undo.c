@@ -17,8 +17,9 @@ bool instance_create_undo(struct view *view)
 	view->record.acknowledged = false;
 	instance_show(view, STOPPING, &err);
 	ok = reconcile(&attempt, &err);
-	/* An engine that was killed amid a start can forget a server that runs. */
-	if (ok)
+	/* An engine that was killed amid a start can forget a server that runs. A uid that
+	 * is to change may have been given to a user, whose processes are not ours. */
+	if (ok && !store_uid_must_move(view->record.uid))
 		process_kill_uid(view->record.uid);
 	if (!ok || !store_discard(view->record.storage_dir, &err)) {
 		log_error("refused create left behind name=%s error=%s",
@@ -27,7 +28,7 @@ bool instance_create_undo(struct view *view)
 	}
 	ports_release(view->record.port, view->record.storage_dir);
 	index_drop(view->record.storage_dir);
-	store_uid_release(view->record.uid);
+	store_uid_release_record(&view->record);
 	return true;
 }
 

@@ -20,7 +20,7 @@ static bool delete_gone(struct view *view, struct error *err)
 	view->record.port = 0;
 	view->state = STORED;
 	ports_release(port, view->record.storage_dir);
-	store_uid_release(view->record.uid);
+	store_uid_release_record(&view->record);
 	index_drop(view->record.storage_dir);
 	return true;
 }
@@ -36,7 +36,7 @@ static bool delete_held(struct view *view, bool purge, long long expires_at,
 		return false;
 	kill_point("delete.stored");
 	if (purge) {
-		if (!store_trash(name, err))
+		if (!store_trash(&view->record, err))
 			return false;
 		index_drop(name);
 	}

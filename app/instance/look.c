@@ -103,6 +103,7 @@ static enum look_outcome look_prove(const struct look *look)
 	if (!reconcile_observed(&attempt, look->container, look->err))
 		return prove_failed(look);
 	view->record.reason[0] = '\0';
+	look_tell_exposure(view);
 	if (has_crashed)
 		look_tell_crash(view, look->container);
 	if (!store_save(&view->record, look->err))
@@ -148,6 +149,7 @@ static enum look_outcome look_bring_back(const struct look *look)
 	log_info("bring-back begun name=%s", look->view->record.storage_dir);
 	if (instance_bring_back(&attempt, &was, look->err))
 		return LOOK_SETTLED;
+	record_keep_uid(&was.record, &look->view->record);
 	after.view = &was;
 	return look_failed(&after);
 }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/timestamp.h"
 #include "instance/bring_up.h"
+#include "store/user_ids.h"
 
 void look_tell_crash(struct view *view, const struct container *container)
 {
@@ -46,4 +47,22 @@ void look_tell_pause(struct view *view)
 {
 	snprintf(view->record.reason, sizeof(view->record.reason),
 		 "its container is paused outside pgberth");
+}
+
+void look_tell_exposure(struct view *view)
+{
+	AUTO_CLAIMS claims = user_id_claims_read();
+	int uid = view->record.uid;
+	const struct user_id_claim *claim = user_id_claims_find(&claims, uid, uid);
+
+	if (!claim)
+		return;
+	snprintf(
+		view->record.reason, sizeof(view->record.reason),
+		"its user id %d is given to a user of the host, too (%s line %d), who can "
+		"become it; restart it, which gives it another",
+		uid, claim->file, claim->line);
+	log_warn("server exposed name=%s uid=%d file=%s line=%d owner=%s",
+		 view->record.storage_dir, uid, claim->file, claim->line,
+		 LOG_WORD(claim->owner));
 }

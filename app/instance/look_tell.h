@@ -20,6 +20,9 @@ void look_tell_recovery(struct view *view, const struct container *container);
 /* A process of the server's was killed for want of memory. */
 void look_tell_oom(struct view *view);
 
+/* A user of the host may use its uid too, and so become it: until its next start. */
+void look_tell_exposure(struct view *view);
+
 /* Its container is paused. */
 void look_tell_pause(struct view *view);
 

@@ -13,6 +13,7 @@
 #include "store/foreign.h"
 #include "store/store.h"
 #include "store/template.h"
+#include "store/uid.h"
 
 bool instance_show_foreign(const char *name, const char *why)
 {
@@ -117,6 +118,8 @@ static void process_check(const struct unstarted *process, void *user)
 	bool is_known, *ok = user;
 	struct error err;
 
+	if (!store_uid_is_in_range(process->uid) && !store_uid_takers(process->uid))
+		return;
 	if (!engine_knows(process->container_id, &is_known, &err)) {
 		*ok = false;
 		return;
@@ -133,7 +136,7 @@ static bool processes_check(void)
 {
 	bool ok = true;
 
-	engine_each_unstarted(config()->uid_min, config()->uid_max, process_check, &ok);
+	engine_each_unstarted(process_check, &ok);
 	return ok;
 }
 

@@ -158,7 +158,7 @@ static bool restore_checked(const char *id, const struct record *record, struct 
 	view.record.expires_at = 0;
 	if (!*view.record.owner_id)
 		owner_clear(&view.record);
-	return store_trash_restore(id, record->storage_dir, err) &&
+	return store_trash_restore(id, record, err) &&
 	       instance_show(&view, STORED, err) && store_save(&view.record, err) &&
 	       instance_give(ret, &view);
 }

@@ -14,6 +14,8 @@
 
 #include "base/scope.h"
 
+#define UID_NOBODY 65534 /* has the files of users that a kernel or NFS cannot name */
+#define UID_NONE 65535	 /* (uid_t)-1 in 16 bits */
 #define NETWORK_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789_.-"
 
 enum kind { TEXT, NUMBER, SWITCH };
@@ -47,8 +49,8 @@ static const struct option {
 	OPTION("tls_key", TEXT, tls_key, NULL, 0, 0),
 	OPTION("port_min", NUMBER, port_min, "6000", 1024, 65535),
 	OPTION("port_max", NUMBER, port_max, "9999", 1024, 65535),
-	OPTION("uid_min", NUMBER, uid_min, "300000", 1000, 2000000000),
-	OPTION("uid_max", NUMBER, uid_max, "365535", 1000, 2000000000),
+	OPTION("uid_min", NUMBER, uid_min, "1900000000", UID_LEAST, UID_MOST),
+	OPTION("uid_max", NUMBER, uid_max, "1900065535", UID_LEAST, UID_MOST),
 	OPTION("workers", NUMBER, workers, "96", 4, 1024),
 	OPTION("changes", NUMBER, changes, "64", 1, 1000),
 	OPTION("start_timeout", NUMBER, start_timeout_s, "240", 5, 3600),
@@ -175,6 +177,10 @@ static bool config_check(struct config *cfg, struct error *err)
 		return fail(err, ERR_INVALID, "port_min must not be above port_max");
 	if (cfg->uid_min > cfg->uid_max)
 		return fail(err, ERR_INVALID, "uid_min must not be above uid_max");
+	if (cfg->uid_min <= UID_NONE && cfg->uid_max >= UID_NOBODY)
+		return fail(err, ERR_INVALID,
+			    "uid_min to uid_max must not include %d (nobody) and %d",
+			    UID_NOBODY, UID_NONE);
 	if (cfg->changes >= cfg->workers)
 		return fail(err, ERR_INVALID,
 			    "changes must be below workers, or a GET may find no worker");

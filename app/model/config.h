@@ -9,6 +9,10 @@
 #define VERSIONS_MAX 8
 #define DISK_MIN_MB 512 /* the smallest quota: XFS needs 300, the server the rest */
 
+/* User ids that servers may be given: above the system's, and in an int. */
+#define UID_LEAST 1000
+#define UID_MOST 2000000000
+
 struct config {
 	char *root;
 	char *socket;

@@ -93,6 +93,8 @@ const struct field fields[] = {
 	      KEPT | SHOWN | IS_LIMIT | MAY_BE_0, RANGE(DISK_MIN_MB, INT_MAX, 0),
 	      .narrow = narrow_disk, OPTION("MB", "a quota of disk space")),
 	FIELD("uid", INTEGER, record.uid, 0, KEPT | ESSENTIAL, RANGE(1, INT_MAX, 0)),
+	FIELD("uid_was", INTEGER, record.uid_was, 0, KEPT | MAY_BE_0,
+	      RANGE(1, INT_MAX, 0)),
 	FIELD("image_id", TEXT, record.image_id, 0, KEPT | ESSENTIAL),
 	FIELD("libc", TEXT, record.libc, 0, KEPT | ESSENTIAL),
 	FIELD("icu", TEXT, record.icu, 0, KEPT),

@@ -46,6 +46,18 @@ bool name_is_valid(const char *name)
 	return name_is_valid_to(name, NAME_MAX_LENGTH);
 }
 
+void record_keep_uid(struct record *record, const struct record *later)
+{
+	record->uid = later->uid;
+	record->uid_was = later->uid_was;
+}
+
+bool record_has_uid(const struct record *record, unsigned uid)
+{
+	return uid == (unsigned)record->uid ||
+	       (record->uid_was && uid == (unsigned)record->uid_was);
+}
+
 void record_want(struct record *record, enum wanted wanted)
 {
 	if (wanted == WANTED_RUNNING)

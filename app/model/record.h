@@ -28,7 +28,8 @@ struct record {
 	char owner_id[17];     /* "": none. A name alone: a version before kept no id */
 	int port;	       /* 0: none */
 	int version;	       /* PostgreSQL's major */
-	int uid; /* uid (= gid) of the tenant, on the host and in the container */
+	int uid;     /* uid (= gid) of the tenant, on the host and in the container */
+	int uid_was; /* uid that a part of its files may still have, 0: none */
 	int memory_mb;
 	double cpus;
 	int disk_mb;	/* quota of its disk, 0: none */
@@ -56,6 +57,13 @@ struct record record_copy(const struct record *record);
 void record_done(struct record *record);
 
 #define AUTO_RECORD __attribute__((cleanup(record_done))) struct record
+
+/* Takes over the user ids of a later state of the same record, since what has changed its
+ * owner stays with that. */
+void record_keep_uid(struct record *record, const struct record *later);
+
+/* True for a uid that its files may have. */
+bool record_has_uid(const struct record *record, unsigned uid);
 
 /* Sets the wanted state by pgberth's own hand, and keeps stopped_at in step. */
 void record_want(struct record *record, enum wanted wanted);

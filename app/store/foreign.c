@@ -102,17 +102,6 @@ bool store_foreign_check(const struct record *record, const struct template *tem
 	return false;
 }
 
-/* The owner of pg/ decides whether store_load() takes the directory for an instance. */
-static bool top_give(const struct record *record, int gid, struct error *err)
-{
-	struct stat status;
-	AUTO_CLOSE int pg = store_sub_dir(record, "pg", &status, err);
-
-	return pg >= 0 && ((fchown(pg, 0, (gid_t)gid) == 0 && fchmod(pg, 0750) == 0 &&
-			    fsync(pg) == 0) ||
-			   fail_errno(err, "cannot change the owner of pg"));
-}
-
 /* Copies may lack run/ and log/. */
 static bool beside_make(int pg, const char *name, int uid, struct error *err)
 {
@@ -169,9 +158,9 @@ bool store_foreign_adopt(const struct record *record, int was_uid, struct error 
 
 	return store_disk_down(record, err) &&
 	       (!is_new || store_image_renew(record, err)) &&
-	       top_give(record, mark, err) && store_disk_up(record, true, err) &&
-	       top_give(record, mark, err) && rest_give(record, err) &&
-	       tree_give(record, err) && top_give(record, record->uid, err) &&
-	       store_disk_down(record, err) && top_give(record, record->uid, err) &&
+	       store_pg_give(record, mark, err) && store_disk_up(record, true, err) &&
+	       store_pg_give(record, mark, err) && rest_give(record, err) &&
+	       tree_give(record, err) && store_pg_give(record, record->uid, err) &&
+	       store_disk_down(record, err) && store_pg_give(record, record->uid, err) &&
 	       store_save(record, err);
 }

@@ -82,7 +82,7 @@ static bool owner_fits(const struct record *record, struct error *err)
 	if (!record->acknowledged || dir < 0 ||
 	    fstatat(dir, "pg", &status, AT_SYMLINK_NOFOLLOW) != 0)
 		return true; /* a start reports what is missing */
-	return status.st_gid == (gid_t)record->uid ||
+	return record_has_uid(record, status.st_gid) ||
 	       fail(err, ERR_FOREIGN_DATA,
 		    "its data belong to user %u, but its record says %d", status.st_gid,
 		    record->uid);
@@ -100,7 +100,7 @@ static bool record_fits(const char *name, const struct record *record, struct er
 	if (strcmp(record->storage_dir, name) != 0)
 		return fail(err, ERR_FOREIGN_DATA, "its record belongs to " MENTION,
 			    record->storage_dir);
-	if (!store_uid_is_ours(record->uid))
+	if (!store_uid_is_possible(record->uid))
 		return fail(err, ERR_FOREIGN_DATA,
 			    "its uid %d is outside of uid_min to uid_max", record->uid);
 	return owner_fits(record, err) &&
@@ -148,7 +148,7 @@ bool store_load(void (*each)(struct record *record, void *user),
 		struct error why;
 
 		if (candidate_is_whole(candidate, &record, &why)) {
-			store_uid_mark(record.uid);
+			store_uid_mark_record(&record);
 			each(&record, user);
 			continue;
 		}

@@ -33,9 +33,10 @@ void store_trash_name(const char *id, char ret_name[NAME_SIZE])
 	snprintf(ret_name, NAME_SIZE, "%.*s", length < NAME_SIZE ? length : 0, id);
 }
 
-bool store_trash(const char *name, struct error *err)
+bool store_trash(const struct record *record, struct error *err)
 {
 	char base[STORE_TEMPORARY_SIZE - 17], entry[STORE_TEMPORARY_SIZE];
+	const char *name = record->storage_dir;
 	time_t now = time(NULL);
 	struct tm utc;
 	size_t used;
@@ -49,7 +50,7 @@ bool store_trash(const char *name, struct error *err)
 	kill_point("trash.moved");
 	if (fsync(store_tree.trash) == 0 && fsync(store_tree.instances) == 0) {
 		store_hold(store_tree.trash, entry);
-		store_uid_release(store_owner(store_tree.trash, entry));
+		store_uid_release_record(record);
 		return true;
 	}
 	fail_errno(err, "cannot sync the trash");
@@ -141,8 +142,8 @@ static bool entry_fits(const char *id, const struct record *record, struct error
 {
 	if (!store_is_held(store_tree.trash, id))
 		store_hold(store_tree.trash, id);
-	if (store_uid_is_ours(record->uid) && store_uid_takers(record->uid) == 1 &&
-	    store_owner(store_tree.trash, id) == record->uid)
+	if (store_uid_is_possible(record->uid) && store_uid_takers(record->uid) == 1 &&
+	    record_has_uid(record, (unsigned)store_owner(store_tree.trash, id)))
 		return true;
 	return fail_at(err, ERR_FOREIGN_DATA, "storage_dir",
 		       "trash entry %s has uid %d, which is not its own here; move its "
@@ -165,13 +166,15 @@ bool store_trash_find(const char *id, struct record *ret, struct error *err)
 	return true;
 }
 
-bool store_trash_restore(const char *id, const char *name, struct error *err)
+bool store_trash_restore(const char *id, const struct record *record, struct error *err)
 {
+	const char *name = record->storage_dir;
+
 	if (renameat2(store_tree.trash, id, store_tree.instances, name,
 		      RENAME_NOREPLACE) == 0) {
 		kill_point("restore.moved");
 		if (fsync(store_tree.instances) == 0 && fsync(store_tree.trash) == 0) {
-			store_uid_mark(store_owner(store_tree.instances, name));
+			store_uid_mark_record(record);
 			store_hold_end(store_tree.trash, id);
 			return true;
 		}

@@ -24,7 +24,7 @@ bool store_trash_id_is_valid(const char *id);
 void store_trash_name(const char *id, char ret_name[NAME_SIZE]);
 
 /* Moves an instance to the trash; its uid stays taken. */
-bool store_trash(const char *name, struct error *err);
+bool store_trash(const struct record *record, struct error *err);
 
 /* Lists all entries in *ret (array of *ret_count, which the caller frees), by id. */
 bool store_trash_list(struct trash_entry **ret, size_t *ret_count, struct error *err);
@@ -37,9 +37,9 @@ void store_trash_record_name(const char *id, char ret_name[NAME_SIZE]);
  * record or its uid belongs to another too. */
 bool store_trash_find(const char *id, struct record *ret, struct error *err);
 
-/* Moves an entry back to the instances, under its own name. Errors: ERR_NOT_FOUND;
- * ERR_FOREIGN_DATA when a directory of that name exists. */
-bool store_trash_restore(const char *id, const char *name, struct error *err);
+/* Moves an entry back to the instances, under the name in its record. Errors:
+ * ERR_NOT_FOUND; ERR_FOREIGN_DATA when a directory of that name exists. */
+bool store_trash_restore(const char *id, const struct record *record, struct error *err);
 
 /* Removes an entry for good, and frees its uid. Errors: ERR_NOT_FOUND. May take long. */
 bool store_trash_remove(const char *id, struct error *err);

@@ -61,12 +61,23 @@ int store_tenant_dir(const struct record *record, const char *sub, struct error 
 	struct stat status;
 	AUTO_CLOSE int found = store_sub_dir(record, sub, &status, err);
 
-	if (found >= 0 && status.st_uid != (uid_t)record->uid) {
+	if (found >= 0 && !record_has_uid(record, status.st_uid)) {
 		fail(err, ERR_FOREIGN_DATA, "%s of %s has another owner", sub,
 		     record->storage_dir);
 		return -1;
 	}
 	return take_fd(&found);
+}
+
+/* The owner of pg/ decides whether store_load() takes the directory for an instance. */
+bool store_pg_give(const struct record *record, int gid, struct error *err)
+{
+	struct stat status;
+	AUTO_CLOSE int pg = store_sub_dir(record, "pg", &status, err);
+
+	return pg >= 0 && ((fchown(pg, 0, (gid_t)gid) == 0 && fchmod(pg, 0750) == 0 &&
+			    fsync(pg) == 0) ||
+			   fail_errno(err, "cannot change the owner of pg"));
 }
 
 /* pg/ belongs to root and to the tenant's group, so its gid is the tenant's uid. */

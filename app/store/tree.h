@@ -25,6 +25,10 @@ int store_sub_dir(const struct record *record, const char *sub, struct stat *ret
 		  struct error *err);
 int store_tenant_dir(const struct record *record, const char *sub, struct error *err);
 
+/* Gives pg/ itself to root and this group. With a quota there are two, below the mount and
+ * in it: the one that is to be seen now. */
+bool store_pg_give(const struct record *record, int gid, struct error *err);
+
 /* Calls each(name, user) for the entries of a directory that are not hidden. */
 bool store_names_walk(int dir, void (*each)(const char *name, void *user), void *user,
 		      struct error *err);

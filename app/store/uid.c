@@ -1,4 +1,5 @@
-/* A count for each uid of the range, and a list of the directories that are held. */
+/* A count for each uid, in pages that are made when they are needed, and a list of the
+ * directories that are held. */
 #include "store/uid.h"
 
 #include <limits.h>
@@ -7,25 +8,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/scope.h"
 #include "model/config.h"
 #include "store/record_file.h"
 #include "store/tree.h"
+#include "store/user_ids.h"
 
 #define TAKERS_MAX UCHAR_MAX /* a uid with so many takers stays taken */
+#define PAGE_BITS 20
+#define PAGE_COUNT (INT_MAX / (1 << PAGE_BITS) + 1)
 
-/* A directory and the uids that it takes: of its pg/, and of its record. */
+/* A directory and the uids that it takes: of its pg/, and those of its record. */
 struct held {
 	struct held *next;
 	int parent;
 	char name[NAME_MAX + 1];
-	int uids[2]; /* 0: none */
+	int uids[3]; /* 0: none */
 };
 
 static struct {
 	pthread_mutex_t lock;
-	unsigned char
-		*takers; /* number for each uid from uid_min on; all guarded by lock */
+	unsigned char *pages[PAGE_COUNT]; /* numbers of takers; all guarded by lock */
 	int next;
 	struct held *held;
 } uids = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -35,26 +39,59 @@ static int uid_count(void)
 	return config()->uid_max - config()->uid_min + 1;
 }
 
-bool store_uid_init(struct error *err)
+/* The number of takers of a uid, in a page that is made if it is missing; NULL without
+ * memory, and for no uid. Held: lock. */
+static unsigned char *takers_make(int uid)
 {
-	uids.takers = calloc((size_t)uid_count(), 1);
-	return uids.takers || fail(err, ERR_INTERNAL, "out of memory");
+	unsigned char **page = uid > 0 ? &uids.pages[uid >> PAGE_BITS] : NULL;
+
+	if (!page)
+		return NULL;
+	if (!*page)
+		*page = calloc(1 << PAGE_BITS, 1);
+	return *page ? *page + uid % (1 << PAGE_BITS) : NULL;
 }
 
-bool store_uid_is_ours(int uid)
+static int takers_of(int uid)
+{
+	const unsigned char *page = uid > 0 ? uids.pages[uid >> PAGE_BITS] : NULL;
+
+	return page ? page[uid % (1 << PAGE_BITS)] : 0;
+}
+
+bool store_uid_init(struct error *err)
+{
+	for (long long uid = config()->uid_min; uid <= config()->uid_max;
+	     uid = (uid | ((1 << PAGE_BITS) - 1)) + 1)
+		if (!takers_make((int)uid))
+			return fail(err, ERR_INTERNAL, "out of memory");
+	return true;
+}
+
+bool store_uid_is_possible(int uid)
+{
+	return uid >= UID_LEAST && uid <= UID_MOST;
+}
+
+bool store_uid_is_in_range(int uid)
 {
 	return uid >= config()->uid_min && uid <= config()->uid_max;
 }
 
-/* Number of takers of a uid; NULL outside the range. Held: lock. */
-static unsigned char *takers_of(int uid)
+bool store_uid_must_move(int uid)
 {
-	return store_uid_is_ours(uid) ? &uids.takers[uid - config()->uid_min] : NULL;
+	AUTO_CLAIMS claims = { 0 };
+
+	if (!store_uid_is_in_range(uid))
+		return true;
+	claims = user_id_claims_read();
+	return user_id_claims_find(&claims, uid, uid) != NULL;
 }
 
+/* Without memory a uid outside the range is not counted: it is given to nobody anyway. */
 static void taker_add(int uid)
 {
-	unsigned char *takers = takers_of(uid);
+	unsigned char *takers = takers_make(uid);
 
 	if (takers && *takers < TAKERS_MAX)
 		++*takers;
@@ -62,9 +99,9 @@ static void taker_add(int uid)
 
 static void taker_drop(int uid)
 {
-	unsigned char *takers = takers_of(uid);
+	unsigned char *takers = takers_of(uid) ? takers_make(uid) : NULL;
 
-	if (takers && *takers > 0 && *takers < TAKERS_MAX)
+	if (takers && *takers < TAKERS_MAX)
 		--*takers;
 }
 
@@ -84,25 +121,35 @@ void store_uid_release(int uid)
 
 int store_uid_takers(int uid)
 {
-	unsigned char *takers;
 	int count;
 
 	pthread_mutex_lock(&uids.lock);
-	takers = takers_of(uid);
-	count = takers ? *takers : 0;
+	count = takers_of(uid);
 	pthread_mutex_unlock(&uids.lock);
 	return count;
+}
+
+void store_uid_mark_record(const struct record *record)
+{
+	store_uid_mark(record->uid);
+	store_uid_mark(record->uid_was);
+}
+
+void store_uid_release_record(const struct record *record)
+{
+	store_uid_release(record->uid);
+	store_uid_release(record->uid_was);
 }
 
 /* Takes a free uid; 0: all are taken. Held: lock. */
 static int uid_take(void)
 {
 	for (int i = 0; i < uid_count(); i++) {
-		int candidate = (uids.next + i) % uid_count();
+		int candidate = (int)(((long long)uids.next + i) % uid_count());
 
-		if (uids.takers[candidate])
+		if (takers_of(config()->uid_min + candidate))
 			continue;
-		uids.takers[candidate] = 1;
+		taker_add(config()->uid_min + candidate);
 		uids.next = candidate + 1;
 		return config()->uid_min + candidate;
 	}
@@ -112,9 +159,36 @@ static int uid_take(void)
 static bool uid_taken(int uid, int *ret_uid, struct error *err)
 {
 	if (!uid)
-		return fail(err, ERR_NO_SPACE, "all %d uids are taken; empty the trash",
+		return fail(err, ERR_NO_SPACE,
+			    "all %d uids are taken, or somebody else's; empty the trash",
 			    uid_count());
 	*ret_uid = uid;
+	return true;
+}
+
+/* Takes the free ones of a claim, so that they are not tried one by one. */
+static void claim_take(const struct user_id_claim *claim, int uid)
+{
+	pthread_mutex_lock(&uids.lock);
+	for (; uid <= config()->uid_max && (unsigned long long)uid <= claim->last; uid++)
+		if (!takers_of(uid))
+			taker_add(uid);
+	pthread_mutex_unlock(&uids.lock);
+}
+
+/* True for a uid that is another's too, which then stays taken until pgberthd ends. Waits
+ * for the name service, so no lock is held. */
+static bool is_somebodys(int uid)
+{
+	AUTO_CLAIMS claims = user_id_claims_read();
+	const struct user_id_claim *claim = user_id_claims_find(&claims, uid, uid);
+
+	if (claim)
+		claim_take(claim, uid);
+	if (!claim && !user_id_is_known(uid))
+		return false;
+	log_warn("uid skipped uid=%d of=%s", uid,
+		 claim ? LOG_WORD(claim->owner) : "\"the name service\"");
 	return true;
 }
 
@@ -122,9 +196,11 @@ bool store_uid_take(int *ret_uid, struct error *err)
 {
 	int uid;
 
-	pthread_mutex_lock(&uids.lock);
-	uid = uid_take();
-	pthread_mutex_unlock(&uids.lock);
+	do {
+		pthread_mutex_lock(&uids.lock);
+		uid = uid_take();
+		pthread_mutex_unlock(&uids.lock);
+	} while (uid && is_somebodys(uid));
 	return uid_taken(uid, ret_uid, err);
 }
 
@@ -157,14 +233,18 @@ bool store_hold(int parent, const char *name)
 	struct error ignored;
 	int owner = store_owner(parent, name);
 	bool has_record = store_record_read(parent, name, &record, &ignored);
-	int other = record.uid != owner ? record.uid : 0;
+	struct held entry = { .parent = parent,
+			      .uids = { owner, record.uid != owner ? record.uid : 0,
+					record.uid_was != owner ? record.uid_was : 0 } };
 
 	pthread_mutex_lock(&uids.lock);
-	taker_add(owner); /* before the old entry goes, so that the uid is never free */
-	taker_add(other);
+	/* Before the old entry goes, so that no uid is free in between. */
+	for (size_t i = 0; i < COUNT_OF(entry.uids); i++)
+		taker_add(entry.uids[i]);
 	held_forget(parent, name);
 	if (held) { /* without memory the uids stay taken until pgberthd ends */
-		*held = (struct held){ uids.held, parent, "", { owner, other } };
+		*held = entry;
+		held->next = uids.held;
 		snprintf(held->name, sizeof(held->name), "%s", name);
 		uids.held = held;
 	}
@@ -189,15 +269,15 @@ bool store_is_held(int parent, const char *name)
 	return is;
 }
 
-/* A uid that only this directory has; 0: none. Held: lock. */
+/* A uid of the range that only this directory has; 0: none. Held: lock. */
 static int uid_keep(const struct held *held, int first)
 {
 	for (size_t i = 0; held && i < 2 * COUNT_OF(held->uids); i++) {
 		int uid = held->uids[i % COUNT_OF(held->uids)];
-		const unsigned char *takers = takers_of(uid);
 
 		/* The first round looks for `first`, the second takes any. */
-		if (takers && *takers == 1 && (uid == first || i >= COUNT_OF(held->uids)))
+		if (store_uid_is_in_range(uid) && takers_of(uid) == 1 &&
+		    (uid == first || i >= COUNT_OF(held->uids)))
 			return uid;
 	}
 	return 0;
@@ -210,10 +290,11 @@ bool store_hold_uid(int parent, const char *name, int first, int *ret_uid,
 
 	pthread_mutex_lock(&uids.lock);
 	uid = uid_keep(*held_find(parent, name), first);
-	if (uid)
-		taker_add(uid);
-	else
-		uid = uid_take();
+	taker_add(uid);
 	pthread_mutex_unlock(&uids.lock);
-	return uid_taken(uid, ret_uid, err);
+	if (uid && is_somebodys(uid)) {
+		store_uid_release(uid);
+		uid = 0;
+	}
+	return uid ? uid_taken(uid, ret_uid, err) : store_uid_take(ret_uid, err);
 }

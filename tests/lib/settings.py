@@ -16,8 +16,8 @@ class Settings:
         self.versions = [int(major) for major in given.get("versions", "17 15 18").split()]
         self.port_min = int(given.get("port_min", 6000))
         self.port_max = int(given.get("port_max", 9999))
-        self.uid_min = int(given.get("uid_min", 300000))
-        self.uid_max = int(given.get("uid_max", 365535))
+        self.uid_min = int(given.get("uid_min", 1900000000))
+        self.uid_max = int(given.get("uid_max", 1900065535))
         self.instances = self.root / "instances"
         self.staging = self.root / "staging"
         self.trash = self.root / "trash"

@@ -31,6 +31,8 @@ PREFIX = "pgberth-test-"
 # Each stack has a slice of its own, of the worker's the next; eight workers stay below the kernel's own ports.
 OF_WORKER = 12
 SLICES = itertools.cycle(range(OF_WORKER))
+# Above the default range.
+UIDS = 1_910_000_000
 FIRST_SLICE = OF_WORKER * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 
 
@@ -52,7 +54,7 @@ class Stack:
         self.fault = self.run / "fault"
         self.size_mb, self.binary, self.env = size_mb, binary, dict(env or {})
         number = FIRST_SLICE + next(SLICES)
-        port, uid = 20000 + 100 * number, 400000 + 1000 * number
+        port, uid = 20000 + 100 * number, UIDS + 1000 * number
         self.options = {"root": self.root, "socket": self.run / "pgberthd.sock", "spares": 0,
                         "port_min": port, "port_max": port + 99, "uid_min": uid, "uid_max": uid + 999, "tokens": self.run / "tokens",
                         "free_percent": 0, **options}
