@@ -92,7 +92,7 @@ lint: ## format, fences, static analysis, Ansible and Python
 	$(MAKE) --no-print-directory -C app analyze tidy
 	yamllint -s ansible .yamllint .github .gitlab-ci.yml
 	cd ansible && ansible-lint --offline site.yml dev.yml ci.yml verify.yml upgrade.yml
-	shellcheck ansible/roles/image/files/build-image tests/vm-image .ci/run tests/fuzz/run app/host/stop-tenants app/debian/postinst app/debian/prerm app/debian/postrm vagrant/make-image vagrant/provision vagrant/test
+	shellcheck ansible/roles/image/files/build-image tests/vm-image .ci/run tests/fuzz/run app/host/stop-tenants app/host/reserve-user-ids app/debian/postinst app/debian/prerm app/debian/postrm vagrant/make-image vagrant/provision vagrant/test
 	shellcheck -s bash app/host/completion
 	mandoc -T lint -W warning app/man/*
 	$(PYTHON) -m pyflakes tests/*.py tests/lib/*.py tests/fences tests/alone
