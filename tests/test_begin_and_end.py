@@ -52,7 +52,9 @@ def test_image_that_is_missing_is_said(stack):
     manifest.unlink()
     manifest.write_text(json.dumps({**json.loads(good), "image_id": "sha256:" + "0" * 64}))
     try:
-        assert_error(stack.new().post(), 503, "image_missing")
+        answer = stack.new().post()
+        assert_error(answer, 503, "image_missing")
+        assert "Retry-After" not in answer.headers, "waiting makes no image"
         assert list(stack.settings.instances.iterdir()) == []
     finally:
         manifest.write_text(good)

@@ -44,6 +44,14 @@ def test_document_of_the_api_has_each_error():
     assert sorted(rows) == sorted(codes | {("501", "not_implemented")})
 
 
+def test_retry_after_is_promised_where_it_is_sent_and_nowhere_else():
+    sent = {code for code, seconds in re.findall(r'= \{ \d+, "(\w+)", (\d+) \}', (APP / "base/error.c").read_text()) if int(seconds)}
+    rows = re.findall(r"^\| \d+ \| `(\w+)` \| .*`Retry-After`", (APP / "doc/api.md").read_text(), re.MULTILINE)
+    assert set(rows) == sent
+    # None of these passes by waiting: somebody must do something.
+    assert not sent & {"image_missing", "tokens_unreadable", "no_space", "no_free_port", "foreign_data", "internal", "invalid"}
+
+
 def test_document_of_the_api_has_each_call():
     routes = re.findall(r'\{ "([A-Z]+)",\s+(?:"api/|(ONE|TRASH)\b)[ "]*([^",]*)"?,', (APP / "daemon/router.c").read_text())
     places = {"ONE": "containers/NAME", "TRASH": "trash", "": ""}

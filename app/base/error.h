@@ -68,7 +68,8 @@ bool fail_errno(struct error *err, const char *fmt, ...)
 bool fail_because(struct error *err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* HTTP status, slug, and seconds for Retry-After (0: none) of a code. */
+/* HTTP status, slug, and seconds for Retry-After (0: none, since it does not pass by
+ * waiting) of a code. */
 int error_status(enum error_code code);
 const char *error_slug(enum error_code code);
 int error_retry_after(enum error_code code);

@@ -131,6 +131,6 @@ bool health_get(struct call *call, struct error *err)
 	if (ok)
 		return true;
 	call->res->status = 503;
-	call->res->retry_after = 5;
+	call->res->retry_after = engine_ok && process_ok ? 0 : 5;
 	return true;
 }
