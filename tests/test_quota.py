@@ -485,6 +485,27 @@ class Apart(Stack):
     def __init__(self, **options):
         super().__init__(**options)
         self.command = ["unshare", "--mount", "--propagation", "slave", "sh", "-c", LET_GO, self.root, *self.command]
+# What pgberthd.service takes away unless told that servers have a quota, each by itself: rights, and devices.
+HIDDEN = {
+    "rights": ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"],
+    "devices": ["unshare", "--mount", "sh", "-c", """
+        mkdir "$0/dev"; mount -t tmpfs none "$0/dev"
+        for device in null zero random urandom; do touch "$0/dev/$device"; mount --bind "/dev/$device" "$0/dev/$device"; done
+        mount --move "$0/dev" /dev; exec "$@" """],
+}
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_what_the_unit_hides_is_not_blamed_on_the_host(hidden):
+    own = Stack()
+    own.command = [*HIDDEN[hidden], *([own.run] if hidden == "devices" else []), *own.command]
+    with own:
+        message = assert_error(own.new().post(disk_mb=512), 422, "invalid", "disk_mb")
+
+        assert "app_disk_quota" in message and "host" not in message
+        assert own.health()["process"]["ok"]
+
+
 
     def _make_root(self):
         super()._make_root()

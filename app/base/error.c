@@ -4,8 +4,12 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/scope.h"
+
+/* Only what passes by itself tells when to try again. */
 static const struct {
 	int status;
 	const char *slug;
@@ -90,6 +94,33 @@ bool fail_field(struct error *err, const char *field, const char *fmt, ...)
 	return false;
 }
 
+/* Adds what its unit may have to do with it, since the error blames the host. systemd
+ * gives a unit of type notify both variables (systemd.exec(5)). */
+static void unit_explain(struct error *err, int number)
+{
+	static const struct {
+		int number;
+		const char *place, *hint;
+	} hidden[] = {
+		{ EROFS, "", "pgberthd may write only below its unit's ReadWritePaths=" },
+		{ ENOENT, "/home/", "pgberthd's unit hides /home (ProtectHome=)" },
+		{ ENOENT, "/root/", "pgberthd's unit hides /root (ProtectHome=)" },
+		{ ENOENT, "/run/user/", "pgberthd's unit hides it (ProtectHome=)" },
+		{ ENOENT, "/tmp/",
+		  "pgberthd's unit has a /tmp of its own (PrivateTmp=)" },
+	};
+	size_t used = strlen(err->message);
+
+	if (!getenv("INVOCATION_ID") || !getenv("NOTIFY_SOCKET"))
+		return; /* the first alone may come from a person's session */
+	for (size_t i = 0; i < COUNT_OF(hidden); i++)
+		if (hidden[i].number == number && strstr(err->message, hidden[i].place)) {
+			snprintf(err->message + used, sizeof(err->message) - used,
+				 "; %s, see pgberthd(8)", hidden[i].hint);
+			return;
+		}
+}
+
 bool fail_errno(struct error *err, const char *fmt, ...)
 {
 	int number = errno;
@@ -103,6 +134,7 @@ bool fail_errno(struct error *err, const char *fmt, ...)
 	used = strlen(err->message);
 	snprintf(err->message + used, sizeof(err->message) - used, ": %s",
 		 strerrordesc_np(number));
+	unit_explain(err, number);
 	return false;
 }
 

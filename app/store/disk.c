@@ -50,6 +50,15 @@ static enum quota_disk_health health(const struct record *record)
 	return dir < 0 ? QUOTA_DISK_AWAY : quota_disk_look(dir, "pg", record->disk_mb);
 }
 
+/* A unit that lost the right to mount since the disk was made gives errors of many kinds. */
+static void rights_explain(struct error *err)
+{
+	struct error why;
+
+	if (err->code == ERR_INTERNAL && !quota_disk_can(&why))
+		fail(err, ERR_INTERNAL, "%s", why.message);
+}
+
 static bool bring_up(const struct record *record, struct error *err)
 {
 	AUTO_PATHS paths = { 0 };
@@ -57,6 +66,7 @@ static bool bring_up(const struct record *record, struct error *err)
 	if (!paths_make(&paths, record->storage_dir, err))
 		return false;
 	if (!quota_disk_mount(paths.file, paths.place, record->disk_mb, err)) {
+		rights_explain(err);
 		if (err->code == ERR_FOREIGN_DATA)
 			snprintf(err->field, sizeof(err->field), "storage_dir");
 		return fail_because(err, "the disk of %s", record->storage_dir);

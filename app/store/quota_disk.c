@@ -37,19 +37,36 @@ static off_t bytes_of_mb(int size_mb)
 	return (off_t)size_mb << 20;
 }
 
+/* The option of the role that installs pgberthd. */
+#define OPTION                                                                           \
+	"set app_disk_quota: true and run make up, or install disk-quota.conf as "       \
+	"pgberthd(8) says"
+
+/* The kernel knows the device, whatever /dev shows to pgberthd. */
+static bool host_has_loop_control(void)
+{
+	return access("/sys/class/misc/loop-control", F_OK) == 0;
+}
+
+/* The unit of pgberthd takes right and devices away unless told that servers may have a
+ * quota, so the host is not to blame. */
 bool quota_disk_can(struct error *err)
 {
-	if (access(MKFS, X_OK) != 0)
+	if (prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN) != 1)
 		return fail_field(err, "disk_mb",
-				  "is not available on this host: " MKFS " is missing");
+				  "is not enabled: pgberthd was not given the right to "
+				  "mount (CAP_SYS_ADMIN); " OPTION);
 	if (access(LOOP_CONTROL, F_OK) != 0)
 		return fail_field(err, "disk_mb",
-				  "is not available on this host: " LOOP_CONTROL
-				  " is missing");
-	return prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN) == 1 ||
+				  host_has_loop_control()
+					  ? "is not enabled: " LOOP_CONTROL
+					    " is hidden from pgberthd; " OPTION
+					  : "is not available: " LOOP_CONTROL
+					    " is missing; load the kernel module loop, "
+					    "and " OPTION);
+	return access(MKFS, X_OK) == 0 ||
 	       fail_field(err, "disk_mb",
-			  "is not available on this host: pgberthd lacks the right "
-			  "to mount (CAP_SYS_ADMIN)");
+			  "is not available: " MKFS " is missing; install xfsprogs");
 }
 
 bool quota_disk_format(int file, int size_mb, struct error *err)

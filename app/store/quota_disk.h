@@ -14,8 +14,8 @@
 
 #include "base/error.h"
 
-/* Checks that this host has the programs, devices and rights for quotas. Errors:
- * ERR_INVALID, naming disk_mb. */
+/* Checks that pgberthd has the programs, devices and rights for quotas. Errors:
+ * ERR_INVALID, naming disk_mb and what to do. */
 bool quota_disk_can(struct error *err);
 
 /* Makes an empty file system in a new file that is open for writing. */
