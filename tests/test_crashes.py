@@ -69,7 +69,8 @@ def test_out_of_memory_is_told(make_instance):
     assert "memory_mb" in reason
     wait_for(lambda: is_up(instance), "it serves again")
     # Whoever does as told is rid of it.
-    ok(instance.api.patch(instance.name, memory_mb=1024))
+    assert "128 MB" in reason
+    assert ok(instance.api.patch(instance.name, memory_mb=1024))["reason"] is None
     assert instance.value("SELECT 1") == 1
 
 
@@ -141,7 +142,7 @@ def test_damaged_data_are_told_and_left_as_they_are(instance, api, engine):
 
     message = assert_error(api.start(instance.name), 503, "server_unavailable")
 
-    assert "damaged" in message
+    assert "damaged" in message and "safe" not in message
     assert "damaged" in instance.view()["reason"]
     assert (instance.pgdata / "global/pg_control").read_bytes() == before
 

@@ -53,6 +53,7 @@ def test_full_disk_is_507_leaves_nothing_and_disturbs_nobody():
         for _ in range(3):
             assert_error(stack.new().post(), 507, "no_space")
 
+        wait_for(lambda: "disk of the host is full" in (first.view()["reason"] or ""), "its reason says so")
         assert sorted(path.name for path in stack.settings.instances.iterdir()) == before
         assert list(stack.settings.staging.iterdir()) == []
         assert first.kept_rows() == ["precious"]
@@ -62,6 +63,7 @@ def test_full_disk_is_507_leaves_nothing_and_disturbs_nobody():
         assert stack.container_names() == [first.name]
         filler.unlink()
         stack.make()
+        wait_for(lambda: first.view()["reason"] is None, "nor does it say so any more")
 
 
 def test_full_disk_lets_delete_and_restore_and_loses_nothing():

@@ -135,6 +135,18 @@ def unmount(instance):
     subprocess.run(["umount", instance.directory / "pg"], check=True)
 
 
+def test_full_disk_is_told_while_it_lasts(stack, instance):
+    instance.shell(FILL.format(mb=1000))
+
+    reason = wait_for(lambda: instance.view()["reason"], "its reason says so")
+    assert "512 MB is full" in reason and "disk_mb" in reason
+    assert stack.api.listed()[instance.name]["reason"] == reason
+
+    instance.shell("rm /pg/data/filler")
+
+    wait_for(lambda: instance.view()["reason"] is None, "nor does it any more")
+
+
 # ---- the wall ----------------------------------------------------------------------------------
 
 def test_owner_cannot_outgrow_it_and_neighbours_go_on(stack, instance, neighbour):
@@ -170,6 +182,7 @@ def test_owner_cannot_take_the_inodes_of_the_host():
             except psycopg2.errors.DiskFull as full:  # not even a temporary table is to be had
                 said = str(full)
             assert "No space left" in said
+            wait_for(lambda: "disk_mb" in (instance.view()["reason"] or ""), "its reason says that it is full")
 
 
 def test_what_is_freed_goes_back_to_the_host(instance):
@@ -472,19 +485,6 @@ def test_disk_guard_counts_what_an_image_takes(stack, fresh):
     assert 290 * MB < size < 512 * MB
 
 
-LET_GO = """for place in $(awk '$2 ~ "^/var/lib/pgberth-test-" {print $2}' /proc/self/mounts); do
-    [ "$place" = "$0" ] || umount -l "$place"
-done
-exec "$@"
-"""
-
-
-class Apart(Stack):
-    """In a mount namespace of its own, as a hardened unit is, that gets what the host's gets. It lets go of its neighbours' disks."""
-
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.command = ["unshare", "--mount", "--propagation", "slave", "sh", "-c", LET_GO, self.root, *self.command]
 # What pgberthd.service takes away unless told that servers have a quota, each by itself: rights, and devices.
 HIDDEN = {
     "rights": ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"],
@@ -506,6 +506,19 @@ def test_what_the_unit_hides_is_not_blamed_on_the_host(hidden):
         assert own.health()["process"]["ok"]
 
 
+LET_GO = """for place in $(awk '$2 ~ "^/var/lib/pgberth-test-" {print $2}' /proc/self/mounts); do
+    [ "$place" = "$0" ] || umount -l "$place"
+done
+exec "$@"
+"""
+
+
+class Apart(Stack):
+    """In a mount namespace of its own, as a hardened unit is, that gets what the host's gets. It lets go of its neighbours' disks."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.command = ["unshare", "--mount", "--propagation", "slave", "sh", "-c", LET_GO, self.root, *self.command]
 
     def _make_root(self):
         super()._make_root()

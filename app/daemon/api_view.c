@@ -5,9 +5,11 @@
 #include "base/timestamp.h"
 #include "daemon/api.h"
 #include "daemon/api_parts.h"
+#include "daemon/look_queue.h"
 #include "model/caller.h"
 #include "model/config.h"
 #include "model/field.h"
+#include "pg/diagnosis.h"
 
 json_t *text_or_null(const char *text)
 {
@@ -55,6 +57,30 @@ static json_t *id_to_json(const struct view *view)
 	return text_or_null(view->container_id);
 }
 
+/* A full disk is told while it lasts, before what else there is to say. */
+static json_t *reason_to_json(const struct view *view)
+{
+	char text[DIAGNOSIS_SIZE + sizeof(view->record.reason) + 2];
+	const char *reason = view->record.reason;
+	bool is_told = *reason && !diagnosis_says_full(reason);
+
+	if (view->full == HAS_ROOM || view->record.wanted != WANTED_RUNNING)
+		return text_or_null(reason);
+	diagnosis_full(text, &view->record, view->full);
+	if (is_told)
+		strcat(strcat(text, "; "), reason);
+	return text_or_null(text);
+}
+
+/* A server that should not run is not tried again by itself. */
+static json_t *retry_to_json(const struct view *view)
+{
+	bool is_tried = view->state == FAILED && view->record.wanted == WANTED_RUNNING &&
+			!view->is_foreign;
+
+	return time_or_null(is_tried ? look_queue_next(view->record.storage_dir) : 0);
+}
+
 /* Reachability: users of the host always have it, by the gateway of its network. */
 static json_t *exposure_to_json(const struct view *view)
 {
@@ -77,6 +103,8 @@ static const struct {
 	{ "version", "admin_user", admin_to_json },
 	{ "version", "dsn", dsn_to_json },
 	{ "disk_mb", "container_id", id_to_json },
+	{ "disk_mb", "reason", reason_to_json },
+	{ "disk_mb", "retry_at", retry_to_json },
 	{ "tls", "exposure", exposure_to_json },
 };
 

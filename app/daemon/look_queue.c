@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/deadline.h"
 #include "base/log.h"
@@ -34,9 +35,11 @@ struct entry {
 	int pause_ms;	    /* pause after the next look that settles nothing */
 	int retry_pause_ms; /* time of the last try, which failed; 0: it did not */
 	long long retry_ms; /* earliest time of the next try */
+	long long retry_at; /* the same in seconds since 1970 */
 	int silent;	    /* looks in a row */
 	bool is_taken;
 	bool out_of_memory;
+	int exit_code; /* EXIT_UNKNOWN: it has not ended */
 };
 
 static struct {
@@ -49,25 +52,42 @@ static struct {
 	int started;
 } queue = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
-/* Finds or makes the entry of that name; NULL without memory. Held: lock. */
-static struct entry *entry_of(const char *name)
+/* Held: lock. */
+static struct entry *entry_find(const char *name)
 {
 	struct entry *entry = queue.entries;
 
 	while (entry && strcmp(entry->name, name) != 0)
 		entry = entry->next;
+	return entry;
+}
+
+/* Finds or makes the entry of that name; NULL without memory. Held: lock. */
+static struct entry *entry_of(const char *name)
+{
+	struct entry *entry = entry_find(name);
+
 	if (entry)
 		return entry;
 	entry = calloc(1, sizeof(*entry));
 	if (!entry)
 		return NULL;
 	snprintf(entry->name, sizeof(entry->name), "%s", name);
+	entry->exit_code = EXIT_UNKNOWN;
 	entry->next = queue.entries;
 	queue.entries = entry;
 	return entry;
 }
 
-void look_queue_poke(const char *name, bool out_of_memory)
+/* Held: lock. */
+static void entry_tell(struct entry *entry, bool out_of_memory, int exit_code)
+{
+	entry->out_of_memory = entry->out_of_memory || out_of_memory;
+	if (exit_code != EXIT_UNKNOWN)
+		entry->exit_code = exit_code;
+}
+
+void look_queue_poke(const char *name, const struct container_event *event)
 {
 	struct entry *entry;
 
@@ -76,7 +96,8 @@ void look_queue_poke(const char *name, bool out_of_memory)
 	if (entry) { /* on failure the timer pokes all again */
 		entry->due_ms = now_ms();
 		entry->pause_ms = PAUSE_FIRST_MS;
-		entry->out_of_memory = entry->out_of_memory || out_of_memory;
+		if (event)
+			entry_tell(entry, event->out_of_memory, event->exit_code);
 		pthread_cond_signal(&queue.changed);
 	}
 	pthread_mutex_unlock(&queue.lock);
@@ -85,14 +106,14 @@ void look_queue_poke(const char *name, bool out_of_memory)
 static bool poke_one(const struct view *view, void *user)
 {
 	(void)user;
-	look_queue_poke(view->record.storage_dir, false);
+	look_queue_poke(view->record.storage_dir, NULL);
 	return true;
 }
 
 void look_queue_poke_all(void)
 {
 	index_walk("", poke_one, NULL);
-	look_queue_poke(STRAYS, false);
+	look_queue_poke(STRAYS, NULL);
 }
 
 /* A hanging server holds a thread for long, and its owner may cause that: entries that
@@ -118,11 +139,13 @@ static void entry_take(struct entry *entry, struct look_hints *ret_hints)
 {
 	*ret_hints = (struct look_hints){
 		.out_of_memory = entry->out_of_memory,
+		.exit_code = entry->exit_code,
 		.is_early = entry->retry_pause_ms && !deadline_passed(entry->retry_ms),
 		.silent = entry->silent,
 	};
 	entry->is_taken = true;
 	entry->out_of_memory = false;
+	entry->exit_code = EXIT_UNKNOWN;
 	entry->due_ms = NEVER_MS;
 	queue.unwell += is_unwell(entry);
 }
@@ -156,6 +179,15 @@ static int doubled(int pause_ms, int first_ms)
 	return pause_ms * 2 < PAUSE_MAX_MS ? pause_ms * 2 : PAUSE_MAX_MS;
 }
 
+/* Seconds since 1970, rounded up, in wait_ms from now. */
+static long long time_in_ms(long long wait_ms)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec + (now.tv_nsec / 1000000 + wait_ms + 999) / 1000;
+}
+
 /* Decides when to look again: later each time, unless somebody pokes the entry. Held:
  * lock. */
 static void entry_postpone(struct entry *entry, enum look_outcome outcome)
@@ -167,6 +199,7 @@ static void entry_postpone(struct entry *entry, enum look_outcome outcome)
 	if (outcome == LOOK_FAILED) {
 		entry->retry_pause_ms = doubled(entry->retry_pause_ms, RETRY_FIRST_MS);
 		entry->retry_ms = deadline_in_ms(entry->retry_pause_ms);
+		entry->retry_at = time_in_ms(entry->retry_pause_ms);
 	}
 	if (entry->retry_pause_ms && entry->retry_ms > due_ms)
 		due_ms = entry->retry_ms;
@@ -196,7 +229,9 @@ static int queue_put(struct entry *entry, const struct look_hints *hints,
 	if (outcome == LOOK_SETTLED) {
 		entry->retry_pause_ms = entry->silent = 0;
 	} else {
-		entry->out_of_memory = entry->out_of_memory || hints->out_of_memory;
+		entry_tell(entry, hints->out_of_memory,
+			   entry->exit_code == EXIT_UNKNOWN ? hints->exit_code
+							    : EXIT_UNKNOWN);
 		entry_postpone(entry, outcome);
 	}
 	retry_pause_ms = entry->retry_pause_ms;
@@ -234,6 +269,22 @@ static void *look_run(void *user)
 	while ((entry = queue_take(&hints)))
 		look_at(entry, &hints);
 	return NULL;
+}
+
+/* What is due before a try is only a look that changes nothing. */
+long long look_queue_next(const char *name)
+{
+	const struct entry *entry;
+	long long next = 0;
+
+	pthread_mutex_lock(&queue.lock);
+	entry = entry_find(name);
+	if (entry && entry->retry_pause_ms)
+		next = entry->retry_at;
+	else if (entry)
+		next = time_in_ms(entry->is_taken ? 0 : entry->due_ms - now_ms());
+	pthread_mutex_unlock(&queue.lock);
+	return next;
 }
 
 bool look_queue_start(struct error *err)

@@ -8,14 +8,19 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "engine/container.h"
 
 /* Main thread, once; instances must be loaded. */
 bool look_queue_start(struct error *err);
 
-/* Asks for a look at an instance; out_of_memory: one of its processes was killed for lack
- * of memory. All: strays too. Any thread; blocks only for memory. */
-void look_queue_poke(const char *name, bool out_of_memory);
+/* Asks for a look at an instance, which is told of the event (NULL: there was none). All:
+ * strays too. Any thread; blocks only for memory. */
+void look_queue_poke(const char *name, const struct container_event *event);
 void look_queue_poke_all(void);
+
+/* Time of the next look at an instance, which tries again what failed: seconds since 1970,
+ * 0: none is planned. Any thread. */
+long long look_queue_next(const char *name);
 
 /* Waits for looks under way to end. Main thread. */
 void look_queue_stop(void);

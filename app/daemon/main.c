@@ -19,6 +19,7 @@
 #include "base/version.h"
 #include "daemon/api.h"
 #include "daemon/auth.h"
+#include "daemon/disk_watch.h"
 #include "daemon/housekeeping.h"
 #include "daemon/look_queue.h"
 #include "daemon/workers.h"
@@ -115,7 +116,7 @@ static bool parts_init(struct config *cfg, struct error *err)
 
 static void on_engine_event(const struct container_event *event)
 {
-	look_queue_poke(event->storage_dir, event->out_of_memory);
+	look_queue_poke(event->storage_dir, event);
 }
 
 static const struct engine_listener engine_listener = { on_engine_event,
@@ -133,7 +134,7 @@ static bool parts_start(struct error *err)
 	return workers_open(&inherited, err) && (inherited || workers_start(err)) &&
 	       instance_load(err) && (!inherited || workers_start(err)) &&
 	       look_queue_start(err) && engine_events_start(&engine_listener, err) &&
-	       spares_start(err) && housekeeping_start(err);
+	       disk_watch_start(err) && spares_start(err) && housekeeping_start(err);
 }
 
 static void signals_block(sigset_t *ret_signals)
@@ -188,6 +189,7 @@ static int parts_stop(void)
 	workers_stop();
 	housekeeping_stop();
 	spares_stop();
+	disk_watch_stop();
 	engine_events_stop();
 	look_queue_stop();
 	log_info("stopped");

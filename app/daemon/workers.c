@@ -49,7 +49,7 @@ static void change_look_again(const struct call *call)
 		*call->storage_dir ? call->storage_dir : call->spec.record.storage_dir;
 
 	if (*name)
-		look_queue_poke(name, false);
+		look_queue_poke(name, NULL);
 }
 
 static bool route_serve(const struct route *route, struct call *call, struct error *err)

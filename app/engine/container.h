@@ -8,6 +8,7 @@
 #include "model/record.h"
 
 #define CONTAINER_ID_SIZE 65
+#define EXIT_UNKNOWN (-1)
 
 /* State of a container in the engine. */
 struct container {
@@ -26,9 +27,10 @@ struct container {
 	int restarts; /* restarts by its policy, since it was made or started by hand */
 	long long
 		started_at; /* seconds since 1970; set, as ended_at, by an inspection only */
-	long long ended_at; /* 0: it never ended */
-	char error[256];    /* reason that the engine could not start it; "" */
-	int port;	    /* published port of the host, 0: none */
+	long long ended_at;	      /* 0: it never ended */
+	char started[TIMESTAMP_SIZE]; /* started_at, to the nanosecond */
+	char error[256];	      /* reason that the engine could not start it; "" */
+	int port;		      /* published port of the host, 0: none */
 	int memory_mb;
 	double cpus;
 };
@@ -37,6 +39,7 @@ struct container {
 struct container_event {
 	char storage_dir[NAME_SIZE];
 	bool out_of_memory; /* a process in it was killed for lack of memory */
+	int exit_code;	    /* with which it has just ended; EXIT_UNKNOWN: it has not */
 };
 
 /* A container to make. Strings are borrowed for the call. */

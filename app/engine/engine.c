@@ -308,6 +308,18 @@ bool engine_stop(const char *id, struct error *err)
 	return engine_refused(err, "stop the container", status, json);
 }
 
+bool engine_unpause(const char *id, struct error *err)
+{
+	json_auto_t *json = NULL;
+	int status;
+
+	if (!engine_call("POST", QUICK_MS, NULL, &status, &json, err,
+			 "/containers/%s/unpause", id))
+		return false;
+	return status == 204 ||
+	       engine_refused(err, "unpause the container", status, json);
+}
+
 /* A removal that another process began, such as an earlier pgberthd, ends some time
  * later. */
 static bool removal_wait(const char *id, struct error *err)
@@ -404,12 +416,14 @@ bool engine_wait(const char *id, int timeout_ms, int *ret_exit_code, struct erro
 	return true;
 }
 
-bool engine_logs(const char *id, int tail, struct buf *log, struct error *err)
+bool engine_logs(const char *id, long long since, int tail, struct buf *log,
+		 struct error *err)
 {
 	AUTO_REPLY reply = { 0 };
 	char path[200];
 
-	snprintf(path, sizeof(path), "/containers/%s/logs?stdout=1&stderr=1&tail=%d", id,
+	snprintf(path, sizeof(path),
+		 "/containers/%s/logs?stdout=1&stderr=1&since=%lld&tail=%d", id, since,
 		 tail);
 	if (!engine_call_raw(path, &reply, err))
 		return false;

@@ -55,6 +55,9 @@ bool engine_start(const char *id, struct error *err);
  * SIGKILL. A stopped or missing container is fine. */
 bool engine_stop(const char *id, struct error *err);
 
+/* Lets a paused container run on. */
+bool engine_unpause(const char *id, struct error *err);
+
 /* Removes the container, killing it if it runs. A missing container is fine. */
 bool engine_remove(const char *id, struct error *err);
 
@@ -65,7 +68,9 @@ bool engine_update(const char *id, const struct record *record, struct error *er
  * ERR_SERVER when the time ran out. */
 bool engine_wait(const char *id, int timeout_ms, int *ret_exit_code, struct error *err);
 
-/* Appends the last `tail` lines of the container's stdout and stderr. */
-bool engine_logs(const char *id, int tail, struct buf *log, struct error *err);
+/* Appends the last `tail` lines of the container's stdout and stderr since a time (seconds
+ * since 1970; 0: all). */
+bool engine_logs(const char *id, long long since, int tail, struct buf *log,
+		 struct error *err);
 
 #endif

@@ -80,6 +80,7 @@ bool container_from_inspect(struct container *ret, const json_t *json)
 	ret->oom_killed = json_is_true(json_object_get(state, "OOMKilled"));
 	ret->exit_code = (int)json_integer_value(json_object_get(state, "ExitCode"));
 	ret->restarts = (int)json_integer_value(json_object_get(json, "RestartCount"));
+	snprintf(ret->started, sizeof(ret->started), "%s", string_at(state, "StartedAt"));
 	ret->started_at = time_at(state, "StartedAt");
 	ret->ended_at = time_at(state, "FinishedAt");
 	ret->port = port_of(json_object_get(network, "Ports"));
@@ -135,16 +136,29 @@ bool frames_unpack(const struct buf *frames, struct buf *log)
 	return true;
 }
 
+/* The engine writes it as text. */
+static int exit_code_at(const json_t *attributes)
+{
+	const char *text = string_at(attributes, "exitCode");
+	char *end;
+	long code = strtol(text, &end, 10);
+
+	return *text && !*end && code >= 0 && code <= 255 ? (int)code : EXIT_UNKNOWN;
+}
+
 bool event_from_line(struct container_event *ret, const char *line, size_t length)
 {
 	json_auto_t *event = json_loadb(line, length, 0, NULL);
 	const json_t *actor = json_object_get(event, "Actor");
-	const char *name =
-		string_at(json_object_get(actor, "Attributes"), "pgberth.storage_dir");
+	const json_t *attributes = json_object_get(actor, "Attributes");
+	const char *name = string_at(attributes, "pgberth.storage_dir");
 
 	if (!name_is_valid(name))
 		return false;
 	snprintf(ret->storage_dir, sizeof(ret->storage_dir), "%s", name);
 	ret->out_of_memory = strcmp(string_at(event, "Action"), "oom") == 0;
+	ret->exit_code = strcmp(string_at(event, "Action"), "die") == 0
+				 ? exit_code_at(attributes)
+				 : EXIT_UNKNOWN;
 	return true;
 }

@@ -36,8 +36,7 @@ static bool try_port(struct attempt *attempt, struct error *err)
 	kill_point("up.saved");
 	if (!reconcile(attempt, err))
 		return false;
-	if (*attempt->note)
-		snprintf(record->reason, sizeof(record->reason), "%s", attempt->note);
+	snprintf(record->reason, sizeof(record->reason), "%s", attempt->note);
 	record->acknowledged = true;
 	if (!store_save(record, err))
 		return false;
@@ -89,7 +88,7 @@ static void bring_back_undo(struct view *before, const struct error *why)
 	if (is_its_own || (ran && !is_back))
 		before->state = FAILED;
 	if (before->state == FAILED)
-		snprintf(before->record.reason, sizeof(before->record.reason), "%.199s",
+		snprintf(before->record.reason, sizeof(before->record.reason), "%s",
 			 why->message);
 	if (!store_save(&before->record, &err))
 		log_error("record not saved name=%s error=%s", before->record.storage_dir,
@@ -105,7 +104,6 @@ bool instance_bring_back(struct attempt *attempt, const struct view *was,
 
 	attempt->had_port = before.record.port;
 	record_want(record, WANTED_RUNNING);
-	record->reason[0] = '\0';
 	if (instance_come_up(attempt, err)) {
 		if (before.record.port != record->port)
 			ports_release(before.record.port, record->storage_dir);

@@ -31,18 +31,52 @@
 	400 /* between looks at the container, while its server does not answer */
 #define RESTARTS_MAX 3 /* restarts by the engine after which a server counts as down */
 #define IDLE_TIMEOUT_MS 5000
+#define TROUBLE_LINES 60
 
-void bring_up_trouble(char ret[DIAGNOSIS_SIZE], const struct container *container,
-		      const struct record *record)
+/* A container that the engine has started again knows its last exit code no more. */
+static int exit_code_of(const struct container *container)
+{
+	return container->is_running ? EXIT_UNKNOWN : container->exit_code;
+}
+
+/* Output from before the container's last start is about other ends. */
+static void trouble_tell(char ret[DIAGNOSIS_SIZE], const struct container *container,
+			 struct ending *ending)
 {
 	AUTO_BUF said = { 0 };
 	AUTO_BUF own = { 0 };
 	struct error ignored;
 
-	engine_logs(container->id, 20, &said, &ignored);
-	store_log_tail(record, 20, &own, &ignored);
-	diagnosis_tell(ret, container, record, store_disk_is_full(record),
-		       buf_text(&said), buf_text(&own));
+	engine_logs(container->id, container->started_at, TROUBLE_LINES, &said, &ignored);
+	store_log_tail(ending->record, TROUBLE_LINES, &own, &ignored);
+	ending->out_of_memory = container->oom_killed;
+	ending->full = store_disk_fullness(ending->record);
+	ending->said = buf_text(&said);
+	ending->own = buf_text(&own);
+	diagnosis_tell(ret, ending);
+}
+
+void bring_up_trouble(char ret[DIAGNOSIS_SIZE], const struct container *container,
+		      const struct record *record)
+{
+	struct ending ending = {
+		.record = record,
+		.at_start = true,
+		.has_settings = store_has_auto_conf(record),
+		.exit_code = exit_code_of(container),
+	};
+
+	trouble_tell(ret, container, &ending);
+}
+
+void bring_up_crash(char ret[DIAGNOSIS_SIZE], const struct container *container,
+		    const struct record *record, int exit_code)
+{
+	struct ending ending = { .record = record };
+
+	ending.exit_code =
+		exit_code == EXIT_UNKNOWN ? exit_code_of(container) : exit_code;
+	trouble_tell(ret, container, &ending);
 }
 
 static bool server_is_down(const struct attempt *attempt,

@@ -18,9 +18,12 @@
  */
 bool bring_up_start(struct attempt *attempt, struct error *err);
 
-/* Explains why the container's server is down, or went down last. */
+/* Explain why a server does not come up, and why one that was up went down, with the exit
+ * code that was seen (EXIT_UNKNOWN: none). */
 void bring_up_trouble(char ret[DIAGNOSIS_SIZE], const struct container *container,
 		      const struct record *record);
+void bring_up_crash(char ret[DIAGNOSIS_SIZE], const struct container *container,
+		    const struct record *record, int exit_code);
 
 /* Runs store_check(), and checks that no process of the tenant's that could be a server
  * on the directory is left. Errors: ERR_FOREIGN_DATA. */

@@ -8,12 +8,23 @@
 #include "base/log.h"
 #include "engine/engine.h"
 #include "model/config.h"
+#include "pg/diagnosis.h"
 #include "store/record_file.h"
+
+#define STOPPED_WORDS "its container was stopped outside pgberth"
+
+/* A paused one is shown as stopped. */
+static bool is_paused(const struct view *view)
+{
+	return view->state == STOPPED && view->record.wanted == WANTED_RUNNING &&
+	       view->container_id[0];
+}
 
 /* On its way down it is seen as starting, too. */
 static bool is_watched(const struct view *view)
 {
-	return view->is_proven && (view->state == RUNNING || view->state == STARTING);
+	return is_paused(view) ||
+	       (view->is_proven && (view->state == RUNNING || view->state == STARTING));
 }
 
 /*
@@ -35,6 +46,32 @@ bool by_hand_is_started(const struct view *view, const struct container *contain
 	       strcmp(container->id, view->container_id) == 0;
 }
 
+static void reason_tell(struct record *record, const struct container *container)
+{
+	char exit_text[EXIT_TEXT_SIZE];
+
+	diagnosis_exit(exit_text, container->exit_code);
+	if (container->is_ours)
+		snprintf(record->reason, sizeof(record->reason), STOPPED_WORDS " (%s)",
+			 exit_text);
+	else
+		snprintf(record->reason, sizeof(record->reason),
+			 "its container was removed outside pgberth");
+}
+
+/* A removal by force is seen as a stop first. */
+bool by_hand_notice_removal(struct view *view, const struct container *container,
+			    struct error *err)
+{
+	struct record *record = &view->record;
+
+	if (!record->outside_since_ms || container->is_ours ||
+	    strncmp(record->reason, STOPPED_WORDS, strlen(STOPPED_WORDS)) != 0)
+		return true;
+	reason_tell(record, container);
+	return store_save(record, err);
+}
+
 bool by_hand_notice(struct view *view, struct error *err)
 {
 	struct record *record = &view->record;
@@ -50,11 +87,7 @@ bool by_hand_notice(struct view *view, struct error *err)
 	clock_gettime(CLOCK_REALTIME, &now);
 	record_want(record, WANTED_STOPPED);
 	record->outside_since_ms = now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-	snprintf(record->reason, sizeof(record->reason),
-		 container.is_ours
-			 ? "its container was stopped outside pgberth (exit code %d)"
-			 : "its container was removed outside pgberth",
-		 container.exit_code);
+	reason_tell(record, &container);
 	view->state = STOPPED;
 	view->is_proven = false;
 	log_info("outside hands name=%s reason=%s", record->storage_dir,

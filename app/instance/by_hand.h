@@ -15,6 +15,10 @@
  */
 bool by_hand_notice(struct view *view, struct error *err);
 
+/* The same for one that was stopped in this way, when its container is removed as well. */
+bool by_hand_notice_removal(struct view *view, const struct container *container,
+			    struct error *err);
+
 /* True when the engine has given the container up by somebody's order, not by a crash,
  * and that is to be respected: heal is off, and pgberthd saw the server run. */
 bool by_hand_is_stopped(const struct view *view, const struct container *container);

@@ -74,9 +74,9 @@ static bool change_in_place(struct view *view, const struct view *was,
 	return false;
 }
 
-/* A server that went down on a full disk may have room now. If it does not come up, its
- * state says so. */
-static bool try_grown(struct view *view, struct error *err)
+/* A server that went down for want of what it has now, such as room on its disk, may come
+ * up. If it does not, its state says so. */
+static bool try_eased(struct view *view, struct error *err)
 {
 	struct attempt attempt = { .view = view };
 	AUTO_VIEW was = view_copy(view);
@@ -99,12 +99,16 @@ bool instance_change(const char *name, const struct spec *spec, struct view *ret
 	AUTO_LOCK *lock = instance_hold(name, &view, err);
 	struct attempt attempt = { .view = &view, .is_forced = true };
 	AUTO_VIEW was = view_copy(&view);
-	bool moves, restarts, runs, ok;
+	bool moves, restarts, runs, eased, ok;
 
 	if (!lock || !instance_can_grow(&view.record, spec, err) ||
 	    !instance_runs(&view, &runs, err))
 		return false;
 	fields_apply(&view.record, spec);
+	eased = fields_end_reason(&was.record, &view.record) ||
+		view.record.disk_mb != was.record.disk_mb;
+	if (fields_end_reason(&was.record, &view.record))
+		view.record.reason[0] = '\0';
 	moves = view.record.port != was.record.port;
 	restarts = runs && fields_restart(&was.record, &view.record);
 	if (restarts)
@@ -113,8 +117,9 @@ bool instance_change(const char *name, const struct spec *spec, struct view *ret
 		ok = change_port_at_rest(&view, was.record.port, err);
 	else
 		ok = change_in_place(&view, &was, spec, runs, err) &&
-		     (runs || view.record.disk_mb == was.record.disk_mb ||
-		      try_grown(&view, err));
+		     (runs || !eased || try_eased(&view, err));
+	if (ok)
+		instance_disk_look(&view);
 	*ret_restarted = restarts;
 	return ok && instance_give(ret, &view);
 }

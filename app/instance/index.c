@@ -125,6 +125,7 @@ static bool table_insert(size_t place, const struct view *view)
 static bool view_replace(struct view *there, const struct view *view)
 {
 	json_t *labels = there->record.labels;
+	enum fullness full = there->full;
 
 	if (!json_equal(labels, view->record.labels)) {
 		labels = json_deep_copy(view->record.labels);
@@ -134,6 +135,7 @@ static bool view_replace(struct view *there, const struct view *view)
 	}
 	*there = *view;
 	there->record.labels = labels;
+	there->full = full;
 	return true;
 }
 
@@ -152,6 +154,17 @@ bool index_put(const struct view *view)
 	}
 	pthread_rwlock_unlock(&table.lock);
 	return ok;
+}
+
+void index_set_full(const char *name, enum fullness full)
+{
+	size_t place;
+
+	pthread_rwlock_wrlock(&table.lock);
+	place = place_of(name);
+	if (is_at(place, name))
+		table.views[place]->full = full;
+	pthread_rwlock_unlock(&table.lock);
 }
 
 void index_drop(const char *name)

@@ -9,6 +9,7 @@
 
 #include "engine/engine.h"
 #include "model/record.h"
+#include "store/disk.h"
 
 enum state { STARTING, RUNNING, STOPPING, STOPPED, STORED, FAILED };
 
@@ -16,9 +17,12 @@ enum state { STARTING, RUNNING, STOPPING, STOPPED, STORED, FAILED };
 struct view {
 	struct record record;
 	enum state state;
-	bool is_proven;	 /* proven by this process since the server was last down */
-	int restarts;	 /* restarts of its container by the engine, when it was proven */
-	bool is_foreign; /* a foreign directory; reason says why */
+	bool is_proven; /* proven by this process since the server was last down */
+	int restarts;	/* restarts of its container by the engine, when it was proven */
+	char proven_at[TIMESTAMP_SIZE]; /* when it was last proven, to the nanosecond */
+	enum fullness
+		full; /* of its disk, while it should run; the disk watch alone sets it */
+	bool is_foreign;		      /* a foreign directory; reason says why */
 	char container_id[CONTAINER_ID_SIZE]; /* id of its container; "": none */
 };
 
@@ -42,6 +46,9 @@ bool index_get(const char *name, struct view *ret);
 
 /* Adds or replaces a copy; false without memory (the index is then unchanged). */
 bool index_put(const struct view *view);
+
+/* Sets one member, whatever else happens to the view; index_put() leaves it alone. */
+void index_set_full(const char *name, enum fullness full);
 
 void index_drop(const char *name);
 

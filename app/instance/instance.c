@@ -5,16 +5,19 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/deadline.h"
 #include "base/kill_point.h"
 #include "base/log.h"
 #include "instance/hba.h"
 #include "instance/parts.h"
 #include "instance/port_claim.h"
 #include "instance/ports.h"
+#include "instance/prove.h"
 #include "instance/reconcile.h"
 #include "model/field.h"
 #include "model/locks.h"
 #include "pg/conf.h"
+#include "pg/role.h"
 #include "pg/verifier.h"
 #include "store/conf_files.h"
 #include "store/disk.h"
@@ -95,6 +98,20 @@ bool instance_runs(const struct view *view, bool *ret_runs, struct error *err)
 	return true;
 }
 
+/* True when a start has nothing to do. A safe one looks whether people can log in. */
+static bool start_is_done(struct view *view, bool is_safe)
+{
+	struct attempt attempt = { .view = view };
+	long long deadline = deadline_in_ms(PROOF_TIMEOUT_MS);
+	struct error err;
+
+	if (view->state != RUNNING || !is_safe)
+		return view->state == RUNNING;
+	return (prove(&attempt, &err) || err.code != ERR_SERVER) &&
+	       (role_admits(&view->record, deadline, &err) != PG_FAILED ||
+		err.code != ERR_SERVER);
+}
+
 bool instance_start(const char *name, const struct spec *spec, struct view *ret,
 		    struct error *err)
 {
@@ -110,7 +127,7 @@ bool instance_start(const char *name, const struct spec *spec, struct view *ret,
 		return false;
 	if (runs && GIVEN(spec, record.port) && spec->record.port != view.record.port)
 		return instance_differs(&view.record, "port", err);
-	if (runs && view.state == RUNNING)
+	if (runs && start_is_done(&view, spec->safe))
 		return instance_give(ret, &view);
 	fields_apply(&view.record, spec);
 	return instance_bring_back(&attempt, &was, err) && instance_give(ret, &view);
@@ -152,7 +169,7 @@ bool instance_logs(const char *name, int tail, struct buf *log, struct error *er
 	for (size_t i = 0; i < own.length; i++)
 		lines += own.data[i] == '\n';
 	if (lines < tail && view.container_id[0])
-		engine_logs(view.container_id, tail - lines, log, &ignored);
+		engine_logs(view.container_id, 0, tail - lines, log, &ignored);
 	return buf_append(log, buf_text(&own), own.length) ||
 	       fail(err, ERR_INTERNAL, "out of memory");
 }

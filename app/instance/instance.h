@@ -83,6 +83,10 @@ bool instance_trash_remove(const char *id, struct error *err);
 /* Time until which an entry can be restored, in seconds since 1970. */
 long long instance_trash_until(const struct trash_entry *entry);
 
+/* Looks whether the disks of servers that should run are full, and shows it; calls
+ * room_again() for those that were and are not any more. One thread at a time. */
+void instance_disks_look(void (*room_again)(const char *name));
+
 /* True when the time of an instance is over; now: seconds since 1970. */
 bool instance_is_expired(const struct view *view, long long now);
 
@@ -109,8 +113,9 @@ enum look_outcome {
 
 struct look_hints {
 	bool out_of_memory; /* the engine reported a process of it killed for lack of memory */
-	bool is_early;	    /* a try has just failed, and the next one must wait */
-	int silent;	    /* looks in a row before this one that found it LOOK_SILENT */
+	int exit_code; /* with which the engine saw it end; EXIT_UNKNOWN: it did not */
+	bool is_early; /* a try has just failed, and the next one must wait */
+	int silent;    /* looks in a row before this one that found it LOOK_SILENT */
 };
 
 /*

@@ -8,6 +8,7 @@
 #include "instance/instance.h"
 #include "instance/look_tell.h"
 #include "instance/parts.h"
+#include "model/config.h"
 #include "model/locks.h"
 #include "store/disk.h"
 #include "store/record_file.h"
@@ -32,7 +33,7 @@ static enum look_outcome look_failed(const struct look *look)
 
 	if (look->err->code == ERR_ENGINE)
 		return LOOK_UNSETTLED; /* errors that say nothing about this server */
-	snprintf(view->record.reason, sizeof(view->record.reason), "%.199s",
+	snprintf(view->record.reason, sizeof(view->record.reason), "%s",
 		 look->err->message);
 	instance_show(view, FAILED, &ignored);
 	return LOOK_FAILED;
@@ -88,27 +89,62 @@ static enum look_outcome prove_failed(const struct look *look)
 	if (look->err->code != ERR_STARTING)
 		return look_failed(look);
 	if (view->state == RUNNING)
-		look_tell_recovery(view, look->container);
+		look_tell_recovery(view, look->container, look->hints->exit_code);
 	return look_show(look, STARTING, LOOK_SILENT);
+}
+
+/* The engine counts its own restarts, and begins again after one by hand. */
+static bool has_crashed(const struct look *look)
+{
+	return look->view->is_proven && crashes(look) > 0;
+}
+
+static bool is_restarted_by_hand(const struct look *look)
+{
+	return *look->view->proven_at &&
+	       strcmp(look->container->started, look->view->proven_at) > 0;
+}
+
+static void reason_renew(struct view *view, const struct look *look, bool crashed,
+			 bool restarted)
+{
+	view->record.reason[0] = '\0';
+	look_tell_exposure(view);
+	if (crashed)
+		look_tell_crash(view, look->container, look->hints->exit_code);
+	else if (restarted)
+		look_tell_restart(view, look->container);
+	if (look->hints->out_of_memory)
+		look_tell_oom(view);
 }
 
 static enum look_outcome look_prove(const struct look *look)
 {
 	struct view *view = look->view;
 	struct attempt attempt = { .view = view };
-	bool has_crashed = view->is_proven && crashes(look) != 0;
+	bool crashed = has_crashed(look), restarted = is_restarted_by_hand(look);
 
 	if (is_early(look))
 		return LOOK_UNSETTLED;
 	if (!reconcile_observed(&attempt, look->container, look->err))
 		return prove_failed(look);
-	view->record.reason[0] = '\0';
-	look_tell_exposure(view);
-	if (has_crashed)
-		look_tell_crash(view, look->container);
+	reason_renew(view, look, crashed, restarted);
 	if (!store_save(&view->record, look->err))
 		return look_failed(look);
 	return look_show(look, RUNNING, LOOK_SETTLED);
+}
+
+static enum look_outcome look_heard(const struct look *look)
+{
+	struct view *view = look->view;
+	struct record *record = &view->record;
+
+	if (!diagnosis_says_full(record->reason) ||
+	    store_disk_fullness(record) != HAS_ROOM)
+		return LOOK_SETTLED;
+	record->reason[0] = '\0';
+	return store_save(record, look->err) ? look_show(look, RUNNING, LOOK_SETTLED)
+					     : LOOK_UNSETTLED;
 }
 
 /* The server runs at its port; after a start of pgberthd, or a crash, it is proven
@@ -117,10 +153,11 @@ static enum look_outcome look_hear(const struct look *look)
 {
 	struct view *view = look->view;
 
-	if (view->state != RUNNING || !view->is_proven || crashes(look) != 0)
+	if (view->state != RUNNING || !view->is_proven || crashes(look) != 0 ||
+	    is_restarted_by_hand(look))
 		return look_prove(look);
 	if (is_heard(view))
-		return LOOK_SETTLED;
+		return look_heard(look);
 	return look->hints->silent + 1 < SILENCES_MAX ? LOOK_SILENT : look_prove(look);
 }
 
@@ -154,6 +191,16 @@ static enum look_outcome look_bring_back(const struct look *look)
 	return look_failed(&after);
 }
 
+/* Between two starts by the engine. */
+static enum look_outcome look_between_starts(const struct look *look)
+{
+	if (crashes(look) >= CRASHES_MAX)
+		return look_crash_loop(look);
+	if (look->view->state == RUNNING)
+		look_tell_crash(look->view, look->container, look->hints->exit_code);
+	return look_show(look, STARTING, LOOK_UNSETTLED);
+}
+
 static enum look_outcome look_wanted_running(const struct look *look)
 {
 	const struct container *container = look->container;
@@ -161,14 +208,12 @@ static enum look_outcome look_wanted_running(const struct look *look)
 
 	if (view_is_served_by(view, container))
 		return look_hear(look);
-	if (container->is_paused) {
+	if (container->is_paused && !config()->heal) {
 		look_tell_pause(view);
 		return look_show(look, STOPPED, LOOK_SETTLED);
 	}
 	if (container->is_restarting)
-		return crashes(look) >= CRASHES_MAX
-			       ? look_crash_loop(look)
-			       : look_show(look, STARTING, LOOK_UNSETTLED);
+		return look_between_starts(look);
 	if (by_hand_is_stopped(view, container))
 		return by_hand_notice(view, look->err) ? LOOK_SETTLED : LOOK_UNSETTLED;
 	return look_bring_back(look);
@@ -187,6 +232,8 @@ static enum look_outcome look_wanted_stopped(const struct look *look)
 {
 	struct view *view = look->view;
 
+	if (!by_hand_notice_removal(view, look->container, look->err))
+		return LOOK_UNSETTLED;
 	if (!by_hand_is_started(view, look->container))
 		return look_put_down(look, view->state == FAILED ? FAILED : STOPPED);
 	log_info("started by hand name=%s", view->record.storage_dir);

@@ -8,25 +8,43 @@
 #include "instance/bring_up.h"
 #include "store/user_ids.h"
 
-void look_tell_crash(struct view *view, const struct container *container)
+void look_tell_crash(struct view *view, const struct container *container, int exit_code)
 {
+	struct record *record = &view->record;
 	char trouble[DIAGNOSIS_SIZE], when[TIMESTAMP_SIZE];
 
-	bring_up_trouble(trouble, container, &view->record);
+	bring_up_crash(trouble, container, record, exit_code);
 	timestamp_write(when, time(NULL));
-	snprintf(view->record.reason, sizeof(view->record.reason),
-		 "it went down by itself and was restarted (%s): %.100s", when, trouble);
-	log_warn("server went down name=%s restarts=%d reason=%s",
-		 view->record.storage_dir, container->restarts, LOG_TEXT(trouble));
+	if (container->is_running)
+		snprintf(record->reason, sizeof(record->reason),
+			 "it went down by itself and was restarted (%s): %s", when,
+			 trouble);
+	else
+		snprintf(record->reason, sizeof(record->reason),
+			 "it went down by itself and is being restarted: %s", trouble);
+	log_warn("server went down name=%s restarts=%d reason=%s", record->storage_dir,
+		 container->restarts, LOG_TEXT(trouble));
 }
 
-void look_tell_recovery(struct view *view, const struct container *container)
+void look_tell_restart(struct view *view, const struct container *container)
+{
+	char when[TIMESTAMP_SIZE];
+
+	timestamp_write(when, (time_t)container->started_at);
+	snprintf(view->record.reason, sizeof(view->record.reason),
+		 "its container was restarted outside pgberth (%s)", when);
+	log_info("outside hands name=%s reason=%s", view->record.storage_dir,
+		 LOG_TEXT(view->record.reason));
+}
+
+void look_tell_recovery(struct view *view, const struct container *container,
+			int exit_code)
 {
 	char trouble[DIAGNOSIS_SIZE];
 
-	bring_up_trouble(trouble, container, &view->record);
+	bring_up_crash(trouble, container, &view->record, exit_code);
 	snprintf(view->record.reason, sizeof(view->record.reason),
-		 "it went down by itself and is recovering: %.150s", trouble);
+		 "it went down by itself and is recovering: %s", trouble);
 	log_warn("server recovers name=%s reason=%s", view->record.storage_dir,
 		 LOG_TEXT(trouble));
 }

@@ -8,14 +8,19 @@
 #include "engine/engine.h"
 #include "instance/index.h"
 
-/* The server ended by itself and the engine started it again. */
-void look_tell_crash(struct view *view, const struct container *container);
+/* The server ended by itself, and the engine starts it again, or has done so (which the
+ * container tells), with the exit code that was seen. */
+void look_tell_crash(struct view *view, const struct container *container, int exit_code);
+
+/* Somebody restarted its container through the engine. */
+void look_tell_restart(struct view *view, const struct container *container);
 
 /*
  * The server ran, and now only says that it recovers: PostgreSQL restarts its processes
  * without end where they find a full disk, say, and its container does not end by that.
  */
-void look_tell_recovery(struct view *view, const struct container *container);
+void look_tell_recovery(struct view *view, const struct container *container,
+			int exit_code);
 
 /* A process of the server's was killed for want of memory. */
 void look_tell_oom(struct view *view);

@@ -71,6 +71,9 @@ bool instance_bring_back(struct attempt *attempt, const struct view *was,
 /* Asks the engine whether the server runs at its port. Errors: ERR_ENGINE. */
 bool instance_runs(const struct view *view, bool *ret_runs, struct error *err);
 
+/* Looks whether its disk is full, and shows it. */
+void instance_disk_look(struct view *view);
+
 /* Takes the server down as the record wants it, or undoes that. expires_at: for an
  * instance that is stored then. */
 bool instance_bring_down(struct view *view, enum wanted wanted, long long expires_at,

@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/deadline.h"
 #include "base/kill_point.h"
 #include "base/log.h"
+#include "base/timestamp.h"
 #include "instance/prove.h"
 #include "model/field.h"
+#include "pg/role.h"
 #include "store/disk.h"
 #include "store/server_files.h"
 
@@ -47,6 +50,12 @@ static bool limits_fit(const struct container *container, const struct record *r
 	       fabs(container->cpus - limits.cpus) < 1e-6;
 }
 
+static void proof_note(struct view *view)
+{
+	timestamp_now(view->proven_at);
+	view->is_proven = true;
+}
+
 /* A running container at the right port stays; its limits are brought in line. */
 static bool reconcile_in_place(struct attempt *attempt, const struct container *container,
 			       struct error *err)
@@ -60,8 +69,24 @@ static bool reconcile_in_place(struct attempt *attempt, const struct container *
 	if (!prove(attempt, err))
 		return false;
 	view->restarts = container->restarts;
-	view->is_proven = true;
+	proof_note(view);
 	return true;
+}
+
+/* A paused one at the right port has lost nothing, not even its sessions. */
+static bool reconcile_paused(struct attempt *attempt, const struct container *container,
+			     struct error *err)
+{
+	const struct record *record = &attempt->view->record;
+
+	if (!engine_unpause(container->id, err))
+		return false;
+	kill_point("reconcile.unpaused");
+	if (attempt->verifier &&
+	    role_settle(record, attempt->verifier, deadline_in_ms(PROOF_TIMEOUT_MS),
+			err) != PG_OK)
+		return false;
+	return reconcile_in_place(attempt, container, err);
 }
 
 static bool reconcile_running(struct attempt *attempt, const struct container *container,
@@ -73,10 +98,13 @@ static bool reconcile_running(struct attempt *attempt, const struct container *c
 		return reconcile_in_place(attempt, container, err);
 	if (!bring_up_check(attempt, err))
 		return false; /* the running server had better go on */
+	if (container->is_paused && container->port == view->record.port &&
+	    !attempt->is_forced && reconcile_paused(attempt, container, err))
+		return true;
 	if (!container_remove(view, container, err) || !bring_up_start(attempt, err))
 		return false;
 	view->restarts = 0;
-	view->is_proven = true;
+	proof_note(view);
 	return true;
 }
 

@@ -28,7 +28,7 @@ static bool repair_run(struct view *view, const struct container_spec *spec,
 	if (!ok && err->code == ERR_SERVER)
 		fail_because(err, "single-user mode cannot repair the admin role");
 	if (ok)
-		engine_logs(view->container_id, 40, &said, &ignored);
+		engine_logs(view->container_id, 0, 40, &said, &ignored);
 	if (ok && !role_repair_check(buf_text(&said), err)) {
 		ok = false;
 	} else if (ok && exit_code != 0) {

@@ -98,7 +98,7 @@ const struct field fields[] = {
 	FIELD("image_id", TEXT, record.image_id, 0, KEPT | ESSENTIAL),
 	FIELD("libc", TEXT, record.libc, 0, KEPT | ESSENTIAL),
 	FIELD("icu", TEXT, record.icu, 0, KEPT),
-	FIELD("reason", TEXT, record.reason, 0, KEPT | ESSENTIAL | SHOWN),
+	FIELD("reason", TEXT, record.reason, 0, KEPT | ESSENTIAL),
 	FIELD("outside_since_ms", TIME, record.outside_since_ms, 0, KEPT | ESSENTIAL,
 	      RANGE(0, YEAR_9999_S * 1000, 0)),
 	FIELD("expires_in", INTEGER, expires_in_s, BOTH, RENEWED,
@@ -246,6 +246,29 @@ bool fields_renew(const struct spec *spec)
 {
 	for (const struct field *field = fields; field->name; field++)
 		if ((field->flags & RENEWED) && (spec->given & bit_of(field)))
+			return true;
+	return false;
+}
+
+static bool has_word(const char *text, const char *word)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz_";
+	size_t length = strlen(word);
+
+	for (const char *at = text; (at = strstr(at, word)); at++)
+		if ((at == text || !strchr(letters, at[-1])) &&
+		    (!at[length] || !strchr(letters, at[length])))
+			return true;
+	return false;
+}
+
+bool fields_end_reason(const struct record *was, const struct record *record)
+{
+	for (const struct field *field = fields; field->name; field++)
+		if ((field->calls & IN_CHANGE) && (field->flags & KEPT) &&
+		    has_word(was->reason, field->name) &&
+		    !kind_equal(field, field_of_const(field, was),
+				field_of_const(field, record)))
 			return true;
 	return false;
 }

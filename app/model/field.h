@@ -87,6 +87,10 @@ bool field_exists(const char *name);
 /* True when a field was given that a create of a running server changes. */
 bool fields_renew(const struct spec *spec);
 
+/* True when the reason of a record names a field that the other has changed: it may quote
+ * the old value, or ask for the change. */
+bool fields_end_reason(const struct record *was, const struct record *record);
+
 /* True when a change from one record to the other needs a restart. */
 bool fields_restart(const struct record *was, const struct record *record);
 

@@ -40,7 +40,7 @@ struct record {
 	char image_id[80]; /* image of its last start; for information only */
 	char libc[16],
 		icu[16];  /* versions that its collations were made with; "": unknown */
-	char reason[200]; /* reason of an unexpected state; "" */
+	char reason[400]; /* reason of an unexpected state; "" */
 	/* Time at which somebody stopped it through the engine, in ms since 1970; 0:
 	 * nobody did. Such an instance yields its port to a create that names it. */
 	long long outside_since_ms;

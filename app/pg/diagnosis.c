@@ -8,56 +8,105 @@
 #include "base/utf8.h"
 #include "model/field.h"
 
-#define LINE_SIZE 120
+#define LINE_SIZE 140
+#define CAUSE_SIZE 110	/* where another line follows */
+#define SIGNAL_BASE 128 /* an exit code above it is a signal's number and this */
+#define SAFE "start it with {\"safe\": true}"
+#define FULL "its disk is full: %s"
+#define DAMAGED "its data are damaged: %s"
+#define MEMORY "its settings ask for too much memory: %s; " SAFE
+#define SETTINGS "its settings keep it from starting: %s; " SAFE
 
 /* The first row that fits wins, so causes come before their symptoms. */
 static const struct {
 	const char *words;
 	const char *sentence; /* %s: the line */
 } meanings[] = {
-	{ "No space left on device", "its disk is full: %s" },
+	{ "could not resize shared memory segment",
+	  "its shared memory, half of memory_mb, is used up: %s" },
+	{ "No space left on device", FULL },
 	{ "Disk quota exceeded", "its disk quota is used up: %s" },
 	{ "Input/output error", "the host's disk below its own fails, or is full: %s" },
-	{ "valid checkpoint record", "its data are damaged: %s" },
-	{ "required checkpoint record", "its data are damaged: %s" },
-	{ "checkpoint record", "its data are damaged: %s" },
-	{ "incorrect checksum in control file", "its data are damaged: %s" },
-	{ "control file", "its data are damaged: %s" },
-	{ "invalid page in block", "its data are damaged: %s" },
-	{ "could not access status of transaction", "its data are damaged: %s" },
-	{ "could not read file", "its data are damaged: %s" },
-	{ "could not open directory", "its data are damaged: %s" },
-	{ "not a valid data directory", "its data are damaged: %s" },
-	{ "PANIC:", "its data are damaged: %s" },
-	{ "could not map anonymous shared memory",
-	  "its settings ask for too much memory: %s" },
-	{ "io_uring", "its settings ask for io_uring, which is not allowed: %s" },
-	{ "configuration file", "its settings keep it from starting: %s" },
-	{ "configuration parameter", "its settings keep it from starting: %s" },
-	{ "invalid value for parameter", "its settings keep it from starting: %s" },
-	{ "could not access file", "its settings keep it from starting: %s" },
-	{ "could not load library", "its settings keep it from starting: %s" },
+	{ "valid checkpoint record", DAMAGED },
+	{ "required checkpoint record", DAMAGED },
+	{ "checkpoint record", DAMAGED },
+	{ "incorrect checksum in control file", DAMAGED },
+	{ "control file", DAMAGED },
+	{ "invalid page in block", DAMAGED },
+	{ "could not access status of transaction", DAMAGED },
+	{ "could not read file", DAMAGED },
+	{ "could not open directory", DAMAGED },
+	{ "not a valid data directory", DAMAGED },
+	{ "PANIC:", DAMAGED },
+	{ "could not map anonymous shared memory", MEMORY },
+	{ "io_uring", "its settings ask for io_uring, which is not allowed: %s; " SAFE },
+	{ "configuration file", SETTINGS },
+	{ "configuration parameter", SETTINGS },
+	{ "invalid value for parameter", SETTINGS },
+	{ "could not access file", SETTINGS },
+	{ "could not load library", SETTINGS },
+	{ "wal_level", SETTINGS },
+	{ "recovery target", SETTINGS },
+	{ "recovery_target", SETTINGS },
+	{ "restore_command", SETTINGS },
+	{ "insufficient parameter settings", SETTINGS },
+	{ "certificate", SETTINGS },
+	{ "cipher", SETTINGS },
+	{ "SSL", SETTINGS },
+	{ "DH parameters", SETTINGS },
+	{ "must be less than", SETTINGS },
 };
 
-#define SETTINGS "; start it with {\"safe\": true}"
+/* Ends of sessions and workers, and logins refused, which end no server. */
+static const char *const routine[] = { "terminating ", "canceling ",
+				       "the database system " };
+
+static const char *line_start(const char *log, const char *at)
+{
+	while (at > log && at[-1] != '\n')
+		at--;
+	return at;
+}
+
+/* The severity of the line, followed by its message; NULL: it has none. */
+static const char *severity_in(const char *start)
+{
+	static const char *const severities[] = { "PANIC:", "FATAL:", "ERROR:", "LOG:" };
+	const char *end = start + strcspn(start, "\n");
+
+	for (size_t i = 0; i < COUNT_OF(severities); i++) {
+		const char *found = strstr(start, severities[i]);
+
+		if (found && found < end)
+			return found;
+	}
+	return NULL;
+}
 
 /* The line around `at`, from its severity on if it has one. */
 static void line_around(char *ret, size_t size, const char *log, const char *at)
 {
-	static const char *const severities[] = { "PANIC:", "FATAL:", "ERROR:", "LOG:" };
-	const char *start = at;
+	const char *start = line_start(log, at);
+	const char *severity = severity_in(start);
 
-	while (start > log && start[-1] != '\n')
-		start--;
-	for (size_t i = 0; i < COUNT_OF(severities); i++) {
-		const char *found = strstr(start, severities[i]);
+	utf8_one_line(ret, size, severity ? severity : start);
+}
 
-		if (found && found < start + strcspn(start, "\n")) {
-			start = found;
-			break;
-		}
-	}
-	utf8_one_line(ret, size, start);
+/* A line of a session begins with user@database (log_line_prefix). A panic is everybody's. */
+static bool is_routine(const char *log, const char *severity)
+{
+	const char *message = severity + strcspn(severity, " ");
+
+	if (strncmp(severity, "PANIC:", 6) == 0)
+		return false;
+	for (const char *at = line_start(log, severity); at < severity; at++)
+		if (*at == '@')
+			return true;
+	message += strspn(message, " ");
+	for (size_t i = 0; i < COUNT_OF(routine); i++)
+		if (strncmp(message, routine[i], strlen(routine[i])) == 0)
+			return true;
+	return false;
 }
 
 static const char *last_of(const char *log, const char *words)
@@ -69,6 +118,20 @@ static const char *last_of(const char *log, const char *words)
 	return found;
 }
 
+/* The last of the lines that say why a server ends. */
+static const char *last_failure(const char *log, const char *words)
+{
+	const char *found = NULL;
+
+	for (const char *at = log; (at = strstr(at, words)); at++) {
+		const char *severity = severity_in(line_start(log, at));
+
+		if (!severity || !is_routine(log, severity))
+			found = at;
+	}
+	return found;
+}
+
 void diagnosis_line(char *ret, size_t size, const char *log)
 {
 	static const char *const severities[] = { "PANIC:", "FATAL:", "ERROR:" };
@@ -76,66 +139,148 @@ void diagnosis_line(char *ret, size_t size, const char *log)
 
 	ret[0] = '\0';
 	for (size_t i = 0; i < COUNT_OF(severities) && !found; i++)
-		found = last_of(log, severities[i]);
+		found = last_failure(log, severities[i]);
 	if (found)
 		line_around(ret, size, log, found);
 }
 
-/* The part of the log since the server last started. */
-static const char *since_start(const char *own)
+/* The log of the run that ended: of the last one, or of the one before, if the server
+ * has been started again since. */
+static const char *log_of_run(const struct ending *ending)
 {
-	const char *start = last_of(own, "starting PostgreSQL");
+	static const char first[] = "starting PostgreSQL";
+	const char *last = last_of(ending->own, first), *before = NULL;
 
-	return start ? start : own;
+	if (!last)
+		return ending->own;
+	if (ending->at_start)
+		return last;
+	for (const char *at = ending->own; (at = strstr(at, first)) && at < last; at++)
+		before = at;
+	return before ? before : ending->own;
+}
+
+/* PostgreSQL logs which setting is wrong, and ends for the file that it is in. */
+static void line_with_cause(char *ret, size_t size, const char *log, const char *at)
+{
+	const char *start = line_start(log, at), *cause = start;
+	char line[LINE_SIZE];
+
+	line_around(line, sizeof(line), log, at);
+	while (cause > log && (!severity_in(cause) || cause == start))
+		cause = line_start(log, cause - 1);
+	cause = strstr(line, "contains errors") ? severity_in(cause) : NULL;
+	if (!cause || strncmp(cause, "LOG:", 4) != 0) {
+		snprintf(ret, size, "%s", line);
+		return;
+	}
+	cause += strlen("LOG:");
+	utf8_one_line(ret, CAUSE_SIZE, cause + strspn(cause, " "));
+	snprintf(ret + strlen(ret), size - strlen(ret), " (%.*s)", CAUSE_SIZE, line);
+}
+
+/* The last line, if it has no severity, as errors of the first moments have none:
+ * "postgres: superuser_reserved_connections (3) … must be less than …". "": it has one. */
+static void line_last(char *ret, size_t size, const char *said)
+{
+	const char *end = said + strlen(said), *start;
+
+	ret[0] = '\0';
+	while (end > said && end[-1] == '\n')
+		end--;
+	start = line_start(said, end);
+	if (end > start && !severity_in(start) && !strstr(start, "HINT:"))
+		utf8_one_line(ret, size, start);
 }
 
 /* Routine lines ("shutting down") are no failure, so a log without one means nothing. */
 static bool meaning_find(char ret[DIAGNOSIS_SIZE], const char *log)
 {
-	char line[LINE_SIZE];
+	char line[LINE_SIZE * 2];
 
-	if (!strstr(log, "FATAL:") && !strstr(log, "PANIC:"))
+	line_last(line, sizeof(line), log);
+	if (!*line && !last_failure(log, "FATAL:") && !last_failure(log, "PANIC:"))
 		return false;
 	for (size_t i = 0; i < COUNT_OF(meanings); i++) {
-		const char *at = last_of(log, meanings[i].words);
+		const char *at = last_failure(log, meanings[i].words);
 
 		if (!at)
 			continue;
-		line_around(line, sizeof(line), log, at);
+		line_with_cause(line, sizeof(line), log, at);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 		snprintf(ret, DIAGNOSIS_SIZE, meanings[i].sentence, line);
 #pragma GCC diagnostic pop
-		if (strncmp(ret, "its settings", 12) == 0)
-			strncat(ret, SETTINGS, DIAGNOSIS_SIZE - strlen(ret) - 1);
 		return true;
 	}
 	return false;
 }
 
-void diagnosis_tell(char ret[DIAGNOSIS_SIZE], const struct container *container,
-		    const struct record *record, bool is_full, const char *said,
-		    const char *own)
+void diagnosis_exit(char ret[EXIT_TEXT_SIZE], int exit_code)
 {
-	char line[LINE_SIZE];
+	int number = exit_code - SIGNAL_BASE;
+	const char *name = number > 0 ? sigabbrev_np(number) : NULL;
 
-	if (container->oom_killed) {
-		snprintf(ret, DIAGNOSIS_SIZE,
-			 "out of memory: its limit is %d MB; raise memory_mb",
-			 field_limits(record).memory_mb);
-		return;
-	}
-	if (is_full) {
-		snprintf(ret, DIAGNOSIS_SIZE,
-			 "its disk (disk_mb) of %d MB is full; raise disk_mb",
-			 record->disk_mb);
-		return;
-	}
-	if (meaning_find(ret, said) || meaning_find(ret, since_start(own)))
-		return;
-	diagnosis_line(line, sizeof(line), said);
+	if (exit_code == EXIT_UNKNOWN)
+		snprintf(ret, EXIT_TEXT_SIZE, "an unknown exit code");
+	else if (name)
+		snprintf(ret, EXIT_TEXT_SIZE, "exit code %d, by signal %d (SIG%s)",
+			 exit_code, number, name);
+	else
+		snprintf(ret, EXIT_TEXT_SIZE, "exit code %d", exit_code);
+}
+
+/* Without a row that fits: how it ended, and its last words. */
+static void ending_tell(char ret[DIAGNOSIS_SIZE], const struct ending *ending,
+			const char *run)
+{
+	bool is_own_end = ending->exit_code <= SIGNAL_BASE;
+	char exit_text[EXIT_TEXT_SIZE], line[LINE_SIZE];
+
+	diagnosis_exit(exit_text, ending->exit_code);
+	diagnosis_line(line, sizeof(line), ending->said);
 	if (!*line)
-		diagnosis_line(line, sizeof(line), since_start(own));
-	snprintf(ret, DIAGNOSIS_SIZE, "the server ended with exit code %d%s%s",
-		 container->exit_code, *line ? ": " : "", line);
+		line_last(line, sizeof(line), ending->said);
+	if (!*line)
+		diagnosis_line(line, sizeof(line), run);
+	snprintf(ret, DIAGNOSIS_SIZE, "the server ended with %s%s%s%s", exit_text,
+		 *line ? ": " : "", line,
+		 ending->at_start && ending->has_settings && is_own_end
+			 ? "; if its settings are the cause, " SAFE
+			 : "");
+}
+
+void diagnosis_full(char ret[DIAGNOSIS_SIZE], const struct record *record,
+		    enum fullness full)
+{
+	if (full == OWN_DISK_FULL)
+		snprintf(ret, DIAGNOSIS_SIZE,
+			 "its disk (disk_mb) of %d MB is full; raise disk_mb, or delete "
+			 "data",
+			 record->disk_mb);
+	else
+		snprintf(ret, DIAGNOSIS_SIZE,
+			 "the disk of the host is full; its operator must make room");
+}
+
+bool diagnosis_says_full(const char *reason)
+{
+	return strstr(reason, "is full") != NULL;
+}
+
+void diagnosis_tell(char ret[DIAGNOSIS_SIZE], const struct ending *ending)
+{
+	const char *run = log_of_run(ending);
+
+	if (ending->out_of_memory)
+		snprintf(ret, DIAGNOSIS_SIZE,
+			 "out of memory: its limit is %d MB; raise memory_mb%s",
+			 field_limits(ending->record).memory_mb,
+			 ending->at_start && ending->has_settings
+				 ? ", or, if its settings ask for more, " SAFE
+				 : "");
+	else if (ending->full != HAS_ROOM)
+		diagnosis_full(ret, ending->record, ending->full);
+	else if (!meaning_find(ret, ending->said) && !meaning_find(ret, run))
+		ending_tell(ret, ending, run);
 }

@@ -5,19 +5,39 @@
 #ifndef PGBERTH_PG_DIAGNOSIS_H
 #define PGBERTH_PG_DIAGNOSIS_H
 
-#include "engine/engine.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "engine/container.h"
 #include "model/record.h"
+#include "store/disk.h"
 
-#define DIAGNOSIS_SIZE 200
+#define DIAGNOSIS_SIZE 320
+#define EXIT_TEXT_SIZE 64
 
-/*
- * Writes the reason to ret, from the end of the container, from the server's log (own)
- * and from its output before it had a log (said), of which it may quote a line. is_full:
- * its quota's disk is full, and may have had no room for a log line.
- */
-void diagnosis_tell(char ret[DIAGNOSIS_SIZE], const struct container *container,
-		    const struct record *record, bool is_full, const char *said,
-		    const char *own);
+/* An end of a server, as far as it is known. */
+struct ending {
+	const struct record *record;
+	bool at_start;	    /* it ended before it was proven */
+	bool has_settings;  /* its owner's own (ALTER SYSTEM), which may be the cause */
+	bool out_of_memory; /* a process of it was killed for lack of memory */
+	enum fullness full; /* of its disk, which may have had no room for a log line */
+	int exit_code;	    /* EXIT_UNKNOWN: nobody saw it */
+	const char *said;   /* output of its last start, before it had a log */
+	const char *own;    /* its log */
+};
+
+/* Writes the reason to ret; it may quote lines of said and own. */
+void diagnosis_tell(char ret[DIAGNOSIS_SIZE], const struct ending *ending);
+
+/* Writes to ret what a full disk means, and what to do about it; and whether a reason says
+ * that a disk is full, which ends when there is room. */
+void diagnosis_full(char ret[DIAGNOSIS_SIZE], const struct record *record,
+		    enum fullness full);
+bool diagnosis_says_full(const char *reason);
+
+/* Writes how it ended to ret: "exit code 137, by signal 9 (SIGKILL)". */
+void diagnosis_exit(char ret[EXIT_TEXT_SIZE], int exit_code);
 
 /* Writes the last line of the log that reports a failure to ret ("": none). */
 void diagnosis_line(char *ret, size_t size, const char *log);

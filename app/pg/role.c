@@ -37,8 +37,8 @@ static enum pg_outcome role_session(struct pg_session **ret, const struct record
 	if (run < 0)
 		return PG_FAILED;
 	for (size_t i = 0; i < COUNT_OF(doors); i++) {
-		struct pg_door door = { run, record->uid, record->version, doors[i][0],
-					doors[i][1] };
+		struct pg_door door = { run,	     record->uid, record->version,
+					doors[i][0], doors[i][1], false };
 
 		outcome = pg_open(ret, &door, deadline_ms, err);
 		if (outcome == PG_OK || outcome == PG_NOT_YET)
@@ -62,6 +62,25 @@ enum pg_outcome role_answers(const struct record *record, long long deadline_ms,
 		fail(err, ERR_SERVER, "another server answers on the socket");
 		return PG_FAILED;
 	}
+	return outcome;
+}
+
+enum pg_outcome role_admits(const struct record *record, long long deadline_ms,
+			    struct error *err)
+{
+	AUTO_CLOSE int run = store_open_run(record, err);
+	struct pg_door door = {
+		run,	    record->uid,     record->version, config()->admin_user,
+		"postgres", .is_plain = true
+	};
+	struct pg_session *session;
+	enum pg_outcome outcome;
+
+	if (run < 0)
+		return PG_FAILED;
+	outcome = pg_open(&session, &door, deadline_ms, err);
+	if (outcome == PG_OK)
+		pg_close(session);
 	return outcome;
 }
 

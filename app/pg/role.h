@@ -20,6 +20,11 @@
 enum pg_outcome role_answers(const struct record *record, long long deadline_ms,
 			     struct error *err);
 
+/* PG_OK when the admin role can log in with the settings that its owner gave it, which
+ * pgberth's own sessions override. */
+enum pg_outcome role_admits(const struct record *record, long long deadline_ms,
+			    struct error *err);
+
 /*
  * Makes sure that the database postgres exists, and that the role exists, may log in, is
  * superuser, does not expire and has this verifier. PG_REFUSED when no login is possible.

@@ -42,7 +42,8 @@ static enum pg_outcome log_in(struct pg_session *session, struct error *err)
 	if (outcome != PG_OK)
 		return outcome;
 	wire->deadline_ms = statements_deadline(session->deadline_ms);
-	if (!options_pairs(&options, OPTIONS_SOCKET, door->version,
+	if (!door->is_plain &&
+	    !options_pairs(&options, OPTIONS_SOCKET, door->version,
 			   deadline_left_ms(session->deadline_ms) * 9 / 10 + 1))
 		return message_fail_memory(err);
 	outcome = hello_say(wire, door->user, door->database, &options, err);

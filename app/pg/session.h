@@ -19,6 +19,7 @@ struct pg_door {
 	int uid;     /* uid that the server must run as */
 	int version;
 	const char *user, *database; /* constant */
+	bool is_plain;		     /* its owner's settings apply */
 };
 
 struct pg_session {

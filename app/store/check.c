@@ -16,6 +16,7 @@
 #include "store/tree.h"
 
 #define AUTO_CONF "postgresql.auto.conf"
+#define AUTO_CONF_MAX (1 << 20)
 #define USAGE_FILES_MAX 200000 /* a tenant may have filled the tree */
 
 static const struct {
@@ -143,6 +144,28 @@ bool store_check(const struct record *record, const struct template *template,
 			    "the data of %s cannot be used, and are left as they "
 			    "are",
 			    record->storage_dir);
+}
+
+static bool sets_something(const char *text)
+{
+	for (; *text; text += strcspn(text, "\n")) {
+		text += strspn(text, " \t\r\n");
+		if (*text && *text != '#')
+			return true;
+	}
+	return false;
+}
+
+bool store_has_auto_conf(const struct record *record)
+{
+	struct error ignored;
+	AUTO_CLOSE int data = store_tenant_dir(record, "pg/data", &ignored);
+	AUTO_BUF text = { 0 };
+
+	if (data < 0 || faccessat(data, AUTO_CONF, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+		return false;
+	return !files_read(data, AUTO_CONF, AUTO_CONF_MAX, &text, &ignored) ||
+	       sets_something(buf_text(&text));
 }
 
 bool store_auto_conf_aside(const struct record *record, char ret_name[ASIDE_SIZE],

@@ -20,6 +20,9 @@ enum store_use { STORE_READ, STORE_WRITTEN, STORE_SAFE, STORE_FOREIGN };
 bool store_check(const struct record *record, const struct template *template,
 		 enum store_use use, struct error *err);
 
+/* True when the tenant's postgresql.auto.conf may set something. */
+bool store_has_auto_conf(const struct record *record);
+
 /*
  * Sets the tenant's postgresql.auto.conf aside under a name that is returned ("": there
  * was none), and puts it back.

@@ -125,16 +125,31 @@ int store_disk_mb(const struct record *record)
 	return (int)(status.st_size >> 20);
 }
 
-bool store_disk_is_full(const struct record *record)
+const char *const fullness_names[] = {
+	[HAS_ROOM] = "no",
+	[OWN_DISK_FULL] = "own",
+	[HOST_DISK_FULL] = "host",
+};
+
+/* Some file systems have no fixed number of inodes, and say 0 of 0. */
+static bool is_full(int fd)
+{
+	struct statvfs space;
+
+	return fd >= 0 && fstatvfs(fd, &space) == 0 &&
+	       (space.f_bavail * space.f_frsize < FULL_BYTES ||
+		(space.f_files && space.f_favail < FULL_INODES));
+}
+
+enum fullness store_disk_fullness(const struct record *record)
 {
 	struct error ignored;
 	AUTO_CLOSE int dir = store_instance_open(record->storage_dir, &ignored);
-	AUTO_CLOSE int pg = dir >= 0 ? files_open_dir(dir, "pg") : -1;
-	struct statvfs space;
+	AUTO_CLOSE int pg = dir >= 0 && record->disk_mb ? files_open_dir(dir, "pg") : -1;
 
-	return record->disk_mb && pg >= 0 && fstatvfs(pg, &space) == 0 &&
-	       (space.f_bavail * space.f_frsize < FULL_BYTES ||
-		space.f_favail < FULL_INODES);
+	if (is_full(pg))
+		return OWN_DISK_FULL;
+	return is_full(store_tree.root) ? HOST_DISK_FULL : HAS_ROOM;
 }
 
 static bool image_make(int dir, const struct record *record, struct error *err)

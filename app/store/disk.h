@@ -29,8 +29,11 @@ bool store_disk_has_stopped(const struct record *record);
  */
 int store_disk_mb(const struct record *record);
 
-/* True when the disk is too full for a server to live on. */
-bool store_disk_is_full(const struct record *record);
+/* Whose disk is too full for a server to live on, its own (disk_mb) or the host's. Cheap;
+ * takes no lock. */
+enum fullness { HAS_ROOM, OWN_DISK_FULL, HOST_DISK_FULL };
+extern const char *const fullness_names[];
+enum fullness store_disk_fullness(const struct record *record);
 
 /* For store/ alone: makes and mounts the disk; returns its pg/, opened; -1 with err. */
 int store_image_make(const struct record *record, struct error *err);
