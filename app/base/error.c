@@ -35,6 +35,7 @@ static const struct {
 	[ERR_IMAGE_MISSING] = { 503, "image_missing", 0 },
 	[ERR_SERVER] = { 503, "server_unavailable", 0 },
 	[ERR_SERVER_FULL] = { 503, "server_unavailable", 5 },
+	[ERR_PASSWORD] = { 503, "server_unavailable", 5 },
 	[ERR_LOCKED] = { 503, "server_unavailable", 5 },
 	[ERR_STARTING] = { 503, "starting", 1 },
 	[ERR_TOKENS] = { 503, "tokens_unreadable", 0 },

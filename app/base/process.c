@@ -83,22 +83,34 @@ int process_next(DIR *proc, const char *name, int uid_min, int uid_max)
 	return proc ? 0 : -1;
 }
 
+/* The uid is read again: another process may have got the pid in the meantime. */
+static bool signal_send(DIR *proc, int pid, int uid, int number)
+{
+	AUTO_CLOSE int pidfd = uid > 0 ? pidfd_open(pid, 0) : -1;
+	char status[1024];
+
+	return pidfd >= 0 && process_read(proc, pid, "status", status, sizeof(status)) &&
+	       status_has_uid(status, uid, uid) &&
+	       pidfd_send_signal(pidfd, number, NULL, 0) == 0;
+}
+
+bool process_signal(int pid, int uid, int number)
+{
+	DIR *proc = opendir("/proc");
+	bool sent = proc && signal_send(proc, pid, uid, number);
+
+	if (proc)
+		closedir(proc);
+	return sent;
+}
+
 void process_kill_uid(int uid)
 {
 	DIR *proc = opendir("/proc");
-	char status[1024];
 	int pid;
 
-	while (uid > 0 && (pid = process_next(proc, "", uid, uid)) > 0) {
-		AUTO_CLOSE int pidfd = pidfd_open(pid, 0);
-
-		/* The uid is read again: another process may have got the pid in the
-		 * meantime. */
-		if (pidfd >= 0 &&
-		    process_read(proc, pid, "status", status, sizeof(status)) &&
-		    status_has_uid(status, uid, uid))
-			pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
-	}
+	while (uid > 0 && (pid = process_next(proc, "", uid, uid)) > 0)
+		signal_send(proc, pid, uid, SIGKILL);
 	if (proc)
 		closedir(proc);
 }

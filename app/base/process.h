@@ -21,6 +21,9 @@ bool process_read(DIR *proc, int pid, const char *file, char *ret, size_t size);
 /* Its real uid. */
 bool process_uid(DIR *proc, int pid, int *ret_uid);
 
+/* Sends a signal to a process of that uid, not of root; false when it has ended. */
+bool process_signal(int pid, int uid, int number);
+
 /* SIGKILL to all of that uid; not of root. */
 void process_kill_uid(int uid);
 

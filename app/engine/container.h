@@ -10,6 +10,11 @@
 #define CONTAINER_ID_SIZE 65
 #define EXIT_UNKNOWN (-1)
 
+/* The most processes (and threads) of a container, and those that a server needs beside
+ * its sessions. */
+#define CONTAINER_PROCESSES 512
+#define CONTAINER_PROCESSES_OWN 12
+
 /* State of a container in the engine. */
 struct container {
 	bool exists;

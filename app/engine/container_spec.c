@@ -123,10 +123,10 @@ static json_t *host_config(const struct container_spec *spec)
 	json_auto_t *more = json_pack(
 		"{s:o s:b s:i s:i s:I s:i s:[s] s:b s:b s:[s s] s:{s:s} s:s s:s"
 		" s:[{s:s s:i s:i} {s:s s:i s:i}] s:{s:s s:{s:s s:s}}}",
-		"Mounts", mounts(spec), "Init", 1, "PidsLimit", 512, "CpuShares", 512,
-		"ShmSize", shm_size(record), "OomScoreAdj", 500, "CapDrop", "ALL",
-		"Privileged", 0, "ReadonlyRootfs", 1, "SecurityOpt", "no-new-privileges",
-		seccomp_option, "Tmpfs", "/tmp",
+		"Mounts", mounts(spec), "Init", 1, "PidsLimit", CONTAINER_PROCESSES,
+		"CpuShares", 512, "ShmSize", shm_size(record), "OomScoreAdj", 500,
+		"CapDrop", "ALL", "Privileged", 0, "ReadonlyRootfs", 1, "SecurityOpt",
+		"no-new-privileges", seccomp_option, "Tmpfs", "/tmp",
 		"rw,noexec,nosuid,nodev,size=64m,nr_inodes=16k,mode=1777", "IpcMode",
 		"private", "CgroupnsMode", "private", "Ulimits", "Name", "nofile", "Soft",
 		4096, "Hard", 4096, "Name", "core", "Soft", 0, "Hard", 0, "LogConfig",

@@ -25,8 +25,13 @@ struct attempt {
 	bool is_ready;	/* the port is claimed and the record saved already */
 	int had_port;	/* port that it had claimed before, 0: none */
 	struct port_claim claim;
-	bool is_touched; /* out: the attempt went further than claiming a port */
-	char note[120];	 /* out: note for a person; "" */
+	bool is_touched;  /* out: the attempt went further than claiming a port */
+	bool is_accepted; /* out: the server accepted the password at the last login */
+	char note[200];	  /* out: note for a person; "" */
 };
+
+/* Adds a sentence to the note. */
+void attempt_note(struct attempt *attempt, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 #endif

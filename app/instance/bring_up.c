@@ -121,7 +121,7 @@ static enum pg_outcome socket_wait(const struct attempt *attempt, struct error *
 			enum pg_outcome outcome =
 				role_answers(record, deadline_in_ms(10000), err);
 
-			if (outcome == PG_OK || outcome == PG_REFUSED)
+			if (outcome == PG_REFUSED || pg_is_well(outcome))
 				return outcome;
 		}
 		if (look) {
@@ -163,16 +163,17 @@ static enum pg_outcome server_up(struct attempt *attempt, const struct template 
 	return outcome;
 }
 
+/* What single-user mode could do nothing about is settled once more afterwards. */
 static bool role_settle_or_repair(struct attempt *attempt,
 				  const struct template *template, struct error *err)
 {
+	struct error ignored;
 	long long deadline = deadline_in_ms(PROOF_TIMEOUT_MS);
 	enum pg_outcome outcome;
 
 	if (!attempt->verifier)
 		return true;
-	outcome = role_settle(&attempt->view->record, attempt->verifier, deadline, err);
-	if (outcome == PG_OK)
+	if (verifier_settle(attempt, deadline, err))
 		return true;
 	if (err->code == ERR_INTERNAL)
 		return false; /* the failure is pgberthd's own */
@@ -187,7 +188,10 @@ static bool role_settle_or_repair(struct attempt *attempt,
 	if (!repair_role(attempt, template, err))
 		return false;
 	outcome = server_up(attempt, template, err);
-	return outcome == PG_OK || outcome == PG_REFUSED;
+	if (outcome != PG_REFUSED && !pg_is_well(outcome))
+		return false;
+	verifier_settle(attempt, deadline_in_ms(PROOF_TIMEOUT_MS), &ignored);
+	return true;
 }
 
 bool bring_up_check(const struct attempt *attempt, struct error *err)
@@ -274,7 +278,7 @@ static bool server_up_and_proven(struct attempt *attempt, const struct template 
 {
 	enum pg_outcome outcome = server_up(attempt, template, err);
 
-	return (outcome == PG_OK || outcome == PG_REFUSED) &&
+	return (outcome == PG_REFUSED || pg_is_well(outcome)) &&
 	       role_settle_or_repair(attempt, template, err) &&
 	       prove_or_reset(attempt, err);
 }
@@ -297,8 +301,8 @@ bool bring_up_start(struct attempt *attempt, struct error *err)
 	}
 	kill_point("start.proven");
 	if (*aside)
-		snprintf(attempt->note, sizeof(attempt->note),
-			 "started without its settings, which were set aside as %s",
-			 aside);
+		attempt_note(attempt,
+			     "started without its settings, which were set aside as %s",
+			     aside);
 	return true;
 }

@@ -1,4 +1,6 @@
 /* Changes an instance's fields and password; a failure leaves the old values. */
+#include <stdio.h>
+
 #include "base/log.h"
 #include "instance/hba.h"
 #include "instance/instance.h"
@@ -139,6 +141,14 @@ bool instance_set_password(const char *name, const char *password, struct view *
 		return fail(err, ERR_NOT_RUNNING, "%s does not run; start it first",
 			    name);
 	attempt.verifier = verifier;
-	return pg_verifier(password, verifier, err) &&
-	       prove_new_password(&attempt, err) && instance_give(ret, &view);
+	if (!pg_verifier(password, verifier, err) || !prove_new_password(&attempt, err))
+		return false;
+	if (*attempt.note) {
+		snprintf(view.record.reason, sizeof(view.record.reason), "%s",
+			 attempt.note);
+		if (!store_save(&view.record, err) ||
+		    !instance_show(&view, view.state, err))
+			return false;
+	}
+	return instance_give(ret, &view);
 }

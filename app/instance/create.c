@@ -109,10 +109,9 @@ static bool create_same(struct view *view, const struct spec *spec, struct error
 	if (field)
 		return instance_differs(record, field, err);
 	if (!prove(&attempt, &why)) {
-		if (why.code != ERR_SERVER) {
-			*err = why;
+		*err = why;
+		if (why.code != ERR_PASSWORD)
 			return false;
-		}
 		return fail_at(err, ERR_ALREADY_EXISTS, "admin_password",
 			       "%s runs, and this password does not log in: %s",
 			       record->storage_dir, why.message);
@@ -121,7 +120,7 @@ static bool create_same(struct view *view, const struct spec *spec, struct error
 		return true;
 	fields_apply(record, spec);
 	record_want(record, WANTED_RUNNING);
-	record->reason[0] = '\0';
+	snprintf(record->reason, sizeof(record->reason), "%s", attempt.note);
 	return store_save(record, err) && instance_show(view, RUNNING, err);
 }
 

@@ -146,7 +146,7 @@ enum pg_outcome hba_open(const struct record *record, struct error *err)
 	if (is_shut && !hba_set(record, HBA_OPEN, &clients, err))
 		return PG_FAILED;
 	kill_point("prove.written");
-	if (!is_shut && hba_probe(record, HBA_PROBE_MS, &ignored) == PG_OK)
+	if (!is_shut && pg_is_well(hba_probe(record, HBA_PROBE_MS, &ignored)))
 		return PG_OK;
 	return role_reload(record, deadline_in_ms(PROOF_TIMEOUT_MS), err);
 }

@@ -26,8 +26,8 @@ enum pg_outcome hba_open(const struct record *record, struct error *err);
  * more, or not yet; ERR_ENGINE. */
 bool hba_change(const struct record *record, bool runs, struct error *err);
 
-/* How its port answers: PG_OK when it asks for SCRAM. A cheap proof that it lets people
- * in, and err where it does not. */
+/* How its port answers: PG_OK when it asks for SCRAM, PG_FULL, with err, when it would if
+ * it had room. A cheap proof that it lets people in, and err where it does not. */
 enum pg_outcome hba_probe(const struct record *record, int timeout_ms, struct error *err);
 
 #endif

@@ -104,7 +104,7 @@ static enum state seen_at_port(const struct view *view, long long deadline_ms)
 	struct error ignored;
 
 	return !deadline_passed(deadline_ms) &&
-			       hba_probe(&view->record, LOOK_MS, &ignored) == PG_OK
+			       pg_is_well(hba_probe(&view->record, LOOK_MS, &ignored))
 		       ? RUNNING
 		       : STARTING;
 }

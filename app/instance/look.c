@@ -62,12 +62,10 @@ static int crashes(const struct look *look)
 }
 
 /* The server may be silent because somebody stops it, which the next look will see. */
-static bool is_heard(const struct view *view)
+static bool is_heard(enum pg_outcome outcome, const struct error *said)
 {
-	struct error err;
-	enum pg_outcome outcome = hba_probe(&view->record, HBA_PROBE_MS, &err);
-
-	return outcome == PG_OK || (outcome == PG_REFUSED && err.code != ERR_STARTING);
+	return pg_is_well(outcome) ||
+	       (outcome == PG_REFUSED && said->code != ERR_STARTING);
 }
 
 /* The server ended while it was being proven: the next look finds out how. */
@@ -105,10 +103,10 @@ static bool is_restarted_by_hand(const struct look *look)
 	       strcmp(look->container->started, look->view->proven_at) > 0;
 }
 
-static void reason_renew(struct view *view, const struct look *look, bool crashed,
-			 bool restarted)
+static void reason_renew(struct view *view, const struct look *look, const char *note,
+			 bool crashed, bool restarted)
 {
-	view->record.reason[0] = '\0';
+	snprintf(view->record.reason, sizeof(view->record.reason), "%s", note);
 	look_tell_exposure(view);
 	if (crashed)
 		look_tell_crash(view, look->container, look->hints->exit_code);
@@ -128,7 +126,7 @@ static enum look_outcome look_prove(const struct look *look)
 		return LOOK_UNSETTLED;
 	if (!reconcile_observed(&attempt, look->container, look->err))
 		return prove_failed(look);
-	reason_renew(view, look, crashed, restarted);
+	reason_renew(view, look, attempt.note, crashed, restarted);
 	if (!store_save(&view->record, look->err))
 		return look_failed(look);
 	return look_show(look, RUNNING, LOOK_SETTLED);
@@ -152,12 +150,17 @@ static enum look_outcome look_heard(const struct look *look)
 static enum look_outcome look_hear(const struct look *look)
 {
 	struct view *view = look->view;
+	struct error said;
+	enum pg_outcome outcome;
 
 	if (view->state != RUNNING || !view->is_proven || crashes(look) != 0 ||
 	    is_restarted_by_hand(look))
 		return look_prove(look);
-	if (is_heard(view))
-		return look_heard(look);
+	outcome = hba_probe(&view->record, HBA_PROBE_MS, &said);
+	if (look_tell_room(view, outcome == PG_FULL ? said.message : NULL))
+		look_show(look, RUNNING, LOOK_SETTLED);
+	if (is_heard(outcome, &said)) /* a full server is looked at until it has room */
+		return outcome == PG_FULL ? LOOK_UNSETTLED : look_heard(look);
 	return look->hints->silent + 1 < SILENCES_MAX ? LOOK_SILENT : look_prove(look);
 }
 

@@ -2,6 +2,7 @@
 #include "instance/look_tell.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/timestamp.h"
@@ -59,6 +60,22 @@ void look_tell_oom(struct view *view)
 		 "raise memory_mb",
 		 when, view->record.memory_mb);
 	log_warn("out of memory name=%s", view->record.storage_dir);
+}
+
+bool look_tell_room(struct view *view, const char *why)
+{
+	static const char begin[] = "it admits nobody more: ";
+	char *reason = view->record.reason;
+	bool was_full = strncmp(reason, begin, strlen(begin)) == 0;
+
+	if (!why && was_full)
+		reason[0] = '\0';
+	if (!why || *reason)
+		return !why && was_full;
+	snprintf(reason, sizeof(view->record.reason), "%s%.170s", begin, why);
+	log_warn("server full name=%s reason=%s", view->record.storage_dir,
+		 LOG_TEXT(why));
+	return true;
 }
 
 void look_tell_pause(struct view *view)

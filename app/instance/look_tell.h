@@ -28,6 +28,10 @@ void look_tell_oom(struct view *view);
 /* A user of the host may use its uid too, and so become it: until its next start. */
 void look_tell_exposure(struct view *view);
 
+/* The server has no room for connections, and says why; NULL: it has. True when that is
+ * another reason than before. */
+bool look_tell_room(struct view *view, const char *why);
+
 /* Its container is paused. */
 void look_tell_pause(struct view *view);
 

@@ -7,10 +7,11 @@
 #include "base/audit.h"
 #include "base/deadline.h"
 #include "base/kill_point.h"
-#include "base/log.h"
 #include "instance/hba.h"
+#include "instance/shut_out.h"
 #include "pg/pg.h"
 #include "pg/role.h"
+#include "pg/room.h"
 
 #define POLL_MS 3
 
@@ -28,31 +29,48 @@ static bool open_wait(const struct attempt *attempt, struct error *err)
 		sleep_ms(POLL_MS);
 	if (outcome == PG_OK)
 		return true;
-	return outcome == PG_REFUSED &&
-	       hba_probe(record, HBA_PROBE_MS, &ignored) == PG_OK;
+	return (outcome == PG_REFUSED || outcome == PG_FULL) &&
+	       pg_is_well(hba_probe(record, HBA_PROBE_MS, &ignored));
+}
+
+/* A full server may have room a moment later, or once room is made in it. */
+static enum pg_outcome login_get(struct attempt *attempt, long long deadline,
+				 struct error *err)
+{
+	const struct record *record = &attempt->view->record;
+	struct pg_login login = { .port = record->port,
+				  .version = record->version,
+				  .password = attempt->password,
+				  .cluster_name = record->storage_dir };
+	struct room room = { 0 };
+	enum pg_outcome outcome;
+
+	do
+		outcome = pg_login(&login, deadline, err);
+	while (outcome == PG_FULL && room_wait(&room, record, deadline));
+	attempt->is_accepted = login.is_accepted;
+	return outcome;
 }
 
 /* A reload takes a moment, in which the old pg_hba.conf applies. */
-static enum pg_outcome login_prove(const struct attempt *attempt, struct error *err)
+static enum pg_outcome login_prove(struct attempt *attempt, struct error *err)
 {
-	const struct record *record = &attempt->view->record;
 	long long deadline = deadline_in_ms(PROOF_TIMEOUT_MS);
 	bool was_away = false;
 	struct error last;
 
 	for (;;) {
-		enum pg_outcome outcome;
+		enum pg_outcome outcome = login_get(attempt, deadline, err);
 
-		outcome = pg_login(record->port, record->version, attempt->password,
-				   record->storage_dir, deadline, err);
 		if (outcome == PG_FAILED && was_away && deadline_passed(deadline)) {
 			*err = last; /* rather than that the last try ran out of time */
 			return PG_NOT_YET;
 		}
-		if (outcome == PG_OK || outcome == PG_FAILED ||
-		    deadline_passed(deadline) ||
-		    (outcome == PG_REFUSED &&
+		if (outcome != PG_NOT_YET &&
+		    (outcome != PG_REFUSED ||
 		     !strstr(err->message, "no pg_hba.conf entry")))
+			return outcome;
+		if (deadline_passed(deadline))
 			return outcome;
 		was_away = outcome == PG_NOT_YET;
 		last = *err;
@@ -65,7 +83,7 @@ static bool port_prove(const struct record *record, struct error *err)
 {
 	long long deadline = deadline_in_ms(PROOF_TIMEOUT_MS);
 
-	while (hba_probe(record, HBA_PROBE_MS, err) != PG_OK) {
+	while (!pg_is_well(hba_probe(record, HBA_PROBE_MS, err))) {
 		if (deadline_passed(deadline))
 			return false;
 		sleep_ms(POLL_MS);
@@ -73,42 +91,53 @@ static bool port_prove(const struct record *record, struct error *err)
 	return true;
 }
 
-bool prove(const struct attempt *attempt, struct error *err)
+/* A server that runs and does not let pgberth in is its tenant's affair, but told. */
+static bool server_prove(struct attempt *attempt, struct error *err)
 {
 	const struct record *record = &attempt->view->record;
-	enum pg_outcome outcome;
+	enum pg_outcome outcome =
+		role_answers(record, deadline_in_ms(PROOF_TIMEOUT_MS), err);
 
-	if (!open_wait(attempt, err))
+	if (outcome != PG_REFUSED && !pg_is_well(outcome))
 		return false;
-	if (attempt->password)
-		return login_prove(attempt, err) == PG_OK;
-	outcome = role_answers(record, deadline_in_ms(PROOF_TIMEOUT_MS), err);
-	if (outcome != PG_OK && outcome != PG_REFUSED)
-		return false;
+	if (outcome != PG_OK)
+		attempt_note(attempt, "%s", err->message);
 	return port_prove(record, err) ||
 	       fail_because(err, "it answers on its socket, but not at its port; if "
 				 "firewall rules were flushed, restart the engine");
 }
 
-/* Proves the server; if settings of the role refuse the right password, resets them, but
- * only then, since they may be the tenant's. */
-bool prove_or_reset(const struct attempt *attempt, struct error *err)
+/* A new server has no settings yet that could be too large. */
+static void crowd_tell(struct attempt *attempt)
 {
-	const struct record *record = &attempt->view->record;
-	struct error first;
+	char crowd[ROLE_DONE_SIZE];
+	struct error ignored;
 
+	if (!attempt->is_new &&
+	    role_crowd(&attempt->view->record, crowd, deadline_in_ms(PROOF_TIMEOUT_MS),
+		       &ignored) == PG_OK &&
+	    *crowd)
+		attempt_note(attempt, "%s", crowd);
+}
+
+bool prove(struct attempt *attempt, struct error *err)
+{
+	if (!open_wait(attempt, err))
+		return false;
+	if (attempt->password ? login_prove(attempt, err) != PG_OK
+			      : !server_prove(attempt, err))
+		return false;
+	crowd_tell(attempt);
+	return true;
+}
+
+bool prove_or_reset(struct attempt *attempt, struct error *err)
+{
 	if (prove(attempt, err))
 		return true;
-	if (!attempt->password || err->code != ERR_SERVER)
-		return false; /* the role's settings do not matter there */
-	first = *err;
-	if (role_reset(record, deadline_in_ms(PROOF_TIMEOUT_MS), err) != PG_OK) {
-		*err = first;
+	if (!attempt->is_accepted || !shut_out_mend(attempt))
 		return false;
-	}
-	log_warn("admin role settings reset name=%s because=%s", record->storage_dir,
-		 LOG_TEXT(first.message));
-	audit_own("reset", record->storage_dir, "");
+	audit_own("reset", attempt->view->record.storage_dir, "");
 	return prove(attempt, err);
 }
 
@@ -130,7 +159,19 @@ static void role_undo(const struct record *record, const char *kept, struct erro
 	     why, not_undone.message);
 }
 
-bool prove_new_password(const struct attempt *attempt, struct error *err)
+bool verifier_settle(struct attempt *attempt, long long deadline_ms, struct error *err)
+{
+	char done[ROLE_DONE_SIZE];
+
+	if (role_settle(&attempt->view->record, attempt->verifier, done, deadline_ms,
+			err) != PG_OK)
+		return false;
+	if (*done)
+		attempt_note(attempt, "%s", done);
+	return true;
+}
+
+bool prove_new_password(struct attempt *attempt, struct error *err)
 {
 	const struct record *record = &attempt->view->record;
 	long long deadline = deadline_in_ms(PROOF_TIMEOUT_MS);
@@ -138,7 +179,7 @@ bool prove_new_password(const struct attempt *attempt, struct error *err)
 
 	if (role_keep(record, kept, deadline, err) != PG_OK)
 		return false;
-	if (role_settle(record, attempt->verifier, deadline, err) != PG_OK)
+	if (!verifier_settle(attempt, deadline, err))
 		return err->code == ERR_LOCKED
 			       ? fail_because(err, "the password stays as it was")
 			       : false;

@@ -77,14 +77,11 @@ static bool reconcile_in_place(struct attempt *attempt, const struct container *
 static bool reconcile_paused(struct attempt *attempt, const struct container *container,
 			     struct error *err)
 {
-	const struct record *record = &attempt->view->record;
-
 	if (!engine_unpause(container->id, err))
 		return false;
 	kill_point("reconcile.unpaused");
 	if (attempt->verifier &&
-	    role_settle(record, attempt->verifier, deadline_in_ms(PROOF_TIMEOUT_MS),
-			err) != PG_OK)
+	    !verifier_settle(attempt, deadline_in_ms(PROOF_TIMEOUT_MS), err))
 		return false;
 	return reconcile_in_place(attempt, container, err);
 }

@@ -66,7 +66,6 @@ bool uid_move(struct attempt *attempt, struct error *err)
 		return move_finish(record, err);
 	log_warn("uid not changed name=%s uid=%d error=%s", record->storage_dir,
 		 record->uid, LOG_TEXT(why.message));
-	snprintf(attempt->note, sizeof(attempt->note), "its user id %d stays: %.80s",
-		 record->uid, why.message);
+	attempt_note(attempt, "its user id %d stays: %.80s", record->uid, why.message);
 	return true;
 }

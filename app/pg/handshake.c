@@ -3,24 +3,33 @@
 
 #include <string.h>
 
+#include "base/scope.h"
 #include "pg/message.h"
 
-enum pg_outcome hello_say(struct pg_wire *wire, const char *user, const char *database,
-			  const struct buf *options, struct error *err)
+enum pg_outcome hello_say(struct pg_wire *wire, const struct hello *hello,
+			  struct error *err)
 {
 	static const char version[] = { 0, 3, 0, 0 };
-	AUTO_BUF hello = { 0 };
+	const char *const pairs[][2] = {
+		{ "user", hello->user },
+		{ "database", hello->database },
+		{ "application_name", "pgberth" },
+		{ "replication", hello->is_replication ? "database" : "off" },
+	};
+	AUTO_BUF body = { 0 };
+	enum pg_outcome outcome;
 
-	if (!buf_append(&hello, version, sizeof(version)) ||
-	    !message_text_add(&hello, "user") || !message_text_add(&hello, user) ||
-	    !message_text_add(&hello, "database") ||
-	    !message_text_add(&hello, database) ||
-	    !message_text_add(&hello, "application_name") ||
-	    !message_text_add(&hello, "pgberth") ||
-	    !buf_append(&hello, buf_text(options), options->length) ||
-	    !message_text_add(&hello, ""))
+	if (!buf_append(&body, version, sizeof(version)))
 		return message_fail_memory(err);
-	return message_say(wire, '\0', &hello, err);
+	for (size_t i = 0; i < COUNT_OF(pairs); i++)
+		if (!message_text_add(&body, pairs[i][0]) ||
+		    !message_text_add(&body, pairs[i][1]))
+			return message_fail_memory(err);
+	if (!buf_append(&body, buf_text(hello->options), hello->options->length) ||
+	    !message_text_add(&body, ""))
+		return message_fail_memory(err);
+	outcome = message_say(wire, '\0', &body, err);
+	return pg_wire_may_answer(outcome) ? PG_OK : outcome;
 }
 
 long long auth_kind(const struct buf *body)

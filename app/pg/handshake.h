@@ -8,13 +8,20 @@
 #include "pg/outcome.h"
 #include "pg/wire.h"
 
-/* The action that an ErrorResponse in answer to it reports as failed. */
-#define LET_IN "the server does not let pgberth in"
+/*
+ * Client's part of the StartupMessage. A session for replication takes a connection of
+ * another kind (max_wal_senders) and runs the same statements, by simple queries.
+ */
+struct hello {
+	const char *user, *database;
+	const struct buf *options; /* settings, as options_pairs() writes them */
+	bool is_replication;
+};
 
-/* Sends the StartupMessage: the version, then pairs of names and values, among them the
- * settings of options_pairs(). */
-enum pg_outcome hello_say(struct pg_wire *wire, const char *user, const char *database,
-			  const struct buf *options, struct error *err);
+/* Sends the StartupMessage: the version, then pairs of names and values. A server that
+ * has closed the connection already may have said why. */
+enum pg_outcome hello_say(struct pg_wire *wire, const struct hello *hello,
+			  struct error *err);
 
 /* The kind of an Authentication message (-1: it is none); its data follow as text, which
  * a NUL in them ends. */

@@ -8,6 +8,9 @@
 
 #include "base/scope.h"
 #include "base/utf8.h"
+#include "engine/container.h"
+
+#define TEXT_MAX 300 /* of an error in a form of before protocol 3.0 */
 
 enum pg_outcome message_fail_memory(struct error *err)
 {
@@ -39,6 +42,39 @@ enum pg_outcome message_say(struct pg_wire *wire, char type, const struct buf *b
 	return pg_wire_send(wire, &message, err);
 }
 
+/*
+ * A postmaster that cannot start a process for a connection says so as servers did before
+ * protocol 3.0: an E and a text, ended by a NUL or by the connection's end
+ * (report_fork_failure_to_client() in postmaster.c). Makes an ErrorResponse of it.
+ */
+static enum pg_outcome text_hear(struct pg_wire *wire, const char *begin, size_t length,
+				 char *ret_type, struct buf *body, struct error *err)
+{
+	AUTO_BUF text = { 0 };
+	char next = '\0';
+
+	if (!buf_append(&text, "M", 1) || !buf_append(&text, begin, length))
+		return message_fail_memory(err);
+	while (text.length < TEXT_MAX && pg_wire_read(wire, &next, 1, err) == PG_OK &&
+	       next)
+		if (!buf_append(&text, &next, 1))
+			return message_fail_memory(err);
+	buf_done(body);
+	*body = text;
+	text = (struct buf){ 0 };
+	*ret_type = 'E';
+	return PG_OK;
+}
+
+enum pg_outcome message_hear_refusal(struct pg_wire *wire, struct error *err)
+{
+	AUTO_BUF body = { 0 };
+	char type;
+	enum pg_outcome outcome = text_hear(wire, "", 0, &type, &body, err);
+
+	return outcome == PG_OK ? message_error(&body, LET_IN, err) : outcome;
+}
+
 enum pg_outcome message_hear(struct pg_wire *wire, char *ret_type, struct buf *body,
 			     struct error *err)
 {
@@ -50,6 +86,9 @@ enum pg_outcome message_hear(struct pg_wire *wire, char *ret_type, struct buf *b
 
 	if (outcome != PG_OK)
 		return outcome;
+	if (head[0] == 'E' && length > MESSAGE_MAX)
+		return text_hear(wire, (const char *)head + 1, sizeof(head) - 1, ret_type,
+				 body, err);
 	if (length < 4 || length > MESSAGE_MAX) {
 		fail(err, ERR_SERVER, "the server sends more data than it may");
 		return PG_FAILED;
@@ -82,31 +121,70 @@ static const char *error_field(const struct buf *body, char name)
 	return "";
 }
 
-/* Meanings of errors by SQLSTATE or its first letters ("Error Codes" of the manual). */
+#define NUMBER_TEXT(number) #number
+#define NUMBER(number) NUMBER_TEXT(number)
+#define PUT_PASSWORD "; PUT its password, which makes role and database as they were"
+
+/*
+ * Answers to a login by SQLSTATE or its first letters ("Error Codes" of the manual) and,
+ * where that is not enough, by words of the message. The first row that fits wins.
+ */
 static const struct {
 	const char *state;
+	const char *words;
 	enum pg_outcome outcome;
 	enum error_code code;
+	const char *advice;
 } meanings[] = {
-	{ "57P", PG_NOT_YET,
-	  ERR_STARTING },		  /* the server starts, recovers or shuts down */
-	{ "28", PG_REFUSED, ERR_SERVER }, /* invalid authorization */
-	{ "3D", PG_REFUSED, ERR_SERVER }, /* no such database */
-	{ "55", PG_REFUSED, ERR_SERVER }, /* database without connections */
-	{ "53300", PG_REFUSED, ERR_SERVER_FULL }, /* too_many_connections */
-	{ "", PG_FAILED, ERR_SERVER },
+	/* A session that was idle for too long, by a setting. */
+	{ "57P05", "", PG_REFUSED, ERR_SERVER, "" },
+	/* The server starts, recovers or shuts down. */
+	{ "57P", "", PG_NOT_YET, ERR_STARTING, "" },
+	{ "28P01", "", PG_REFUSED, ERR_PASSWORD, "" },
+	{ "28", "no pg_hba.conf entry", PG_REFUSED, ERR_SERVER, "" },
+	/* The role is missing, or may not log in. */
+	{ "28", "", PG_REFUSED, ERR_SERVER, PUT_PASSWORD },
+	/* The database is missing, closed, or half dropped. */
+	{ "3D", "subdirectory", PG_REFUSED, ERR_SERVER, "" },
+	{ "3D", "", PG_REFUSED, ERR_SERVER, PUT_PASSWORD },
+	{ "55000", "", PG_REFUSED, ERR_SERVER, PUT_PASSWORD },
+	/* Limits of a role or database hold for a role that is not superuser any more. */
+	{ "53300", "for role", PG_REFUSED, ERR_SERVER, PUT_PASSWORD },
+	{ "53300", "for database", PG_REFUSED, ERR_SERVER, PUT_PASSWORD },
+	{ "42501", "", PG_REFUSED, ERR_SERVER, PUT_PASSWORD },
+	{ "53300", "", PG_FULL, ERR_SERVER_FULL, "" },
+	/* The postmaster's own words have no SQLSTATE. */
+	{ "", "could not fork new process for connection: Resource temporarily", PG_FULL,
+	  ERR_SERVER_FULL,
+	  "; its limit is " NUMBER(CONTAINER_PROCESSES) " processes: end sessions, or "
+							"lower max_connections" },
+	{ "", "could not fork", PG_FULL, ERR_SERVER_FULL, "" },
+	/* Want of memory or disk, a library that is missing, a trigger that raises. */
+	{ "", "", PG_REFUSED, ERR_SERVER, "" },
 };
+
+static size_t meaning_of(const char *state, const char *message, const char *detail)
+{
+	size_t i = 0;
+
+	while (strncmp(state, meanings[i].state, strlen(meanings[i].state)) != 0 ||
+	       (!strstr(message, meanings[i].words) &&
+		!strstr(detail, meanings[i].words)))
+		i++;
+	return i;
+}
 
 enum pg_outcome message_error(const struct buf *body, const char *what, struct error *err)
 {
-	const char *state = error_field(body, 'C');
-	char line[200];
-	size_t i = 0;
+	const char *message = error_field(body, 'M'), *detail = error_field(body, 'D');
+	size_t i = meaning_of(error_field(body, 'C'), message, detail);
+	bool is_login = strcmp(what, LET_IN) == 0;
+	char line[140], more[80];
 
-	while (strncmp(state, meanings[i].state, strlen(meanings[i].state)) != 0)
-		i++;
-	utf8_one_line(line, sizeof(line), error_field(body, 'M'));
-	fail(err, meanings[i].code, "%s: %s", what, line);
+	utf8_one_line(line, sizeof(line), message);
+	utf8_one_line(more, sizeof(more), is_login ? detail : "");
+	fail(err, meanings[i].code, "%s: %s%s%s%s%s", what, line, *more ? " (" : "", more,
+	     *more ? ")" : "", is_login ? meanings[i].advice : "");
 	return meanings[i].outcome;
 }
 

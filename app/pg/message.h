@@ -19,6 +19,9 @@
 /* Appends a text and the NUL that ends it; false without memory. */
 bool message_text_add(struct buf *to, const char *text);
 
+/* The action that an ErrorResponse reports as failed in answer to a login. */
+#define LET_IN "the server does not let pgberth in"
+
 /* Sends one message; type '\0' for the first, which has none. */
 enum pg_outcome message_say(struct pg_wire *wire, char type, const struct buf *body,
 			    struct error *err);
@@ -32,6 +35,9 @@ enum pg_outcome message_hear(struct pg_wire *wire, char *ret_type, struct buf *b
 enum pg_outcome message_hear_answer(struct pg_wire *wire, char *ret_type,
 				    struct buf *body, const char *what,
 				    struct error *err);
+
+/* Hears the rest of an error that came before TLS, as text behind an E; never PG_OK. */
+enum pg_outcome message_hear_refusal(struct pg_wire *wire, struct error *err);
 
 /* Puts the text of an ErrorResponse into err; returns its meaning for a login. */
 enum pg_outcome message_error(const struct buf *body, const char *what,

@@ -2,12 +2,21 @@
 #ifndef PGBERTH_PG_OUTCOME_H
 #define PGBERTH_PG_OUTCOME_H
 
+#include <stdbool.h>
+
 /* PG_OK leaves err alone, all others fill it. */
 enum pg_outcome {
 	PG_OK,
 	PG_NOT_YET, /* nobody listens, or the server starts: try again */
-	PG_REFUSED, /* the server does not admit this user (SQLSTATE 28…, 3D…) */
+	PG_REFUSED, /* the server answers, and does not admit this login */
+	PG_FULL,    /* the server has no room for one more connection */
 	PG_FAILED,  /* any other failure; err tells it */
 };
+
+/* The server answers as a healthy one does, whether it has room or not. */
+static inline bool pg_is_well(enum pg_outcome outcome)
+{
+	return outcome == PG_OK || outcome == PG_FULL;
+}
 
 #endif

@@ -155,50 +155,70 @@ static enum pg_outcome name_check(struct pg_session *session, const char *cluste
 }
 
 static enum pg_outcome port_open(struct pg_wire *wire, int port,
-				 const struct buf *options, long long deadline_ms,
-				 struct error *err)
+				 const struct buf *options, bool is_replication,
+				 long long deadline_ms, struct error *err)
 {
+	const struct hello hello = { config()->admin_user, "postgres", options,
+				     is_replication };
 	enum pg_outcome outcome =
 		pg_wire_to_port(wire, config()->publish_address, port, deadline_ms, err);
 
-	return outcome == PG_OK
-		       ? hello_say(wire, config()->admin_user, "postgres", options, err)
-		       : outcome;
+	if (outcome == PG_REFUSED)
+		return message_hear_refusal(wire, err);
+	return outcome == PG_OK ? hello_say(wire, &hello, err) : outcome;
 }
 
-enum pg_outcome pg_login(int port, int version, const char *password,
-			 const char *cluster_name, long long deadline_ms,
-			 struct error *err)
+static bool login_options(struct buf *ret, const struct pg_login *login)
+{
+	return options_pairs(ret, OPTIONS_LOGIN, login->version, LOGIN_TIMEOUT_MS) &&
+	       (!login->options ||
+		buf_append(ret, buf_text(login->options), login->options->length));
+}
+
+static enum pg_outcome login_once(struct pg_login *login, bool is_replication,
+				  long long deadline_ms, struct error *err)
 {
 	AUTO_SESSION session = { .wire = { .fd = -1 }, .door = { .run_dir = -1 } };
 	AUTO_BUF options = { 0 };
 	AUTO_BUF body = { 0 };
 	enum pg_outcome outcome;
 
-	if (!options_pairs(&options, OPTIONS_LOGIN, version, LOGIN_TIMEOUT_MS))
+	login->is_accepted = false;
+	if (!login_options(&options, login))
 		return message_fail_memory(err);
-	outcome = port_open(&session.wire, port, &options, deadline_ms, err);
+	outcome = port_open(&session.wire, login->port, &options, is_replication,
+			    deadline_ms, err);
 	if (outcome == PG_OK)
-		outcome = scram_run(&session.wire, password, err);
+		outcome = scram_run(&session.wire, login->password, err);
 	if (outcome == PG_OK)
 		outcome = auth_hear(&session.wire, AUTH_OK, &body, err);
+	login->is_accepted = outcome == PG_OK;
 	if (outcome == PG_OK)
 		outcome = ready_hear(&session.wire, err);
 	if (outcome == PG_OK)
-		outcome = name_check(&session, cluster_name, err);
+		outcome = name_check(&session, login->cluster_name, err);
 	if (outcome != PG_OK)
 		pg_wire_close(&session.wire); /* without a word, since the peer may be
 						 anybody */
 	return outcome;
 }
 
-/* A full server (53300) would ask for SCRAM if it had a connection to spare. */
+/* Logins for replication are proven by the same password, and have connections of their
+ * own. */
+enum pg_outcome pg_login(struct pg_login *login, long long deadline_ms, struct error *err)
+{
+	enum pg_outcome outcome = login_once(login, false, deadline_ms, err);
+
+	return outcome == PG_FULL ? login_once(login, true, deadline_ms, err) : outcome;
+}
+
 enum pg_outcome pg_asks_for_scram(int port, long long deadline_ms, struct error *err)
 {
 	AUTO_WIRE wire = { .fd = -1 };
 	const struct buf no_options = { 0 };
 	AUTO_BUF body = { 0 };
-	enum pg_outcome outcome = port_open(&wire, port, &no_options, deadline_ms, err);
+	enum pg_outcome outcome =
+		port_open(&wire, port, &no_options, false, deadline_ms, err);
 	char type;
 
 	if (outcome == PG_OK)
@@ -212,6 +232,5 @@ enum pg_outcome pg_asks_for_scram(int port, long long deadline_ms, struct error 
 		     port);
 		return PG_REFUSED;
 	}
-	message_error(&body, LET_IN, err);
-	return err->code == ERR_SERVER_FULL ? PG_OK : PG_REFUSED;
+	return message_error(&body, LET_IN, err) == PG_FULL ? PG_FULL : PG_REFUSED;
 }

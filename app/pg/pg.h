@@ -43,15 +43,24 @@ enum pg_outcome pg_run(struct pg_session *session, const char *sql, char *ret_va
 enum pg_outcome pg_change(struct pg_session *session, const char *sql, bool *ret_is_open,
 			  struct error *err);
 
+/* A login as the admin user through the published port. */
+struct pg_login {
+	int port, version;
+	const char *password;
+	const char *cluster_name;
+	const struct buf *options; /* more settings, as options_pairs() writes them */
+	bool is_accepted; /* out: the password was right, whatever failed after it */
+};
+
 /*
- * Logs in as the admin user through the published port, with TLS and channel binding,
- * and checks that the server there names itself cluster_name.
+ * Logs in with TLS and channel binding, and checks that the server names itself
+ * cluster_name. PG_FULL when no connection is left, nor one for replication.
  */
-enum pg_outcome pg_login(int port, int version, const char *password,
-			 const char *cluster_name, long long deadline_ms,
+enum pg_outcome pg_login(struct pg_login *login, long long deadline_ms,
 			 struct error *err);
 
-/* Asks the server at the published port for a login: PG_OK when it asks for SCRAM. */
+/* Asks the server at the published port for a login: PG_OK when it asks for SCRAM;
+ * PG_FULL, with err, when it would if it had room. */
 enum pg_outcome pg_asks_for_scram(int port, long long deadline_ms, struct error *err);
 
 #endif

@@ -2,13 +2,17 @@
 #include "pg/role.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/deadline.h"
+#include "base/log.h"
 #include "base/scope.h"
+#include "engine/container.h"
 #include "model/config.h"
 #include "pg/blocker.h"
 #include "pg/pg.h"
+#include "pg/room.h"
 #include "store/server_files.h"
 
 /* Quoting is not needed: admin_user (config.c) and verifiers (base64, '$', ':') have no
@@ -20,10 +24,11 @@
 #define POLL_MS 5
 #define LOOK_TIMEOUT_MS 5000
 
-/* Opens a superuser's session: as the admin or the bootstrap superuser, in `postgres` or,
- * if the tenant dropped that, in `template1`. */
-static enum pg_outcome role_session(struct pg_session **ret, const struct record *record,
-				    long long deadline_ms, struct error *err)
+/* Opens a session as the admin or the bootstrap superuser, in `postgres` or, if the
+ * tenant dropped that, in `template1`. */
+static enum pg_outcome doors_try(struct pg_session **ret, const struct record *record,
+				 bool is_replication, long long deadline_ms,
+				 struct error *err)
 {
 	const char *const doors[][2] = {
 		{ config()->admin_user, "postgres" },
@@ -37,13 +42,40 @@ static enum pg_outcome role_session(struct pg_session **ret, const struct record
 	if (run < 0)
 		return PG_FAILED;
 	for (size_t i = 0; i < COUNT_OF(doors); i++) {
-		struct pg_door door = { run,	     record->uid, record->version,
-					doors[i][0], doors[i][1], false };
+		struct pg_door door = { run,	       record->uid, record->version,
+					doors[i][0],   doors[i][1], false,
+					is_replication };
 
 		outcome = pg_open(ret, &door, deadline_ms, err);
-		if (outcome == PG_OK || outcome == PG_NOT_YET)
+		if (outcome == PG_OK || outcome == PG_NOT_YET || outcome == PG_FULL)
 			return outcome;
 	}
+	return outcome;
+}
+
+/*
+ * Opens a superuser's session. The tenant is superuser too, so no connection is reserved
+ * from it, but those for replication have slots of their own.
+ */
+enum pg_outcome role_session(struct pg_session **ret, const struct record *record,
+			     long long deadline_ms, struct error *err)
+{
+	enum pg_outcome outcome = doors_try(ret, record, false, deadline_ms, err);
+
+	return outcome == PG_FULL ? doors_try(ret, record, true, deadline_ms, err)
+				  : outcome;
+}
+
+/* The same for a change that somebody asked for: makes room where there is none. */
+static enum pg_outcome session_get(struct pg_session **ret, const struct record *record,
+				   long long deadline_ms, struct error *err)
+{
+	struct room room = { 0 };
+	enum pg_outcome outcome;
+
+	do
+		outcome = role_session(ret, record, deadline_ms, err);
+	while (outcome == PG_FULL && room_wait(&room, record, deadline_ms));
 	return outcome;
 }
 
@@ -150,36 +182,109 @@ static enum pg_outcome role_put(struct pg_session *session, const struct record 
 	return outcome;
 }
 
-static enum pg_outcome database_put(struct pg_session *session, struct error *err)
+/* template0 may be gone, as may everything else. */
+static enum pg_outcome database_make(struct pg_session *session, struct error *err)
+{
+	struct error first;
+
+	if (pg_run(session, "CREATE DATABASE postgres TEMPLATE template0", NULL, 0,
+		   &first) == PG_OK)
+		return PG_OK;
+	if (pg_run(session, "CREATE DATABASE postgres TEMPLATE template1", NULL, 0,
+		   err) == PG_OK)
+		return PG_OK;
+	*err = first;
+	return PG_FAILED;
+}
+
+/* Single-user mode has no other way to be rid of it than a new name, see
+ * role_repair_sql(). */
+static enum pg_outcome leftover_drop(struct pg_session *session, struct error *err)
+{
+	char sql[128];
+	enum pg_outcome outcome =
+		pg_run(session,
+		       "SELECT format('DROP DATABASE %I', datname) "
+		       "FROM pg_catalog.pg_database WHERE datconnlimit = -2 "
+		       "AND datname = 'pgberth_invalid_' || oid LIMIT 1",
+		       sql, sizeof(sql), err);
+
+	return outcome != PG_OK || !*sql ? outcome : pg_run(session, sql, NULL, 0, err);
+}
+
+/* States of the database postgres, and the work on each. A DROP that was cut off leaves
+ * it "invalid", with files missing: DROP is all that PostgreSQL still does with it. */
+static enum pg_outcome database_put(struct pg_session *session,
+				    char ret_done[ROLE_DONE_SIZE], struct error *err)
 {
 	enum pg_outcome outcome;
-	char open[8];
+	char state[16];
 
 	outcome = pg_run(session,
-			 "SELECT datallowconn FROM pg_catalog.pg_database "
-			 "WHERE datname = 'postgres'",
-			 open, sizeof(open), err);
-	if (outcome != PG_OK || strcmp(open, "t") == 0)
+			 "SELECT CASE WHEN datconnlimit = -2 THEN 'invalid' "
+			 "WHEN datallowconn THEN 'open' ELSE 'closed' END "
+			 "FROM pg_catalog.pg_database WHERE datname = 'postgres'",
+			 state, sizeof(state), err);
+	if (outcome != PG_OK || strcmp(state, "open") == 0)
 		return outcome;
-	if (!*open)
-		return pg_run(session, "CREATE DATABASE postgres TEMPLATE template0",
+	if (strcmp(state, "closed") == 0) {
+		snprintf(ret_done, ROLE_DONE_SIZE,
+			 "the database postgres admits connections again");
+		return pg_run(session, "ALTER DATABASE postgres ALLOW_CONNECTIONS true",
 			      NULL, 0, err);
-	return pg_run(session, "ALTER DATABASE postgres ALLOW_CONNECTIONS true", NULL, 0,
-		      err);
+	}
+	if (*state)
+		outcome = pg_run(session, "DROP DATABASE postgres", NULL, 0, err);
+	if (outcome != PG_OK)
+		return outcome;
+	snprintf(ret_done, ROLE_DONE_SIZE,
+		 "the database postgres was %s and is made again",
+		 *state ? "half dropped" : "gone");
+	return database_make(session, err);
 }
 
 enum pg_outcome role_settle(const struct record *record, const char *verifier,
-			    long long deadline_ms, struct error *err)
+			    char ret_done[ROLE_DONE_SIZE], long long deadline_ms,
+			    struct error *err)
+{
+	struct pg_session *session;
+	enum pg_outcome outcome = session_get(&session, record, deadline_ms, err);
+	struct error ignored;
+
+	ret_done[0] = '\0';
+	if (outcome != PG_OK)
+		return outcome;
+	outcome = database_put(session, ret_done, err);
+	if (outcome == PG_OK)
+		outcome = role_put(session, record, verifier, err);
+	if (outcome == PG_OK)
+		leftover_drop(session, &ignored);
+	pg_close(session);
+	if (outcome == PG_OK && *ret_done)
+		log_warn("database mended name=%s did=%s", record->storage_dir,
+			 LOG_TEXT(ret_done));
+	return outcome;
+}
+
+enum pg_outcome role_crowd(const struct record *record, char ret[ROLE_DONE_SIZE],
+			   long long deadline_ms, struct error *err)
 {
 	struct pg_session *session;
 	enum pg_outcome outcome = role_session(&session, record, deadline_ms, err);
+	char most[16];
 
+	ret[0] = '\0';
 	if (outcome != PG_OK)
 		return outcome;
-	outcome = database_put(session, err);
-	if (outcome == PG_OK)
-		outcome = role_put(session, record, verifier, err);
+	outcome = pg_run(session, "SHOW max_connections", most, sizeof(most), err);
 	pg_close(session);
+	if (outcome == PG_OK &&
+	    atoi(most) > CONTAINER_PROCESSES - CONTAINER_PROCESSES_OWN)
+		snprintf(ret, ROLE_DONE_SIZE,
+			 "max_connections is %d, but its limit of %d processes lets it "
+			 "have some %d sessions",
+			 atoi(most), CONTAINER_PROCESSES,
+			 CONTAINER_PROCESSES - CONTAINER_PROCESSES_OWN);
 	return outcome;
 }
 
@@ -200,7 +305,7 @@ enum pg_outcome role_keep(const struct record *record, char ret[ROLE_SQL_SIZE],
 			  long long deadline_ms, struct error *err)
 {
 	struct pg_session *session;
-	enum pg_outcome outcome = role_session(&session, record, deadline_ms, err);
+	enum pg_outcome outcome = session_get(&session, record, deadline_ms, err);
 	const char *admin = config()->admin_user;
 
 	if (outcome != PG_OK)
@@ -214,7 +319,7 @@ enum pg_outcome role_put_back(const struct record *record, const char *kept,
 			      long long deadline_ms, struct error *err)
 {
 	struct pg_session *session;
-	enum pg_outcome outcome = role_session(&session, record, deadline_ms, err);
+	enum pg_outcome outcome = session_get(&session, record, deadline_ms, err);
 	bool is_open;
 
 	if (outcome != PG_OK)
@@ -229,7 +334,12 @@ bool role_repair_sql(struct buf *ret, const char *verifier)
 	const char *admin = config()->admin_user;
 
 	/* Each line is a statement; single-user mode goes on after one that fails. */
-	return buf_printf(ret, "CREATE ROLE \"%s\"\n", admin) &&
+	return buf_printf(
+		       ret,
+		       "UPDATE pg_catalog.pg_database SET datname = 'pgberth_invalid_' "
+		       "|| oid WHERE datname = 'postgres' AND datconnlimit = -2\n"
+		       "CREATE ROLE \"%s\"\n",
+		       admin) &&
 	       buf_printf(ret, "ALTER ROLE \"%s\" WITH " ATTRIBUTES "\n", admin,
 			  verifier) &&
 	       buf_printf(ret, "CREATE DATABASE postgres TEMPLATE template0\n"
@@ -243,51 +353,11 @@ bool role_repair_check(const char *printed, struct error *err)
 	       fail_because(err, "the admin role cannot be changed");
 }
 
-/* Login event triggers exist since PostgreSQL 17. */
-static enum pg_outcome triggers_disable(struct pg_session *session, struct error *err)
-{
-	char sql[512];
-	enum pg_outcome outcome;
-
-	outcome = pg_run(
-		session,
-		"SELECT string_agg(format('ALTER EVENT TRIGGER %I DISABLE', evtname), "
-		"'; ') FROM pg_catalog.pg_event_trigger "
-		"WHERE evtevent = 'login' AND evtenabled <> 'D'",
-		sql, sizeof(sql), err);
-	if (outcome != PG_OK || !*sql)
-		return outcome;
-	return pg_run(session, sql, NULL, 0, err);
-}
-
-enum pg_outcome role_reset(const struct record *record, long long deadline_ms,
-			   struct error *err)
-{
-	static const char *const statements[] = {
-		"ALTER ROLE \"%s\" RESET ALL%s",
-		"ALTER ROLE \"%s\" IN DATABASE postgres RESET ALL%s",
-		"/* %s */ ALTER DATABASE postgres RESET ALL%s",
-		"/* %s */ ALTER ROLE ALL RESET ALL%s",
-	};
-	struct pg_session *session;
-	enum pg_outcome outcome = role_session(&session, record, deadline_ms, err);
-
-	if (outcome != PG_OK)
-		return outcome;
-	for (size_t i = 0; i < COUNT_OF(statements) && outcome == PG_OK; i++)
-		outcome = run_f(session, NULL, 0, err, statements[i],
-				config()->admin_user, "");
-	if (outcome == PG_OK && record->version >= 17)
-		outcome = triggers_disable(session, err);
-	pg_close(session);
-	return outcome;
-}
-
 enum pg_outcome role_reload(const struct record *record, long long deadline_ms,
 			    struct error *err)
 {
 	struct pg_session *session;
-	enum pg_outcome outcome = role_session(&session, record, deadline_ms, err);
+	enum pg_outcome outcome = session_get(&session, record, deadline_ms, err);
 
 	if (outcome != PG_OK)
 		return outcome;
@@ -373,7 +443,7 @@ enum pg_outcome role_admit(const struct record *record, const struct networks *c
 		fail(err, ERR_INTERNAL, "out of memory");
 		return PG_FAILED;
 	}
-	outcome = role_session(&session, record, deadline_ms, err);
+	outcome = session_get(&session, record, deadline_ms, err);
 	if (outcome != PG_OK)
 		return outcome;
 	outcome = reload_wait(session, deadline_ms, err);

@@ -1,6 +1,7 @@
 /*
  * Repairs the admin role of a running server, over its socket and as a superuser,
- * whatever its tenant did to the role. Callers hold the instance's lock; any thread.
+ * whatever its tenant did to the role. Where the tenant has taken all connections, changes
+ * take one of them (pg/room). Callers hold the instance's lock; any thread.
  */
 #ifndef PGBERTH_PG_ROLE_H
 #define PGBERTH_PG_ROLE_H
@@ -9,6 +10,7 @@
 #include "base/error.h"
 #include "model/record.h"
 #include "pg/outcome.h"
+#include "pg/pg.h"
 #include "pg/verifier.h"
 
 #define PROOF_TIMEOUT_MS 15000 /* limit of one task with a running server */
@@ -25,14 +27,27 @@ enum pg_outcome role_answers(const struct record *record, long long deadline_ms,
 enum pg_outcome role_admits(const struct record *record, long long deadline_ms,
 			    struct error *err);
 
+/* Opens a superuser's session; end *ret with pg_close(). */
+enum pg_outcome role_session(struct pg_session **ret, const struct record *record,
+			     long long deadline_ms, struct error *err);
+
+#define ROLE_DONE_SIZE 120
+
+/* Tells ("" unless it is so) that max_connections exceeds the processes that the
+ * container may have. */
+enum pg_outcome role_crowd(const struct record *record, char ret[ROLE_DONE_SIZE],
+			   long long deadline_ms, struct error *err);
+
 /*
- * Makes sure that the database postgres exists, and that the role exists, may log in, is
+ * Makes sure that the database postgres exists and can be used, and that the role exists, may log in, is
  * superuser, does not expire and has this verifier. PG_REFUSED when no login is possible.
  * A failure leaves the role as it is, also later; else its message says so. ERR_LOCKED
- * names who holds a lock on the role.
+ * names who holds a lock on the role. ret_done tells the owner what was done to the
+ * database ("": nothing).
  */
 enum pg_outcome role_settle(const struct record *record, const char *verifier,
-			    long long deadline_ms, struct error *err);
+			    char ret_done[ROLE_DONE_SIZE], long long deadline_ms,
+			    struct error *err);
 
 #define ROLE_SQL_SIZE 1024
 
@@ -41,10 +56,6 @@ enum pg_outcome role_keep(const struct record *record, char ret[ROLE_SQL_SIZE],
 			  long long deadline_ms, struct error *err);
 enum pg_outcome role_put_back(const struct record *record, const char *kept,
 			      long long deadline_ms, struct error *err);
-
-/* Removes what may keep the role out: settings of role and database, login triggers. */
-enum pg_outcome role_reset(const struct record *record, long long deadline_ms,
-			   struct error *err);
 
 /* Tells the server to read its configuration files again. */
 enum pg_outcome role_reload(const struct record *record, long long deadline_ms,

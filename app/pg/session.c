@@ -46,7 +46,10 @@ static enum pg_outcome log_in(struct pg_session *session, struct error *err)
 	    !options_pairs(&options, OPTIONS_SOCKET, door->version,
 			   deadline_left_ms(session->deadline_ms) * 9 / 10 + 1))
 		return message_fail_memory(err);
-	outcome = hello_say(wire, door->user, door->database, &options, err);
+	outcome = hello_say(wire,
+			    &(struct hello){ door->user, door->database, &options,
+					     door->is_replication },
+			    err);
 	if (outcome == PG_OK)
 		outcome = auth_hear(wire, AUTH_OK, &body, err);
 	if (outcome == PG_OK)

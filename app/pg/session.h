@@ -20,6 +20,7 @@ struct pg_door {
 	int version;
 	const char *user, *database; /* constant */
 	bool is_plain;		     /* its owner's settings apply */
+	bool is_replication;	     /* takes one of the connections for replication */
 };
 
 struct pg_session {

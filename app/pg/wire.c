@@ -281,10 +281,12 @@ static enum pg_outcome wire_secure(struct pg_wire *wire, struct error *err)
 	if (!buf_append(&request, number, sizeof(number)))
 		return lacking(err, "a message");
 	outcome = pg_wire_send(wire, &request, err);
-	if (outcome == PG_OK)
+	if (pg_wire_may_answer(outcome))
 		outcome = pg_wire_read(wire, &answer, 1, err);
 	if (outcome != PG_OK)
 		return outcome;
+	if (answer == 'E')
+		return PG_REFUSED;
 	return answer == 'S' ? tls_handshake(wire, err) : failed(err, "refuses TLS");
 }
 

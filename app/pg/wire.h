@@ -34,7 +34,8 @@ bool pg_wire_init(struct error *err);
 /*
  * Connects to the socket in a directory, whose process must run as uid before it receives
  * a byte; or to a port, over TLS. PG_NOT_YET when nobody listens. The peer at a port is
- * not known: see pg_wire_binding().
+ * not known: see pg_wire_binding(). PG_REFUSED when the server at the port answers with an
+ * error before TLS; its text is still to be read, behind the E.
  */
 enum pg_outcome pg_wire_to_socket(struct pg_wire *ret, int run_dir, int uid,
 				  long long deadline_ms, struct error *err);
@@ -48,6 +49,13 @@ void pg_wire_close(struct pg_wire *wire);
  * certificate. */
 bool pg_wire_binding(const struct pg_wire *wire, unsigned char ret[WIRE_BINDING_MAX],
 		     size_t *ret_length, struct error *err);
+
+/* Whether an answer may come after a message was sent with this outcome: a server that
+ * refuses a connection may close it before it reads from it. */
+static inline bool pg_wire_may_answer(enum pg_outcome sent)
+{
+	return sent == PG_OK || sent == PG_NOT_YET;
+}
 
 /* Send or read exactly `length` bytes. */
 enum pg_outcome pg_wire_send(struct pg_wire *wire, const struct buf *bytes,

@@ -166,6 +166,13 @@ def forging_error(talk):
     talk.say(message(b"E", f'SFATAL\0C28000\0Mno" {FORGERY} \\" way\\\0\0'.encode()))
 
 
+def refusing(state, words="no"):
+    """A server that refuses each login with this SQLSTATE."""
+    def refuse(talk):
+        talk.say(message(b"E", f"SFATAL\0C{state}\0M{words}\0\0".encode()))
+    return refuse
+
+
 AT_LOGIN = [clear_password, md5_password, no_binding, no_password, many_iterations, another_nonce, wrong_signature,
             no_signature, endless_notices, slow_notices, huge_message, byte_a_second, silence, noise, hang_up, odd_error,
             forging_error]
@@ -199,7 +206,22 @@ def endless_hello_requests(talk):
         talk.say(b"\x16\x03\x03\0\x04\0\0\0\0" * 5000)
 
 
-AT_HELLO = [no_tls, clear_instead_of_tls, noise_instead_of_tls, endless_hello_requests]
+CANNOT_FORK = b"Ecould not fork new process for connection: Resource temporarily unavailable\n\0"
+
+
+def cannot_fork(talk):
+    """A postmaster's words where it has no process to hear with."""
+    talk.say(CANNOT_FORK)
+
+
+def endless_words(talk):
+    """The same, and no end of it."""
+    talk.say(CANNOT_FORK[:-1])
+    while True:
+        talk.say(b"and so on " * 6000)
+
+
+AT_HELLO = [no_tls, clear_instead_of_tls, noise_instead_of_tls, endless_hello_requests, cannot_fork, endless_words]
 
 
 # ---- what it does once it has let one in (on the socket) -------------------------------------

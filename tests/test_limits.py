@@ -1,0 +1,156 @@
+"""Logins that a server refuses: for want of connections or processes, or by what its tenant did; what is told, and what is mended."""
+import contextlib
+import secrets
+import subprocess
+
+import psycopg2
+import pytest
+
+from lib.client import assert_error, ok
+from lib.makers import Makers
+from lib.waiting import wait_for
+
+ADMIN = "pythonanywhere_helper"
+
+
+@contextlib.contextmanager
+def held(*connections):
+    """Connections that are open within the block, however they end."""
+    try:
+        yield connections
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def crowd(instance, **options):
+    """Connections until the server takes no more."""
+    connections = []
+    with contextlib.suppress(psycopg2.OperationalError):
+        while True:
+            connections.append(instance.connect(**options))
+    return connections
+
+
+def is_alive(connection):
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            return True
+    except psycopg2.Error:
+        return False
+
+
+# ---- all connections are taken ---------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def small(api, settings, ports):
+    """A server of few connections."""
+    makers = Makers(api, settings, ports)
+    instance = makers.make()
+    instance.sql("ALTER SYSTEM SET max_connections = 8")
+    instance.sql("ALTER SYSTEM SET max_wal_senders = 3")
+    ok(api.restart(instance.name))
+    yield instance
+    makers.purge()
+
+
+FULL = {"connections": [{}], "those for replication too": [{}, {"replication": "database"}]}
+
+
+@pytest.fixture(params=FULL.values(), ids=FULL)
+def full(small, request):
+    """That server with all its connections taken by superusers that do nothing."""
+    taken = [connection for options in request.param for connection in crowd(small, **options)]
+    with held(*taken):
+        assert "too many clients" in small.refusal()
+        small.taken = taken
+        yield small
+
+
+def test_full_server_gets_its_password_and_the_old_one_is_refused(full, api):
+    old, new = full.password, f"new {secrets.token_hex(4)}"
+
+    body = ok(api.put_password(full.name, new))
+
+    full.password = new
+    assert body["state"] == "running"
+    assert [is_alive(one) for one in full.taken].count(False) <= 2
+    for one in full.taken:
+        one.close()
+    wait_for(lambda: "authentication failed" in full.refusal(password=old), "the old one is refused, not for want of room")
+    assert full.value("SELECT 1") == 1
+
+
+def test_full_server_changes_its_clients(full, api):
+    assert ok(api.patch(full.name, allow=["127.0.0.1", "10.0.0.0/8"], tls="required"))["tls"] == "required"
+    assert "10.0.0.0" in (full.directory / "conf/pg_hba.conf").read_text()
+    assert ok(api.patch(full.name, allow=["0.0.0.0/0", "::/0"], tls="offered"))["tls"] == "offered"
+
+
+def test_full_server_proves_passwords(full):
+    ok(full.post())
+    assert_error(full.post(admin_password="wrong"), 409, "already_exists", "admin_password")
+
+
+def test_full_server_stops_and_starts(full, api):
+    ok(api.stop(full.name))
+    ok(api.start(full.name))
+    ok(full.post())
+
+
+def test_only_one_idle_session_is_ended_and_none_of_those_that_work(small, api):
+    busy = [small.connect() for _ in range(4)]
+    with held(*busy, *crowd(small), *crowd(small, replication="database")) as taken:
+        for connection in busy:
+            connection.autocommit = False
+            connection.cursor().execute("SELECT 1")
+
+        ok(api.put_password(small.name, small.password))
+
+        alive = [is_alive(one) for one in taken]
+        assert all(alive[:4])
+        assert 1 <= alive.count(False) <= 2
+
+
+# ---- all processes are taken -----------------------------------------------------------------
+
+def limit_processes(container, processes):
+    subprocess.run(["docker", "update", "--pids-limit", str(processes), container], check=True, capture_output=True)
+
+
+@pytest.fixture
+def crammed(instance, engine):
+    """A server whose container may start no process more."""
+    container = engine.container(instance.name)
+    connections = [instance.connect() for _ in range(3)]
+    with held(*connections):
+        limit_processes(container.id, len(container.top()["Processes"]))
+        instance.taken = connections
+        yield instance
+        limit_processes(container.id, 512)
+
+
+def test_server_without_processes_is_running_and_says_so_and_passwords_are_proven(crammed, api, pgberthd):
+    pgberthd.restart()
+
+    view = wait_for(lambda: (view := crammed.view())["reason"] and view, "it is told")
+    assert view["state"] == "running"
+    assert "512 processes" in view["reason"]
+    assert_error(crammed.post(admin_password="wrong"), 409, "already_exists", "admin_password")
+    ok(crammed.post())
+    ok(api.put_password(crammed.name, "another"))
+    crammed.password = "another"
+    ok(api.patch(crammed.name, allow=["0.0.0.0/0", "10.0.0.0/8"]))
+    assert crammed.view()["state"] == "running"
+
+
+def test_more_connections_than_processes_are_told(instance, api):
+    instance.sql("ALTER SYSTEM SET max_connections = 600")
+
+    view = ok(api.restart(instance.name))
+
+    assert view["state"] == "running"
+    assert "max_connections is 600" in view["reason"] and "512 processes" in view["reason"]
+    instance.sql("ALTER SYSTEM RESET max_connections")
+    assert ok(api.restart(instance.name))["reason"] is None
