@@ -144,9 +144,10 @@ static bool request(const char *method, long timeout_ms, const json_t *body,
 	return engine_http(method, whole, body, timeout_ms, ret_reply, err);
 }
 
-bool engine_call_raw(const char *path, struct engine_reply *ret_reply, struct error *err)
+bool engine_call_raw(const char *path, long timeout_ms, struct engine_reply *ret_reply,
+		     struct error *err)
 {
-	return request("GET", QUICK_MS, NULL, path, ret_reply, err);
+	return request("GET", timeout_ms, NULL, path, ret_reply, err);
 }
 
 bool engine_call(const char *method, long timeout_ms, const json_t *body, int *ret_status,

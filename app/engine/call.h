@@ -31,7 +31,8 @@ __attribute__((format(printf, 7, 8))) bool engine_call(
 
 /* Gets a path whose reply is not JSON. End ret_reply with engine_reply_done() in either
  * case. */
-bool engine_call_raw(const char *path, struct engine_reply *ret_reply, struct error *err);
+bool engine_call_raw(const char *path, long timeout_ms, struct engine_reply *ret_reply,
+		     struct error *err);
 
 /* The engine's message in a refusal. Borrowed. */
 const char *engine_message(const json_t *json);

@@ -21,7 +21,7 @@ bool engine_init(struct error *err);
 /* Agrees on an API version with the engine and makes the tenants' network if missing. */
 bool engine_connect(struct error *err);
 
-/* True when the engine answers within a few seconds. */
+/* True when the engine answers within a few seconds, and takes the agreed API version. */
 bool engine_ping(struct error *err);
 
 /* The agreed API version, such as "1.41", and the engine's own as of then, such as
