@@ -106,7 +106,7 @@ bool engine_call_agree(struct error *err)
 	AUTO_REPLY reply = { 0 };
 	const char *engine;
 	char path[32];
-	int minor;
+	int minor = 0;
 
 	if (!minor_choose(&minor, err))
 		return false;
