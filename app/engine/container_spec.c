@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/scope.h"
 #include "engine/http.h"
+#include "engine/io_limit.h"
 #include "model/config.h"
 #include "model/field.h"
 
@@ -132,7 +133,8 @@ static json_t *host_config(const struct container_spec *spec)
 		4096, "Hard", 4096, "Name", "core", "Soft", 0, "Hard", 0, "LogConfig",
 		"Type", "json-file", "Config", "max-size", "1m", "max-file", "2");
 
-	if (!host || !more || json_object_update(host, more) != 0) {
+	if (!host || !more || json_object_update(host, more) != 0 ||
+	    !io_limit_add(host)) {
 		json_decref(host);
 		return NULL;
 	}

@@ -11,6 +11,7 @@
 #include "engine/call.h"
 #include "engine/container_spec.h"
 #include "engine/http.h"
+#include "engine/io_limit.h"
 #include "engine/network.h"
 #include "engine/read.h"
 #include "model/config.h"
@@ -45,7 +46,8 @@ bool engine_ping(struct error *err)
 
 bool engine_init(struct error *err)
 {
-	return engine_http_init(config()->engine_socket, err) && engine_spec_init(err);
+	return engine_http_init(config()->engine_socket, err) && engine_spec_init(err) &&
+	       io_limit_init(err);
 }
 
 bool engine_connect(struct error *err)

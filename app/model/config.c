@@ -60,6 +60,7 @@ static const struct option {
 	OPTION("trash_days", NUMBER, trash_days, "7", 0, 36500),
 	OPTION("free_percent", NUMBER, free_percent, "10", 0, 100),
 	OPTION("disk_mb", NUMBER, disk_mb, "0", 0, INT_MAX),
+	OPTION("io_mb_s", NUMBER, io_mb_s, "0", 0, 1000000),
 	OPTION("heal", SWITCH, heal, "off", 0, 0),
 #undef OPTION
 };

@@ -37,6 +37,7 @@ struct config {
 	int trash_days;	  /* days that a purged server can be restored */
 	int free_percent; /* share of disk and inodes below which nothing new is made */
 	int disk_mb;	  /* default quota of new servers, 0: none */
+	int io_mb_s;	  /* that a server reads, and writes, each second; 0: no limit */
 	bool heal;
 
 	int version[VERSIONS_MAX]; /* configured majors, the default first, 0 ends */

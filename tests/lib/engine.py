@@ -2,6 +2,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import signal
 import subprocess
 
@@ -152,6 +153,17 @@ class Process:
         cgroup = self._cgroup("memory")
         file = cgroup / "memory.limit_in_bytes"
         return int((file if file.exists() else cgroup / "memory.max").read_text())
+
+    def io_limit(self, device):
+        """Bytes that it may write in a second to a device of this number; None without a limit."""
+        number = f"{os.major(device)}:{os.minor(device)}"
+        cgroup = self._cgroup("blkio")
+        first, last = cgroup / "blkio.throttle.write_bps_device", cgroup / "io.max"
+        for line in (first if first.exists() else last).read_text().splitlines():
+            found = re.match(rf"{number} (?:.*\bwbps=)?(\d+)", line)
+            if found:
+                return int(found[1])
+        return None
 
     def cpu_limit(self):
         """CPUs."""
