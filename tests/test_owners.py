@@ -1,4 +1,5 @@
 """Whose a server is, and what one token learns of the servers of another: by names, in any text."""
+import contextlib
 import json
 import re
 import secrets
@@ -9,6 +10,7 @@ import pytest
 
 from lib.client import assert_error, ok
 from lib.guarded import Guarded
+from lib.ports import Listener
 
 MINE, HIDDEN = (f"{whose}-{secrets.token_hex(3)}-" for whose in ("mine", "hidden"))
 
@@ -142,53 +144,42 @@ def test_restored_server_keeps_an_owner_that_has_an_id(stack, mine, own):
 # ---- a port's holder ---------------------------------------------------------------------------
 
 def asks_for(port, instance):
-    """Each call that takes a port, of the server: by name, and as a function of the API."""
-    return {"create": lambda api: api.create(storage_dir=f"{MINE}new", admin_password="x", port=port),
-            "patch": lambda api: api.patch(instance.name, port=port),
-            "bring back": lambda api: api.create(**instance.fields(port=port)),
-            "start": lambda api: api.start(instance.name, port=port)}
+    """Each call that takes a port, as a function of the API: for a server that runs, and for one that does not."""
+    return ([lambda api: api.create(storage_dir=f"{MINE}new", admin_password="x", port=port),
+             lambda api: api.patch(instance.name, port=port)],
+            [lambda api: api.create(**instance.fields(port=port)), lambda api: api.start(instance.name, port=port)])
 
 
 @pytest.mark.parametrize("state", ["running", "stopped", "ended by hand"])
 def test_holder_of_a_port_is_named_to_those_who_see_it_and_yields_to_no_one_else(stack, mine, hidden, shown, state):
     """Both servers are root's: only what the caller sees makes the difference."""
-    ok(stack.api.start(hidden.name))
     if state == "stopped":
         ok(stack.api.stop(hidden.name))
     elif state == "ended by hand":
+        ok(stack.api.start(hidden.name))
         end_by_hand(hidden)
-    port = hidden.port
-    for call, ask in asks_for(port, shown).items():
-        if call in ("start", "bring back"):
+    running, stopped = asks_for(hidden.port, shown)
+    for asks in running, stopped:
+        if asks is stopped:
             ok(stack.api.stop(shown.name))
-        message = assert_error(ask(mine), 409, "port_in_use", "port")
-        assert HIDDEN not in message, call
-        ok(stack.api.start(shown.name))
-    if state == "ended by hand":
-        return  # root would get it
-    for call, ask in asks_for(port, shown).items():
-        if call in ("start", "bring back"):
-            ok(stack.api.stop(shown.name))
-        assert hidden.name in assert_error(ask(stack.api), 409, "port_in_use", "port"), call
-        ok(stack.api.start(shown.name))
+        for ask in asks:
+            assert HIDDEN not in assert_error(ask(mine), 409, "port_in_use", "port")
+            if state != "ended by hand":  # root would get it
+                assert hidden.name in assert_error(ask(stack.api), 409, "port_in_use", "port")
+    ok(stack.api.start(shown.name))
 
 
-def test_any_port_is_none_of_a_server_that_the_caller_does_not_see():
-    with Guarded() as stack:
-        port = stack.options["port_min"]
-        stack.api = stack.caller(stack.token("add", "root", "--scope", "admin"))
-        mine = stack.caller(stack.token("add", "mine", "--scope", "write", "--prefix", MINE))
-        stored, holder = f"{MINE}any", made(stack, stack.api, f"{HIDDEN}any", port=port)
-        ok(stack.api.create(storage_dir=stored, admin_password="x"))
-        ok(stack.api.delete(stored))
-        stack.stop()
-        stack.write_configuration(port_max=port)
-        stack.start()
-        ok(stack.api.restart(holder.name))
-        end_by_hand(holder)
-
-        assert_error(mine.start(stored), 507, "no_free_port")
-        assert ok(stack.api.start(stored))["port"] == port
+def test_any_port_is_none_of_a_server_that_the_caller_does_not_see(stack, mine, hidden, shown):
+    ok(stack.api.start(hidden.name))
+    ok(stack.api.delete(shown.name))
+    end_by_hand(hidden)
+    with contextlib.ExitStack() as others:
+        for port in range(stack.options["port_min"], stack.options["port_max"] + 1):
+            if port != hidden.port:
+                others.enter_context(Listener(port))
+        assert_error(mine.start(shown.name), 507, "no_free_port")
+        assert ok(stack.api.start(shown.name))["port"] == hidden.port
+    shown.port, hidden.port = hidden.port, ok(stack.api.start(hidden.name))["port"]
 
 
 # ---- reasons -----------------------------------------------------------------------------------
