@@ -1,4 +1,5 @@
 """What pgberth.conf may say: a bad one is told of in a line that names the file and the option, and nothing is started."""
+import os
 import subprocess
 
 import pytest
@@ -55,3 +56,26 @@ def test_good_one_is_fine_and_starts_nothing(tmp_path):
 
     assert told(path) == (0, f"{path} is fine\n", "")
     assert list(tmp_path.iterdir()) == [path]
+
+
+UNIT = {"INVOCATION_ID": "0" * 32, "NOTIFY_SOCKET": "/nowhere"}
+READ_ONLY = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o ro none "$0"; exec "$@"']
+
+
+@pytest.mark.parametrize("root, words", [
+    ("/home/nobody-has-it", "ProtectHome="), ("/root/nobody-has-it", "ProtectHome="),
+    ("/tmp/nobody-has-it", "PrivateTmp="), ("read-only", "ReadWritePaths="),
+])
+def test_root_that_its_unit_hides_is_not_blamed_on_the_host(tmp_path, root, words):
+    """As under systemd, which gives a unit these variables; a person who starts pgberthd has no unit."""
+    path, place = tmp_path / "pgberth.conf", tmp_path / "root"
+    place.mkdir()
+    wrapper = [*READ_ONLY, place] if root == "read-only" else []
+    path.write_text(f"[pgberth]\nroot = {place if wrapper else root}\nsocket = {tmp_path}/socket\ntokens = {tmp_path}/tokens\n")
+
+    said = [subprocess.run([*wrapper, BINARY, "-c", path], env={**os.environ, **unit}, capture_output=True, text=True, timeout=30)
+            for unit in (UNIT, {})]
+
+    assert [each.returncode for each in said] == [1, 1]
+    assert words in said[0].stderr and "pgberthd(8)" in said[0].stderr
+    assert "unit" not in said[1].stderr

@@ -79,7 +79,6 @@ static bool reconcile_paused(struct attempt *attempt, const struct container *co
 {
 	if (!engine_unpause(container->id, err))
 		return false;
-	kill_point("reconcile.unpaused");
 	if (attempt->verifier &&
 	    !verifier_settle(attempt, deadline_in_ms(PROOF_TIMEOUT_MS), err))
 		return false;
