@@ -48,7 +48,6 @@ static const struct {
 	{ "wal_level", SETTINGS },
 	{ "recovery target", SETTINGS },
 	{ "recovery_target", SETTINGS },
-	{ "restore_command", SETTINGS },
 	{ "insufficient parameter settings", SETTINGS },
 	{ "certificate", SETTINGS },
 	{ "cipher", SETTINGS },
