@@ -317,7 +317,9 @@ def trash_and_restore(upgrade, server):
 
 
 def change_port(upgrade, server):
-    server.port = ok(upgrade.api.patch(server.name, port=int(upgrade.stack.options["port_max"])))["port"]
+    taken = {view["port"] for view in upgrade.api.listed().values()}
+    free = next(port for port in range(upgrade.stack.settings.port_max, 0, -1) if port not in taken)
+    server.port = ok(upgrade.api.patch(server.name, port=free))["port"]
 
 
 def removed_by_hand(upgrade, server):
