@@ -17,6 +17,7 @@
 
 #define SEARCH_MS 20000
 #define TRIAL_MS 3000
+#define POLL_MS 3
 #define ROUNDS_MAX                                                                       \
 	4 /* a setting has four places: role and database, role, database, all */
 #define TRIGGERS_MAX 32
@@ -29,7 +30,8 @@ struct trial {
 	long long deadline_ms;
 };
 
-/* A login without the settings that are off. */
+/* A login without the settings that are off. That nobody answers for a moment proves
+ * nothing. */
 static bool trial_login(const struct trial *trial)
 {
 	const struct record *record = &trial->attempt->view->record;
@@ -40,6 +42,7 @@ static bool trial_login(const struct trial *trial)
 				  .password = trial->attempt->password,
 				  .cluster_name = record->storage_dir,
 				  .options = &options };
+	enum pg_outcome outcome;
 	struct error ignored;
 
 	for (int i = 0; i < trial->settings.count; i++)
@@ -48,7 +51,10 @@ static bool trial_login(const struct trial *trial)
 			return false;
 	if (deadline_ms > trial->deadline_ms)
 		deadline_ms = trial->deadline_ms;
-	return pg_login(&login, deadline_ms, &ignored) == PG_OK;
+	while ((outcome = pg_login(&login, deadline_ms, &ignored)) == PG_NOT_YET &&
+	       !login.is_accepted && !deadline_passed(deadline_ms))
+		sleep_ms(POLL_MS);
+	return outcome == PG_OK;
 }
 
 static void all_set(struct trial *trial, bool is_off)
