@@ -80,7 +80,7 @@ torture: alone install faults ## the tests that take minutes each: allocations a
 	PGBERTH_TORTURE=$(TORTURE) $(PYTEST) -m slow
 
 drivers: alone install ## log in with every driver that Debian and npm have, with TLS, to each major version
-	@which go javac npm >/dev/null && [ -e /usr/share/java/postgresql.jar -a -d /usr/share/gocode/src/github.com/lib/pq ] || { $(PLAY) dev.yml -e dev_drivers=true </dev/null; }
+	@which go javac npm >/dev/null && dpkg -s python3-psycopg libpostgresql-jdbc-java golang-github-lib-pq-dev golang-github-jackc-pgx-v4-dev >/dev/null 2>&1 || { $(PLAY) dev.yml -e dev_drivers=true </dev/null; }
 	npm ci --prefix tests/drivers --no-audit --no-fund </dev/null
 	$(PYTEST) -k test_drivers
 

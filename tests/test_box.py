@@ -138,6 +138,19 @@ def test_host_that_goes_down_and_comes_up_has_all_servers_back(box):
         at_once([lambda each=each: ok(each.api.delete(each.name, purge=True)) for each in twenty])
 
 
+EXTENSIONS = {"image_extensions": ["postgresql-{major}-ip4r"], "image_versions": [{"major": 15, "suite": "bookworm"}]}
+
+
+def test_packages_that_are_added_to_images_are_extensions_of_servers(box):
+    box.play(f"{LOCAL} site.yml --tags image -e '{json.dumps(EXTENSIONS)}'")
+    with box.network():
+        instance = new_instance(6300)
+        instance.create(version=15)
+        instance.sql("CREATE EXTENSION ip4r")
+        assert instance.value("SELECT ip4r '10.0.0.0/8' >> ip4r '10.1.2.3'")
+        ok(instance.api.delete(instance.name, purge=True))
+
+
 def can_log_in(instance):
     try:
         return instance.value("SELECT true")

@@ -1,4 +1,4 @@
-"""Six drivers log in with TLS as their users would, on each major. Those that Debian does not bring with the suite's tools run
+"""Drivers log in with TLS as their users would, on each major. Those that Debian does not bring with the suite's tools run
 where they are installed: make drivers."""
 import asyncio
 import contextlib
@@ -10,6 +10,10 @@ import subprocess
 import asyncpg
 import psycopg2
 import pytest
+try:
+    import psycopg
+except ImportError:  # make drivers installs it
+    psycopg = None
 
 from lib.concurrency import at_once
 from lib.makers import Makers
@@ -18,7 +22,7 @@ MAJORS = [15, 17, 18]
 PROGRAMS = pathlib.Path(__file__).resolve().parent / "drivers"
 QUESTION = "SELECT version, current_setting('server_version_num') FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 PGJDBC = pathlib.Path("/usr/share/java/postgresql.jar")
-LIB_PQ = pathlib.Path("/usr/share/gocode/src/github.com/lib/pq")
+GO = pathlib.Path("/usr/share/gocode/src")
 WITHOUT = " is not installed; make drivers does it"
 
 
@@ -43,16 +47,24 @@ def by_psql(url, password, built):
     return run("psql", "-XAtF", " ", url, "-c", QUESTION, PGPASSWORD=password)
 
 
-def by_psycopg2(url, password, built):
+def by_module(module, url, password):
     """In a thread of its own: libpq leaves the error of a refusal in the thread's queue of OpenSSL, where Python's ssl would find it."""
     def ask():
-        with contextlib.closing(psycopg2.connect(url, password=password)) as connection, connection.cursor() as cursor:
+        with contextlib.closing(module.connect(url, password=password)) as connection, connection.cursor() as cursor:
             cursor.execute(QUESTION)
             return list(cursor.fetchone())
     try:
         return at_once([ask])[0]
-    except psycopg2.OperationalError as error:
+    except module.OperationalError as error:
         raise Refused(str(error)) from error
+
+
+def by_psycopg2(url, password, built):
+    return by_module(psycopg2, url, password)
+
+
+def by_psycopg3(url, password, built):
+    return by_module(psycopg, url, password)
 
 
 def by_asyncpg(url, password, built):
@@ -68,13 +80,27 @@ def by_asyncpg(url, password, built):
         raise Refused(str(error)) from error
 
 
-def by_node(url, password, built):
-    return run("node", PROGRAMS / "login.mjs", with_password(url, password))
+def by_pg(url, password, built):
+    return run("node", PROGRAMS / "pg.mjs", with_password(url, password))
 
 
-def by_go(url, password, built):
-    return run(built("login", "go", "build", "-o", "{to}/login", PROGRAMS / "login.go", GO111MODULE="off", GOPATH="/usr/share/gocode",
-                     GOCACHE="{to}/cache") / "login", with_password(url, password))
+def by_postgres_js(url, password, built):
+    return run("node", PROGRAMS / "postgres.mjs", with_password(url, password))
+
+
+def by_program(name, url, password, built):
+    """A program in Go."""
+    place = built(name, "go", "build", "-o", "{to}/login", PROGRAMS / f"{name}.go", GO111MODULE="off", GOPATH="/usr/share/gocode",
+                  GOCACHE="{beside}/go")
+    return run(place / "login", with_password(url, password))
+
+
+def by_lib_pq(url, password, built):
+    return by_program("lib_pq", url, password, built)
+
+
+def by_pgx(url, password, built):
+    return by_program("pgx", url, password, built)
 
 
 def by_pgjdbc(url, password, built):
@@ -84,26 +110,35 @@ def by_pgjdbc(url, password, built):
     return run("java", "-XX:TieredStopAtLevel=1", "-cp", f"{place}:{PGJDBC}", "Login", f"jdbc:postgresql://{rest}&user={user}&password={password}")
 
 
+def driver(function, program=None, *files):
+    """A driver, which is left out where the program or a file that it takes is missing."""
+    missing = (program and not shutil.which(program)) or not all(file.exists() for file in files)
+    name = function.__name__.removeprefix("by_")
+    return pytest.param(function, id=name, marks=pytest.mark.skipif(bool(missing), reason=name + WITHOUT))
+
+
 DRIVERS = [
-    pytest.param(by_psql, id="psql"),
-    pytest.param(by_psycopg2, id="psycopg2"),
-    pytest.param(by_asyncpg, id="asyncpg"),
-    pytest.param(by_node, id="node-pg", marks=pytest.mark.skipif(
-        not shutil.which("node") or not (PROGRAMS / "node_modules/pg").exists(), reason="pg" + WITHOUT)),
-    pytest.param(by_go, id="go-lib-pq", marks=pytest.mark.skipif(not shutil.which("go") or not LIB_PQ.exists(), reason="lib/pq" + WITHOUT)),
-    pytest.param(by_pgjdbc, id="pgjdbc", marks=pytest.mark.skipif(not shutil.which("javac") or not PGJDBC.exists(), reason="pgjdbc" + WITHOUT)),
+    driver(by_psql),
+    driver(by_psycopg2),
+    pytest.param(by_psycopg3, id="psycopg3", marks=pytest.mark.skipif(psycopg is None, reason="psycopg" + WITHOUT)),
+    driver(by_asyncpg),
+    driver(by_pg, "node", PROGRAMS / "node_modules/pg"),
+    driver(by_postgres_js, "node", PROGRAMS / "node_modules/postgres"),
+    driver(by_lib_pq, "go", GO / "github.com/lib/pq"),
+    driver(by_pgx, "go", GO / "github.com/jackc/pgx/v4"),
+    driver(by_pgjdbc, "javac", PGJDBC),
 ]
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """A function giving the directory in which this command has built a program, {to} in it being that directory; once each."""
+    """A function giving the directory, {to}, in which this command has built a program; once each."""
     places = {}
 
     def build(name, *command, **environment):
         if name not in places:
             to = tmp_path_factory.mktemp(name)
-            run(*(str(word).format(to=to) for word in command), **{key: value.format(to=to) for key, value in environment.items()})
+            run(*(str(word).format(to=to) for word in command), **{key: value.format(beside=to.parent) for key, value in environment.items()})
             places[name] = to
         return places[name]
 
@@ -149,11 +184,11 @@ def test_driver_logs_in_with_the_certificate_and_to_no_other_server(servers, dri
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_driver_takes_the_dsn_as_it_is_unless_it_is_nodes(servers, driver, built, tmp_path):
+def test_driver_takes_the_dsn_as_it_is_unless_it_is_nodes_pg(servers, driver, built, tmp_path):
     instance = servers[MAJORS[-1]]
     dsn = instance.view()["dsn"]
 
-    if driver is not by_node:
+    if driver is not by_pg:
         assert driver(dsn, instance.password, built)[0] == "TLSv1.3"
         return
     with pytest.raises(Refused, match="self-signed certificate"):

@@ -28,6 +28,8 @@ BINARY = pathlib.Path(os.environ.get("PGBERTHD_UNDER_TEST", REPOSITORY / "app/bu
 SANITIZED = BINARY.exists() and any(word in BINARY.read_bytes() for word in (b"__asan_init", b"__tsan_init"))
 without_sanitizer = pytest.mark.skipif(SANITIZED, reason="a sanitizer must be the first library, and has its own allocator")
 PREFIX = "pgberth-test-"
+# The majors of this host's pgberth: with another one first (versions = 18 17 15) all of these servers are that.
+MAJORS = Settings().versions
 # Each stack has a slice of its own, of the worker's the next; eight workers stay below the kernel's own ports.
 OF_WORKER = 12
 SLICES = itertools.cycle(range(OF_WORKER))
@@ -55,7 +57,7 @@ class Stack:
         self.size_mb, self.binary, self.env = size_mb, binary, dict(env or {})
         number = FIRST_SLICE + next(SLICES)
         port, uid = 20000 + 100 * number, UIDS + 1000 * number
-        self.options = {"root": self.root, "socket": self.run / "pgberthd.sock", "spares": 0,
+        self.options = {"root": self.root, "socket": self.run / "pgberthd.sock", "spares": 0, "versions": " ".join(map(str, MAJORS)),
                         "port_min": port, "port_max": port + 99, "uid_min": uid, "uid_max": uid + 999, "tokens": self.run / "tokens",
                         "free_percent": 0, **options}
         self.command = [self.binary, "-c", self.run / "pgberth.conf"]
@@ -102,7 +104,7 @@ class Stack:
             subprocess.run(["mkfs.ext4", "-q", "-m", "0", self.image], check=True)
             subprocess.run(["mount", "-o", "loop", self.image, self.root], check=True)
         (self.root / "templates").mkdir()
-        copy_template(Settings().root / "templates/17", self.root / "templates")
+        copy_template(Settings().root / f"templates/{MAJORS[0]}", self.root / "templates")
 
     def _make_run(self):
         self.run.mkdir(mode=0o750)

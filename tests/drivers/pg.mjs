@@ -1,4 +1,4 @@
-// Logs in with node's pg at the URL given, and says what the server tells of the session.
+// Logs in with pg at the URL given, and says what the server tells of the session.
 import pg from "pg";
 
 const client = new pg.Client(process.argv[2]);
