@@ -41,6 +41,7 @@ static const struct option {
 	/* Run code of the tenant's. */
 	{ "session_preload_libraries", "", OWN, 0 },
 	{ "local_preload_libraries", "", OWN, 0 },
+	{ "dynamic_library_path", "$libdir", OWN, 0 },
 	{ "event_triggers", "off", OWN, 17 },
 
 	/* Alter the meaning of a statement, or its result. */
