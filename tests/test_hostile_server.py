@@ -110,6 +110,27 @@ def test_hostile_server_on_the_socket_holds_up_nobody(stack, tenant, neighbour, 
     ok(stack.api.put_password(tenant.name, tenant.password))
 
 
+COMMITS = {
+    (b"t", b"f"): "does not answer a commit",
+    (b"f", b"f"): "the change may still be made",
+    (b"t", b"t"): "new password is set, but not proven",
+}
+
+
+def test_commit_that_is_not_answered_is_looked_after_and_the_truth_told(stack):
+    tenants = {case: stack.make() for case in COMMITS}
+    behaviours = {case: hostile.keeps_its_commits_to_itself(*case) for case in COMMITS}
+    with contextlib.ExitStack() as places:
+        for case, tenant in tenants.items():
+            places.enter_context(hostile.on_socket(tenant, behaviours[case]))
+        answers = at_once([lambda tenant=tenant: stack.api.put_password(tenant.name, "another") for tenant in tenants.values()])
+
+    for (case, words), answer in zip(COMMITS.items(), answers):
+        assert behaviours[case].commits > 0
+        assert words in refused(answer), case
+        ok(tenants[case].post())
+
+
 def test_process_of_another_user_on_the_socket_is_told_nothing(stack, tenant):
     heard = []
 

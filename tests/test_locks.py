@@ -65,7 +65,7 @@ def refusals(api, crowd):
         answers = at_once([lambda one=one: api.put_password(one.name, "another") for one in crowd.values()])
         answers = dict(zip(HELD, answers))
         for name in TELLING:
-            wait_for(lambda: holders[name].value(OURS) == 0, f"{name}: no session of pgberth's goes on")
+            wait_for(lambda: holders[name].value(f"SELECT pg_stat_clear_snapshot(); {OURS}") == 0, f"{name}: no session of pgberth's goes on")
         for holder in holders.values():
             holder.release()
         yield {name: (answers[name], holders[name].pid) for name in HELD}
@@ -122,6 +122,21 @@ def test_session_that_is_stopped_while_it_waits_does_not_make_the_change_when_it
         instance.shell(f"kill -{signal.SIGCONT} {pid}")
 
     wait_for(lambda: instance.value(OURS) == 0, "the session of pgberth's is gone")
+    assert "authentication failed" in instance.refusal(password="another")
+
+
+def test_change_of_a_pgberthd_that_was_killed_ends_in_the_server_while_the_lock_is_still_held(stack):
+    instance = stack.make()
+    with contextlib.closing(Holder(instance, HELD["row of the role"][0])) as holder:
+
+        def kill():
+            waiting = OURS + " AND wait_event_type = 'Lock'"
+            wait_for(lambda: holder.value(f"SELECT pg_stat_clear_snapshot(); {waiting}") == 1, "pgberth waits")
+            stack.kill()
+
+        at_once([lambda: stack.api.put_password(instance.name, "another"), kill])
+
+        wait_for(lambda: holder.value(f"SELECT pg_stat_clear_snapshot(); {OURS}") == 0, "its session has ended")
     assert "authentication failed" in instance.refusal(password="another")
 
 

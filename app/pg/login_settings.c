@@ -135,7 +135,7 @@ enum pg_outcome login_setting_reset(struct pg_session *session, const char *name
 		return outcome;
 	*tab = '\0';
 	snprintf(ret_done, LOGIN_DONE_SIZE, "%.200s, which was %.180s", sql, tab + 1);
-	return pg_run(session, sql, NULL, 0, err);
+	return pg_change(session, sql, NULL, err);
 }
 
 enum pg_outcome login_trigger_switch(struct pg_session *session,
@@ -148,5 +148,5 @@ enum pg_outcome login_trigger_switch(struct pg_session *session,
 	char sql[200];
 
 	snprintf(sql, sizeof(sql), "ALTER EVENT TRIGGER %s %s", trigger->name, how);
-	return pg_run(session, sql, NULL, 0, err);
+	return pg_change(session, sql, NULL, err);
 }

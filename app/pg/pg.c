@@ -54,23 +54,18 @@ enum pg_outcome pg_run(struct pg_session *session, const char *sql, char *ret_va
 	return outcome;
 }
 
-enum pg_outcome pg_change(struct pg_session *session, const char *sql, bool *ret_is_open,
-			  struct error *err)
+/* A commit may be made although nobody hears of it. */
+static enum pg_outcome commit(struct pg_session *session, bool *ret_is_open,
+			      struct error *err)
 {
-	AUTO_BUF change = { 0 };
 	enum pg_outcome outcome;
 
-	*ret_is_open = false;
-	if (!buf_printf(&change, "BEGIN; %s", sql))
-		return message_fail_memory(err);
-	outcome = pg_run(session, buf_text(&change), NULL, 0, err);
-	if (outcome != PG_OK)
-		return outcome;
 	session->wire.deadline_ms = session->deadline_ms;
 	outcome = session_run(session, "COMMIT", NULL, 0, err);
 	if (!session->is_busy)
 		return outcome;
-	*ret_is_open = true;
+	if (ret_is_open)
+		*ret_is_open = true;
 	if (blocker_end(session))
 		fail(err, ERR_SERVER, "the server does not answer a commit");
 	else
@@ -78,6 +73,25 @@ enum pg_outcome pg_change(struct pg_session *session, const char *sql, bool *ret
 		     "the server neither answers a commit nor ends the session, so the "
 		     "change may still be made");
 	return PG_FAILED;
+}
+
+enum pg_outcome pg_change(struct pg_session *session, const char *sql, bool *ret_is_open,
+			  struct error *err)
+{
+	AUTO_BUF change = { 0 };
+	enum pg_outcome outcome;
+	struct error ignored;
+
+	if (ret_is_open)
+		*ret_is_open = false;
+	if (!buf_printf(&change, "BEGIN; %s", sql))
+		return message_fail_memory(err);
+	outcome = pg_run(session, buf_text(&change), NULL, 0, err);
+	if (outcome == PG_OK)
+		return commit(session, ret_is_open, err);
+	if (!session->is_busy)
+		session_run(session, "ROLLBACK", NULL, 0, &ignored);
+	return outcome;
 }
 
 /* Sends the SASLInitialResponse: mechanism, int32 length, the client's first message. */

@@ -37,8 +37,7 @@ enum pg_outcome pg_run(struct pg_session *session, const char *sql, char *ret_va
  * Runs statements that make one change, in one transaction, which is committed only after
  * they were answered in time: a change that was given up is not made later either. Only
  * the answer to the commit itself can be missing; then the session in the server is
- * ended, and *ret_is_open tells that it is not known whether the change was made (false:
- * it was made if PG_OK, else not).
+ * ended, and *ret_is_open (may be NULL) tells that the change may have been made.
  */
 enum pg_outcome pg_change(struct pg_session *session, const char *sql, bool *ret_is_open,
 			  struct error *err);

@@ -230,8 +230,9 @@ static enum pg_outcome database_put(struct pg_session *session,
 	if (strcmp(state, "closed") == 0) {
 		snprintf(ret_done, ROLE_DONE_SIZE,
 			 "the database postgres admits connections again");
-		return pg_run(session, "ALTER DATABASE postgres ALLOW_CONNECTIONS true",
-			      NULL, 0, err);
+		return pg_change(session,
+				 "ALTER DATABASE postgres ALLOW_CONNECTIONS true", NULL,
+				 err);
 	}
 	if (*state)
 		outcome = pg_run(session, "DROP DATABASE postgres", NULL, 0, err);
@@ -320,11 +321,10 @@ enum pg_outcome role_put_back(const struct record *record, const char *kept,
 {
 	struct pg_session *session;
 	enum pg_outcome outcome = session_get(&session, record, deadline_ms, err);
-	bool is_open;
 
 	if (outcome != PG_OK)
 		return outcome;
-	outcome = pg_change(session, kept, &is_open, err);
+	outcome = pg_change(session, kept, NULL, err);
 	pg_close(session);
 	return outcome;
 }

@@ -256,6 +256,26 @@ def another_name(talk):
         talk.say(message(b"D", struct.pack("!HI", 1, 5) + b"other"), message(b"C", b"SHOW\0"), message(b"Z", b"I"))
 
 
+def keeps_its_commits_to_itself(ends, has):
+    """Answers like a server, but never a COMMIT; then whether it has ended that session, and has the new verifier."""
+    answers = {"AS kept(sql)": b"SELECT 1", "datconnlimit": b"open", "FROM pg_catalog.pg_roles": b"1",
+               "pg_terminate_backend": ends, "rolpassword = ": has}
+
+    def behaviour(talk):
+        talk.say(auth(OK), message(b"K", struct.pack("!II", 99, 99)), message(b"Z", b"I"))
+        while True:
+            statement = talk.hear().decode()
+            if statement.startswith("COMMIT"):
+                behaviour.commits += 1
+                talk.hear()
+            rows = [message(b"D", struct.pack("!HI", 1, len(value)) + value)
+                    for words, value in answers.items() if words in statement]
+            talk.say(*rows, message(b"C", b"SELECT\0"), message(b"Z", b"I"))
+
+    behaviour.commits = 0
+    return behaviour
+
+
 IN_SESSION = [huge_row, endless_rows, short_row, copy_out, another_name, endless_notices, byte_a_second, silence, hang_up]
 
 
