@@ -108,8 +108,7 @@ static bool start_is_done(struct view *view, bool is_safe)
 	if (view->state != RUNNING || !is_safe)
 		return view->state == RUNNING;
 	return (prove(&attempt, &err) || err.code != ERR_SERVER) &&
-	       (role_admits(&view->record, deadline, &err) != PG_FAILED ||
-		err.code != ERR_SERVER);
+	       !role_is_shut_by_settings(&view->record, deadline);
 }
 
 bool instance_start(const char *name, const struct spec *spec, struct view *ret,

@@ -97,14 +97,16 @@ enum pg_outcome role_answers(const struct record *record, long long deadline_ms,
 	return outcome;
 }
 
-enum pg_outcome role_admits(const struct record *record, long long deadline_ms,
-			    struct error *err)
+static enum pg_outcome admin_log_in(const struct record *record, bool is_plain,
+				    long long deadline_ms, struct error *err)
 {
 	AUTO_CLOSE int run = store_open_run(record, err);
-	struct pg_door door = {
-		run,	    record->uid,     record->version, config()->admin_user,
-		"postgres", .is_plain = true
-	};
+	struct pg_door door = { .run_dir = run,
+				.uid = record->uid,
+				.version = record->version,
+				.user = config()->admin_user,
+				.database = "postgres",
+				.is_plain = is_plain };
 	struct pg_session *session;
 	enum pg_outcome outcome;
 
@@ -114,6 +116,14 @@ enum pg_outcome role_admits(const struct record *record, long long deadline_ms,
 	if (outcome == PG_OK)
 		pg_close(session);
 	return outcome;
+}
+
+bool role_is_shut_by_settings(const struct record *record, long long deadline_ms)
+{
+	struct error ignored;
+
+	return admin_log_in(record, true, deadline_ms, &ignored) == PG_REFUSED &&
+	       admin_log_in(record, false, deadline_ms, &ignored) == PG_OK;
 }
 
 /* Runs a statement made by printf; its first value goes to value (may be NULL). */

@@ -22,10 +22,9 @@
 enum pg_outcome role_answers(const struct record *record, long long deadline_ms,
 			     struct error *err);
 
-/* PG_OK when the admin role can log in with the settings that its owner gave it, which
- * pgberth's own sessions override. */
-enum pg_outcome role_admits(const struct record *record, long long deadline_ms,
-			    struct error *err);
+/* True when the admin role is refused with its owner's settings, and not where pgberth's
+ * own override them. */
+bool role_is_shut_by_settings(const struct record *record, long long deadline_ms);
 
 /* Opens a superuser's session; end *ret with pg_close(). */
 enum pg_outcome role_session(struct pg_session **ret, const struct record *record,
