@@ -104,10 +104,11 @@ def by_pgx(url, password, built):
 
 
 def by_pgjdbc(url, password, built):
-    """JDBC takes user and password as parameters."""
+    """JDBC takes user and password as parameters; a JVM sends its time zone, here one by its old name."""
     user, _, rest = url.removeprefix("postgresql://").partition("@")
     place = built("java", "javac", "-d", "{to}", PROGRAMS / "Login.java")
-    return run("java", "-XX:TieredStopAtLevel=1", "-cp", f"{place}:{PGJDBC}", "Login", f"jdbc:postgresql://{rest}&user={user}&password={password}")
+    return run("java", "-XX:TieredStopAtLevel=1", "-Duser.timezone=Asia/Calcutta", "-cp", f"{place}:{PGJDBC}", "Login",
+               f"jdbc:postgresql://{rest}&user={user}&password={password}")
 
 
 def driver(function, program=None, *files):

@@ -31,7 +31,8 @@ OFFERS = {
     "parts built in": "SELECT (regexp_matches(setting, '--with-[a-z0-9]+', 'g'))[1] FROM pg_config WHERE name = 'CONFIGURE'",
     "compiling of expressions": "SELECT 'jit' WHERE pg_jit_available()",
     "methods of compression": "SELECT unnest(enumvals) FROM pg_settings WHERE name IN ('default_toast_compression', 'wal_compression')",
-    "commands for COPY FROM PROGRAM": ["/bin/sh", "-c", "ls /usr/bin | grep -E '^(awk|base64|bash|bzip2|cat|cut|gzip|od|openssl|perl|sed|sha256sum|sort|tar|tr|xz|zstd)$'"],
+    "commands for COPY FROM PROGRAM": ["/bin/sh", "-c", "ls /usr/bin | grep -xE "
+                                       "'awk|base64|bash|bzip2|cat|cut|gzip|od|openssl|perl|sed|sha256sum|sort|tar|tr|xz|zstd'"],
 }
 # By PostgreSQL itself, as its release notes say, in the step to that major.
 GONE = {
@@ -97,6 +98,12 @@ def test_cluster_is_utf8_with_checksums(of_major):
     assert instance.value("SHOW server_encoding") == "UTF8"
     assert instance.value("SHOW data_checksums") == "on"
     assert instance.value("SHOW password_encryption") == "scram-sha-256"
+
+
+def test_expressions_are_compiled(of_major):
+    plan = of_major[0].sql("EXPLAIN (ANALYZE) SELECT sum(x) FROM generate_series(1, 10) x", options="-c jit=on -c jit_above_cost=0")
+
+    assert "JIT:" in [line.strip() for line, in plan]
 
 
 def test_it_comes_back_as_what_it_was_without_naming_it(of_major, api):
