@@ -112,5 +112,6 @@ bool instance_bring_back(struct attempt *attempt, const struct view *was,
 	record_keep_uid(&before.record, record);
 	if (attempt->is_touched)
 		bring_back_undo(&before, err);
+	record_keep_uid(record, &before.record); /* the undoing may have changed it */
 	return false;
 }

@@ -73,6 +73,8 @@ static bool change_in_place(struct view *view, const struct view *was,
 		reconcile(&(struct attempt){ .view = &before }, &ignored);
 	if (access)
 		admit_undo(&before.record, runs);
+	if (before.record.uid != was->record.uid) /* a start, that of the undoing too */
+		instance_show(&before, before.state, &ignored);
 	return false;
 }
 
