@@ -240,9 +240,11 @@ def test_what_pgberthd_does_by_itself_is_told(stack, ours):
     taker = stack.new(f"{OURS}taker")
     first = stack.new(f"{OURS}first")
     first.port = ok(ours.create(**first.fields(expires_in=86400, expire_purge=True)))["port"]
-    first.sql(f"ALTER ROLE {first.admin_user} SET session_preload_libraries = 'nope'")
+    first.sql("DROP DATABASE postgres", database="template1")
+    first.sql(f"ALTER ROLE {first.admin_user} SET session_preload_libraries = 'nope'", database="template1")
     ok(ours.stop(first.name))
     ok(ours.create(**first.fields()))
+    assert len(told(stack, own("mend_database", first.name))) == 1
     assert len(told(stack, own("reset", first.name))) == 1
     end_by_hand(first)
     taker.port = first.port

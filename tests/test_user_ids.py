@@ -344,6 +344,7 @@ def test_server_of_the_old_range_goes_on_and_moves_at_a_start_of_its_own(upgrade
         said = server.api.logs(server.name, tail=10000).text[before:]
         assert "was interrupted" not in said and "not properly shut down" not in said, said
     assert f"uid changed name={server.name}" in upgrade.stack.log_text()
+    assert f"action=move_uid fields=uid name={server.name} result=ok" in upgrade.stack.log_text()
 
 
 def test_server_with_a_quota_moves_and_the_directory_below_its_disk_too(stack):

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/audit.h"
 #include "base/kill_point.h"
 #include "base/log.h"
 #include "store/move.h"
@@ -28,6 +29,7 @@ static bool move_finish(struct record *record, struct error *err)
 	store_uid_release(was);
 	log_info("uid changed name=%s uid=%d was_uid=%d", record->storage_dir,
 		 record->uid, was);
+	audit_own("move_uid", record->storage_dir, "uid");
 	return true;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/audit.h"
 #include "base/deadline.h"
 #include "base/log.h"
 #include "base/scope.h"
@@ -271,9 +272,11 @@ enum pg_outcome role_settle(const struct record *record, const char *verifier,
 	if (outcome == PG_OK)
 		leftover_drop(session, &ignored);
 	pg_close(session);
-	if (outcome == PG_OK && *ret_done)
+	if (outcome == PG_OK && *ret_done) {
 		log_warn("database mended name=%s did=%s", record->storage_dir,
 			 LOG_TEXT(ret_done));
+		audit_own("mend_database", record->storage_dir, "");
+	}
 	return outcome;
 }
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/audit.h"
 #include "base/deadline.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -83,6 +84,7 @@ static bool room_make(const struct record *record)
 		return false;
 	log_warn("session ended to make room name=%s pid=%d was=%s", record->storage_dir,
 		 pid, names[worth]);
+	audit_own("end_session", record->storage_dir, "");
 	return true;
 }
 
