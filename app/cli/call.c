@@ -29,10 +29,13 @@ struct arguments {
 	bool purge;
 };
 
+/* Versions of clang-format differ on braces in macros. */
+/* clang-format off */
 #define JSON_OPTION                                                                      \
 	{                                                                                \
 		"json", OPTION_JSON, NULL, 0, "print what the API answers", 0            \
 	}
+/* clang-format on */
 
 static const struct argp_option create_options[] = {
 	{ "password-file", OPTION_PASSWORD_FILE, "FILE", 0,

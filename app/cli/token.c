@@ -24,11 +24,14 @@ struct token_arguments {
 	const char *config;
 };
 
+/* Versions of clang-format differ on braces in macros. */
+/* clang-format off */
 #define CONFIG_OPTION                                                                    \
 	{                                                                                \
 		"config", OPTION_CONFIG, "FILE", 0, "default /etc/pgberth/pgberth.conf", \
 			0                                                                \
 	}
+/* clang-format on */
 
 static const struct argp_option add_options[] = {
 	{ "scope", OPTION_SCOPE, "SCOPE", 0,

@@ -20,6 +20,14 @@
 
 enum kind { TEXT, NUMBER, SWITCH };
 
+/* Versions of clang-format differ on braces in macros. */
+/* clang-format off */
+#define OPTION(name, kind, member, ...)                                                  \
+	{                                                                                \
+		name, kind, offsetof(struct config, member), __VA_ARGS__                 \
+	}
+/* clang-format on */
+
 static const struct option {
 	const char *name;
 	enum kind kind;
@@ -27,10 +35,6 @@ static const struct option {
 	const char *value; /* the default; NULL: not set */
 	int min, max;
 } options[] = {
-#define OPTION(name, kind, member, ...)                                                  \
-	{                                                                                \
-		name, kind, offsetof(struct config, member), __VA_ARGS__                 \
-	}
 	OPTION("root", TEXT, root, "/var/lib/pgberth", 0, 0),
 	OPTION("socket", TEXT, socket, "/run/pgberth/pgberthd.sock", 0, 0),
 	OPTION("socket_group", TEXT, socket_group, "www-data", 0, 0),

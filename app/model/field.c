@@ -52,6 +52,8 @@ static bool check_version(const struct field *field, const void *member, bool is
 }
 
 /* Name, kind, member, calls, flags; then values that not all have. */
+/* Versions of clang-format differ on braces in macros. */
+/* clang-format off */
 #define FIELD(its_name, its_kind, member, its_calls, its_flags, ...)                     \
 	{                                                                                \
 		.name = its_name, .kind = its_kind,                                      \
@@ -59,6 +61,7 @@ static bool check_version(const struct field *field, const void *member, bool is
 		.size = sizeof(((struct spec *)NULL)->member), .calls = its_calls,       \
 		.flags = its_flags, __VA_ARGS__                                          \
 	}
+/* clang-format on */
 #define RANGE(least, most, usual) .range = { least, most, usual }
 #define OPTION(its_argument, its_help) .argument = (its_argument), .help = (its_help)
 #define BOTH (IN_CREATE | IN_CHANGE)
