@@ -204,15 +204,15 @@ def test_outside_reaches_published_ports_alone(place):
     with place.outside.routed_to(f"{bridge['Gateway'].rsplit('.', 1)[0]}.0/24"):
         assert place.outside.reaches(place.outside.host, place.neighbour.port)
         assert not place.outside.reaches(bridge["IPAddress"], 5432)
-        with place.walls.away():
+        with place.walls.away(), walls.engines_own_away(f"-d {bridge['IPAddress']}/32"):
             assert place.outside.reaches(bridge["IPAddress"], 5432)
 
 
 def test_outside_cannot_address_the_loopback_of_the_host(place):
-    """The engine (before 28) leads to a server what a host on the same wire sends to 127.0.0.1."""
+    """An engine before 28 leads to a server what a host on the same wire sends to 127.0.0.1."""
     with place.outside.loopback_is_there():
         assert not place.outside.reaches("127.0.0.1", place.neighbour.port)
-        with place.walls.away():
+        with place.walls.away(), walls.engines_own_away(f"--dport {place.neighbour.port}"):
             assert place.outside.reaches("127.0.0.1", place.neighbour.port)
     assert place.neighbour.value("SELECT 1", host="127.0.0.1") == 1
 
