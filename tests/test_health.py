@@ -10,6 +10,7 @@ def test_health_is_ok_and_tells_of_process_engine_and_storage(api):
     assert body["version"]
     assert body["process"]
     assert body["engine"]["ok"] is True
+    assert body["engine"]["api"].startswith("1.") and body["engine"]["version"]
     assert body["storage"]["ok"] is True
 
 
