@@ -18,6 +18,7 @@
 #include "pg/conf.h"
 #include "pg/pg.h"
 #include "pg/role.h"
+#include "pg/role_session.h"
 #include "store/check.h"
 #include "store/conf_files.h"
 #include "store/disk.h"

@@ -12,7 +12,8 @@
 #include "pg/certificate.h"
 #include "pg/certificate_host.h"
 #include "pg/conf.h"
-#include "pg/role.h"
+#include "pg/reload.h"
+#include "pg/role_session.h"
 #include "store/conf_files.h"
 
 /*
@@ -121,7 +122,7 @@ static enum pg_outcome hba_replace(const struct record *record,
 	if (!hba_set(record, HBA_DRAFT, clients, err))
 		return PG_FAILED;
 	kill_point("admit.written");
-	outcome = role_admit(record, clients, deadline_in_ms(PROOF_TIMEOUT_MS), err);
+	outcome = reload_admit(record, clients, deadline_in_ms(PROOF_TIMEOUT_MS), err);
 	kill_point("admit.read");
 	if (outcome == PG_OK && !hba_set(record, HBA_OPEN, clients, err))
 		return PG_FAILED;
@@ -148,7 +149,7 @@ enum pg_outcome hba_open(const struct record *record, struct error *err)
 	kill_point("prove.written");
 	if (!is_shut && pg_is_well(hba_probe(record, HBA_PROBE_MS, &ignored)))
 		return PG_OK;
-	return role_reload(record, deadline_in_ms(PROOF_TIMEOUT_MS), err);
+	return reload_run(record, deadline_in_ms(PROOF_TIMEOUT_MS), err);
 }
 
 bool hba_change(const struct record *record, bool runs, struct error *err)

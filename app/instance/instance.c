@@ -17,7 +17,7 @@
 #include "model/field.h"
 #include "model/locks.h"
 #include "pg/conf.h"
-#include "pg/role.h"
+#include "pg/role_session.h"
 #include "pg/verifier.h"
 #include "store/conf_files.h"
 #include "store/disk.h"

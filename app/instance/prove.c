@@ -11,6 +11,7 @@
 #include "instance/shut_out.h"
 #include "pg/pg.h"
 #include "pg/role.h"
+#include "pg/role_session.h"
 #include "pg/room.h"
 
 #define POLL_MS 3

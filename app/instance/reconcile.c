@@ -11,7 +11,7 @@
 #include "base/timestamp.h"
 #include "instance/prove.h"
 #include "model/field.h"
-#include "pg/role.h"
+#include "pg/role_session.h"
 #include "store/disk.h"
 #include "store/server_files.h"
 

@@ -13,7 +13,7 @@
 #include "base/scope.h"
 #include "pg/login_settings.h"
 #include "pg/pg.h"
-#include "pg/role.h"
+#include "pg/role_session.h"
 
 #define SEARCH_MS 20000
 #define TRIAL_MS 3000

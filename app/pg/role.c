@@ -12,9 +12,7 @@
 #include "engine/container.h"
 #include "model/config.h"
 #include "pg/blocker.h"
-#include "pg/pg.h"
-#include "pg/room.h"
-#include "store/server_files.h"
+#include "pg/role_session.h"
 
 /* Quoting is not needed: admin_user (config.c) and verifiers (base64, '$', ':') have no
  * quotes. */
@@ -22,110 +20,7 @@
 	"LOGIN SUPERUSER CREATEDB CREATEROLE REPLICATION BYPASSRLS INHERIT "             \
 	"CONNECTION LIMIT -1 VALID UNTIL 'infinity' PASSWORD '%s'"
 
-#define POLL_MS 5
 #define LOOK_TIMEOUT_MS 5000
-
-/* Opens a session as the admin or the bootstrap superuser, in `postgres` or, if the
- * tenant dropped that, in `template1`. */
-static enum pg_outcome doors_try(struct pg_session **ret, const struct record *record,
-				 bool is_replication, long long deadline_ms,
-				 struct error *err)
-{
-	const char *const doors[][2] = {
-		{ config()->admin_user, "postgres" },
-		{ "postgres", "postgres" },
-		{ config()->admin_user, "template1" },
-		{ "postgres", "template1" },
-	};
-	AUTO_CLOSE int run = store_open_run(record, err);
-	enum pg_outcome outcome = PG_FAILED;
-
-	if (run < 0)
-		return PG_FAILED;
-	for (size_t i = 0; i < COUNT_OF(doors); i++) {
-		struct pg_door door = { run,	       record->uid, record->version,
-					doors[i][0],   doors[i][1], false,
-					is_replication };
-
-		outcome = pg_open(ret, &door, deadline_ms, err);
-		if (outcome == PG_OK || outcome == PG_NOT_YET || outcome == PG_FULL)
-			return outcome;
-	}
-	return outcome;
-}
-
-/*
- * Opens a superuser's session. The tenant is superuser too, so no connection is reserved
- * from it, but those for replication have slots of their own.
- */
-enum pg_outcome role_session(struct pg_session **ret, const struct record *record,
-			     long long deadline_ms, struct error *err)
-{
-	enum pg_outcome outcome = doors_try(ret, record, false, deadline_ms, err);
-
-	return outcome == PG_FULL ? doors_try(ret, record, true, deadline_ms, err)
-				  : outcome;
-}
-
-/* The same for a change that somebody asked for: makes room where there is none. */
-static enum pg_outcome session_get(struct pg_session **ret, const struct record *record,
-				   long long deadline_ms, struct error *err)
-{
-	struct room room = { 0 };
-	enum pg_outcome outcome;
-
-	do
-		outcome = role_session(ret, record, deadline_ms, err);
-	while (outcome == PG_FULL && room_wait(&room, record, deadline_ms));
-	return outcome;
-}
-
-enum pg_outcome role_answers(const struct record *record, long long deadline_ms,
-			     struct error *err)
-{
-	struct pg_session *session;
-	enum pg_outcome outcome = role_session(&session, record, deadline_ms, err);
-	char name[NAME_SIZE];
-
-	if (outcome != PG_OK)
-		return outcome;
-	outcome = pg_run(session, "SHOW cluster_name", name, sizeof(name), err);
-	pg_close(session);
-	if (outcome == PG_OK && strcmp(name, record->storage_dir) != 0) {
-		fail(err, ERR_SERVER, "another server answers on the socket");
-		return PG_FAILED;
-	}
-	return outcome;
-}
-
-static enum pg_outcome admin_log_in(const struct record *record, bool is_plain,
-				    long long deadline_ms, struct error *err)
-{
-	AUTO_CLOSE int run = store_open_run(record, err);
-	struct pg_door door = { .run_dir = run,
-				.uid = record->uid,
-				.version = record->version,
-				.user = config()->admin_user,
-				.database = "postgres",
-				.is_plain = is_plain };
-	struct pg_session *session;
-	enum pg_outcome outcome;
-
-	if (run < 0)
-		return PG_FAILED;
-	outcome = pg_open(&session, &door, deadline_ms, err);
-	if (outcome == PG_OK)
-		pg_close(session);
-	return outcome;
-}
-
-bool role_is_shut_by_settings(const struct record *record, long long deadline_ms)
-{
-	struct error ignored;
-
-	return admin_log_in(record, true, deadline_ms, &ignored) == PG_REFUSED &&
-	       admin_log_in(record, false, deadline_ms, &ignored) == PG_OK;
-}
 
 /* Runs a statement made by printf; its first value goes to value (may be NULL). */
 static enum pg_outcome run_f(struct pg_session *session, char *value, size_t size,
@@ -260,7 +155,8 @@ enum pg_outcome role_settle(const struct record *record, const char *verifier,
 			    struct error *err)
 {
 	struct pg_session *session;
-	enum pg_outcome outcome = session_get(&session, record, deadline_ms, err);
+	enum pg_outcome outcome =
+		role_session_for_change(&session, record, deadline_ms, err);
 	struct error ignored;
 
 	ret_done[0] = '\0';
@@ -319,7 +215,8 @@ enum pg_outcome role_keep(const struct record *record, char ret[ROLE_SQL_SIZE],
 			  long long deadline_ms, struct error *err)
 {
 	struct pg_session *session;
-	enum pg_outcome outcome = session_get(&session, record, deadline_ms, err);
+	enum pg_outcome outcome =
+		role_session_for_change(&session, record, deadline_ms, err);
 	const char *admin = config()->admin_user;
 
 	if (outcome != PG_OK)
@@ -333,7 +230,8 @@ enum pg_outcome role_put_back(const struct record *record, const char *kept,
 			      long long deadline_ms, struct error *err)
 {
 	struct pg_session *session;
-	enum pg_outcome outcome = session_get(&session, record, deadline_ms, err);
+	enum pg_outcome outcome =
+		role_session_for_change(&session, record, deadline_ms, err);
 
 	if (outcome != PG_OK)
 		return outcome;
@@ -364,109 +262,4 @@ bool role_repair_check(const char *printed, struct error *err)
 {
 	return !blocker_single_tell(printed, err) ||
 	       fail_because(err, "the admin role cannot be changed");
-}
-
-enum pg_outcome role_reload(const struct record *record, long long deadline_ms,
-			    struct error *err)
-{
-	struct pg_session *session;
-	enum pg_outcome outcome = session_get(&session, record, deadline_ms, err);
-
-	if (outcome != PG_OK)
-		return outcome;
-	outcome = pg_run(session, "SELECT pg_catalog.pg_reload_conf()", NULL, 0, err);
-	pg_close(session);
-	return outcome;
-}
-
-/* Repeats the statement until its result equals value (is), or differs from it (!is). */
-static enum pg_outcome run_until(struct pg_session *session, const char *sql, bool is,
-				 const char *value, long long deadline_ms,
-				 struct error *err)
-{
-	char said[64];
-
-	for (;;) {
-		enum pg_outcome outcome = pg_run(session, sql, said, sizeof(said), err);
-
-		if (outcome != PG_OK || (strcmp(said, value) == 0) == is)
-			return outcome;
-		if (deadline_passed(deadline_ms)) {
-			fail(err, ERR_SERVER, "the time is up");
-			return PG_FAILED;
-		}
-		sleep_ms(POLL_MS);
-	}
-}
-
-/* The postmaster signals its children, then reads pg_hba.conf, and accepts no connection
- * in between. So once this session sees the new load time, new connections meet the new
- * file. */
-static enum pg_outcome reload_wait(struct pg_session *session, long long deadline_ms,
-				   struct error *err)
-{
-	static const char when[] = "SELECT pg_catalog.pg_conf_load_time()";
-	enum pg_outcome outcome;
-	char before[64];
-
-	outcome = pg_run(session, when, before, sizeof(before), err);
-	if (outcome == PG_OK)
-		outcome = pg_run(session, "SELECT pg_catalog.pg_reload_conf()", NULL, 0,
-				 err);
-	if (outcome == PG_OK)
-		outcome = run_until(session, when, false, before, deadline_ms, err);
-	if (outcome == PG_FAILED)
-		fail_because(err, "the server does not read its configuration again");
-	return outcome;
-}
-
-static bool is_client_sql(struct buf *ret, const struct networks *clients)
-{
-	char text[CIDR_TEXT_SIZE];
-
-	if (networks_is_everybody(clients))
-		return buf_printf(ret, "true");
-	if (!buf_printf(ret, "client_addr <<= ANY ('{"))
-		return false;
-	for (int i = 0; i < clients->count; i++) {
-		cidr_text(&clients->list[i], text);
-		if (!buf_printf(ret, "%s%s", i ? "," : "", text))
-			return false;
-	}
-	return buf_printf(ret, "}'::inet[])");
-}
-
-static bool ending_sql(struct buf *ret, const struct networks *clients, enum tls tls)
-{
-	return buf_printf(ret, "SELECT count(pg_terminate_backend(pid)) "
-			       "FROM pg_stat_activity LEFT JOIN pg_stat_ssl USING (pid) "
-			       "WHERE client_addr IS NOT NULL AND NOT (") &&
-	       is_client_sql(ret, clients) &&
-	       buf_printf(ret, " AND %s)", tls == TLS_REQUIRED ? "ssl IS TRUE" : "true");
-}
-
-enum pg_outcome role_admit(const struct record *record, const struct networks *clients,
-			   long long deadline_ms, struct error *err)
-{
-	struct pg_session *session;
-	enum pg_outcome outcome;
-	AUTO_BUF ending = { 0 };
-
-	if (!ending_sql(&ending, clients, record->tls)) {
-		fail(err, ERR_INTERNAL, "out of memory");
-		return PG_FAILED;
-	}
-	outcome = session_get(&session, record, deadline_ms, err);
-	if (outcome != PG_OK)
-		return outcome;
-	outcome = reload_wait(session, deadline_ms, err);
-	if (outcome == PG_OK) {
-		outcome = run_until(session, buf_text(&ending), true, "0", deadline_ms,
-				    err);
-		if (outcome == PG_FAILED)
-			fail_because(err, "connections that are no longer allowed do "
-					  "not end");
-	}
-	pg_close(session);
-	return outcome;
 }

@@ -13,23 +13,6 @@
 #include "pg/pg.h"
 #include "pg/verifier.h"
 
-#define PROOF_TIMEOUT_MS 15000 /* limit of one task with a running server */
-
-/*
- * PG_OK when the server behind the socket runs as the instance's uid and its cluster_name
- * is the instance's; PG_REFUSED when it runs as that uid, but no login is possible.
- */
-enum pg_outcome role_answers(const struct record *record, long long deadline_ms,
-			     struct error *err);
-
-/* True when the admin role is refused with its owner's settings, and not where pgberth's
- * own override them. */
-bool role_is_shut_by_settings(const struct record *record, long long deadline_ms);
-
-/* Opens a superuser's session; end *ret with pg_close(). */
-enum pg_outcome role_session(struct pg_session **ret, const struct record *record,
-			     long long deadline_ms, struct error *err);
-
 #define ROLE_DONE_SIZE 120
 
 /* Tells ("" unless it is so) that max_connections exceeds the processes that the
@@ -38,11 +21,11 @@ enum pg_outcome role_crowd(const struct record *record, char ret[ROLE_DONE_SIZE]
 			   long long deadline_ms, struct error *err);
 
 /*
- * Makes sure that the database postgres exists and can be used, and that the role exists, may log in, is
- * superuser, does not expire and has this verifier. PG_REFUSED when no login is possible.
- * A failure leaves the role as it is, also later; else its message says so. ERR_LOCKED
- * names who holds a lock on the role. ret_done tells the owner what was done to the
- * database ("": nothing).
+ * Makes sure that the database postgres exists and can be used, and that the role exists,
+ * may log in, is superuser, does not expire and has this verifier. PG_REFUSED when no
+ * login is possible. A failure leaves the role as it is, also later; else its message
+ * says so. ERR_LOCKED names who holds a lock on the role. ret_done tells the owner what
+ * was done to the database ("": nothing).
  */
 enum pg_outcome role_settle(const struct record *record, const char *verifier,
 			    char ret_done[ROLE_DONE_SIZE], long long deadline_ms,
@@ -55,18 +38,6 @@ enum pg_outcome role_keep(const struct record *record, char ret[ROLE_SQL_SIZE],
 			  long long deadline_ms, struct error *err);
 enum pg_outcome role_put_back(const struct record *record, const char *kept,
 			      long long deadline_ms, struct error *err);
-
-/* Tells the server to read its configuration files again. */
-enum pg_outcome role_reload(const struct record *record, long long deadline_ms,
-			    struct error *err);
-
-/*
- * Makes the server read its configuration files again and waits until they apply to new
- * connections. Then ends TCP connections that come from none of the clients, or without
- * TLS if the record requires it.
- */
-enum pg_outcome role_admit(const struct record *record, const struct networks *clients,
-			   long long deadline_ms, struct error *err);
 
 /* Appends the text of repair.sql, which is role_settle() for single-user mode. */
 bool role_repair_sql(struct buf *ret, const char *verifier);

@@ -1,0 +1,108 @@
+/* The tenant is superuser too, so no connection is reserved from it, but those for
+ * replication have slots of their own. */
+#include "pg/role_session.h"
+
+#include <string.h>
+
+#include "base/scope.h"
+#include "model/config.h"
+#include "pg/room.h"
+#include "store/server_files.h"
+
+/* Opens a session as the admin or the bootstrap superuser, in `postgres` or, if the
+ * tenant dropped that, in `template1`. */
+static enum pg_outcome doors_try(struct pg_session **ret, const struct record *record,
+				 bool is_replication, long long deadline_ms,
+				 struct error *err)
+{
+	const char *const doors[][2] = {
+		{ config()->admin_user, "postgres" },
+		{ "postgres", "postgres" },
+		{ config()->admin_user, "template1" },
+		{ "postgres", "template1" },
+	};
+	AUTO_CLOSE int run = store_open_run(record, err);
+	enum pg_outcome outcome = PG_FAILED;
+
+	if (run < 0)
+		return PG_FAILED;
+	for (size_t i = 0; i < COUNT_OF(doors); i++) {
+		struct pg_door door = { run,	       record->uid, record->version,
+					doors[i][0],   doors[i][1], false,
+					is_replication };
+
+		outcome = pg_open(ret, &door, deadline_ms, err);
+		if (outcome == PG_OK || outcome == PG_NOT_YET || outcome == PG_FULL)
+			return outcome;
+	}
+	return outcome;
+}
+
+enum pg_outcome role_session(struct pg_session **ret, const struct record *record,
+			     long long deadline_ms, struct error *err)
+{
+	enum pg_outcome outcome = doors_try(ret, record, false, deadline_ms, err);
+
+	return outcome == PG_FULL ? doors_try(ret, record, true, deadline_ms, err)
+				  : outcome;
+}
+
+enum pg_outcome role_session_for_change(struct pg_session **ret,
+					const struct record *record,
+					long long deadline_ms, struct error *err)
+{
+	struct room room = { 0 };
+	enum pg_outcome outcome;
+
+	do
+		outcome = role_session(ret, record, deadline_ms, err);
+	while (outcome == PG_FULL && room_wait(&room, record, deadline_ms));
+	return outcome;
+}
+
+enum pg_outcome role_answers(const struct record *record, long long deadline_ms,
+			     struct error *err)
+{
+	struct pg_session *session;
+	enum pg_outcome outcome = role_session(&session, record, deadline_ms, err);
+	char name[NAME_SIZE];
+
+	if (outcome != PG_OK)
+		return outcome;
+	outcome = pg_run(session, "SHOW cluster_name", name, sizeof(name), err);
+	pg_close(session);
+	if (outcome == PG_OK && strcmp(name, record->storage_dir) != 0) {
+		fail(err, ERR_SERVER, "another server answers on the socket");
+		return PG_FAILED;
+	}
+	return outcome;
+}
+
+static enum pg_outcome admin_log_in(const struct record *record, bool is_plain,
+				    long long deadline_ms, struct error *err)
+{
+	AUTO_CLOSE int run = store_open_run(record, err);
+	struct pg_door door = { .run_dir = run,
+				.uid = record->uid,
+				.version = record->version,
+				.user = config()->admin_user,
+				.database = "postgres",
+				.is_plain = is_plain };
+	struct pg_session *session;
+	enum pg_outcome outcome;
+
+	if (run < 0)
+		return PG_FAILED;
+	outcome = pg_open(&session, &door, deadline_ms, err);
+	if (outcome == PG_OK)
+		pg_close(session);
+	return outcome;
+}
+
+bool role_is_shut_by_settings(const struct record *record, long long deadline_ms)
+{
+	struct error ignored;
+
+	return admin_log_in(record, true, deadline_ms, &ignored) == PG_REFUSED &&
+	       admin_log_in(record, false, deadline_ms, &ignored) == PG_OK;
+}

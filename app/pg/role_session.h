@@ -1,0 +1,34 @@
+/*
+ * Logs in to a running server over its socket, as the admin role or, where that is shut
+ * out, as the bootstrap superuser. Callers hold the instance's lock; any thread.
+ */
+#ifndef PGBERTH_PG_ROLE_SESSION_H
+#define PGBERTH_PG_ROLE_SESSION_H
+
+#include "base/error.h"
+#include "model/record.h"
+#include "pg/outcome.h"
+#include "pg/pg.h"
+
+#define PROOF_TIMEOUT_MS 15000 /* limit of one task with a running server */
+
+/*
+ * PG_OK when the server behind the socket runs as the instance's uid and its cluster_name
+ * is the instance's; PG_REFUSED when it runs as that uid, but no login is possible.
+ */
+enum pg_outcome role_answers(const struct record *record, long long deadline_ms,
+			     struct error *err);
+
+/* True when the admin role is refused with its owner's settings, and not where pgberth's
+ * own override them. */
+bool role_is_shut_by_settings(const struct record *record, long long deadline_ms);
+
+/* Opens a superuser's session; end *ret with pg_close(). The second is for a change that
+ * somebody asked for, and makes room where there is none. */
+enum pg_outcome role_session(struct pg_session **ret, const struct record *record,
+			     long long deadline_ms, struct error *err);
+enum pg_outcome role_session_for_change(struct pg_session **ret,
+					const struct record *record,
+					long long deadline_ms, struct error *err);
+
+#endif
