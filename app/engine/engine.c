@@ -10,6 +10,7 @@
 #include "base/scope.h"
 #include "engine/call.h"
 #include "engine/container_spec.h"
+#include "engine/find.h"
 #include "engine/http.h"
 #include "engine/io_limit.h"
 #include "engine/network.h"
@@ -53,107 +54,6 @@ bool engine_init(struct error *err)
 bool engine_connect(struct error *err)
 {
 	return engine_call_agree(err) && engine_network_ensure(err);
-}
-
-static bool list_labelled(const char *storage_dir, struct container **ret,
-			  size_t *ret_count, struct error *err)
-{
-	AUTO_FREE char *filters = engine_spec_filters(storage_dir);
-	AUTO_FREE struct container *list = NULL;
-	json_auto_t *json = NULL;
-	int status;
-
-	if (!filters)
-		return fail(err, ERR_INTERNAL, "out of memory");
-	if (!engine_call("GET", QUICK_MS, NULL, &status, &json, err,
-			 "/containers/json?all=1&filters=%s", filters))
-		return false;
-	if (status != 200 || !json_is_array(json))
-		return engine_refused(err, "list containers", status, json);
-	list = calloc(json_array_size(json) + 1, sizeof(*list));
-	if (!list)
-		return fail(err, ERR_INTERNAL, "out of memory");
-	for (size_t i = 0; i < json_array_size(json); i++)
-		if (!container_from_list(&list[i], json_array_get(json, i)))
-			return engine_no_sense(err, "the list of containers");
-	*ret_count = json_array_size(json);
-	*ret = take(&list);
-	return true;
-}
-
-static bool inspect_one(const char *id_or_name, struct container *ret, struct error *err)
-{
-	json_auto_t *json = NULL;
-	int status;
-
-	if (!engine_call("GET", QUICK_MS, NULL, &status, &json, err,
-			 "/containers/%s/json", id_or_name))
-		return false;
-	*ret = (struct container){ .exists = false };
-	if (engine_is_absent(status, json))
-		return true;
-	if (status != 200)
-		return engine_refused(err, "show the container", status, json);
-	return container_from_inspect(ret, json) ||
-	       engine_no_sense(err, "what it says of a container");
-}
-
-/* Picks one of several containers: a running one first, then one with the instance's
- * name. */
-static const struct container *list_choose(const struct container *list, size_t count)
-{
-	const struct container *best = &list[0];
-
-	for (size_t i = 1; i < count; i++)
-		if (list[i].is_running * 2 + list[i].is_named >
-		    best->is_running * 2 + best->is_named)
-			best = &list[i];
-	return best;
-}
-
-/* Containers are found by labels first, since somebody may have renamed them. */
-bool engine_inspect(const char *storage_dir, struct container *ret, struct error *err)
-{
-	char name[sizeof(CONTAINER_PREFIX) + NAME_SIZE];
-	AUTO_FREE struct container *list = NULL;
-	size_t count = 0;
-
-	if (!list_labelled(storage_dir, &list, &count, err))
-		return false;
-	snprintf(name, sizeof(name), CONTAINER_PREFIX "%s", storage_dir);
-	if (!inspect_one(count > 0 ? list_choose(list, count)->id : name, ret, err))
-		return false;
-	ret->is_ours = ret->is_ours && strcmp(ret->storage_dir, storage_dir) == 0;
-	ret->others = count > 1 ? (int)count - 1 : 0;
-	return true;
-}
-
-bool engine_knows(const char *id, bool *ret, struct error *err)
-{
-	struct container container;
-
-	if (!inspect_one(id, &container, err))
-		return false;
-	*ret = container.exists;
-	return true;
-}
-
-bool engine_remove_others(const char *storage_dir, const char *id, struct error *err)
-{
-	AUTO_FREE struct container *list = NULL;
-	size_t count = 0;
-
-	if (!list_labelled(storage_dir, &list, &count, err))
-		return false;
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(list[i].id, id) != 0 && !engine_remove(list[i].id, err))
-			return false;
-	return true;
-}
-
-bool engine_list(struct container **ret, size_t *ret_count, struct error *err)
-{
-	return list_labelled("", ret, ret_count, err);
 }
 
 /*
@@ -330,7 +230,7 @@ static bool removal_wait(const char *id, struct error *err)
 	long long deadline = deadline_in_ms(REMOVAL_WAIT_MS);
 	struct container container;
 
-	while (inspect_one(id, &container, err)) {
+	while (engine_inspect_one(id, &container, err)) {
 		if (!container.exists)
 			return true;
 		if (deadline_passed(deadline))
@@ -374,6 +274,19 @@ bool engine_remove(const char *id, struct error *err)
 	return false;
 }
 
+bool engine_remove_others(const char *storage_dir, const char *id, struct error *err)
+{
+	AUTO_FREE struct container *list = NULL;
+	size_t count = 0;
+
+	if (!engine_list_of(storage_dir, &list, &count, err))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(list[i].id, id) != 0 && !engine_remove(list[i].id, err))
+			return false;
+	return true;
+}
+
 bool engine_update(const char *id, const struct record *record, struct error *err)
 {
 	json_auto_t *body = engine_spec_limits(record);
@@ -396,7 +309,7 @@ static bool wait_failed(const char *id, int timeout_ms, long long deadline_ms,
 	struct error ignored;
 
 	if (err->code == ERR_ENGINE && deadline_passed(deadline_ms) &&
-	    inspect_one(id, &container, &ignored) && container.is_running)
+	    engine_inspect_one(id, &container, &ignored) && container.is_running)
 		return fail(err, ERR_SERVER, "it did not end within %d s",
 			    timeout_ms / 1000);
 	return false;

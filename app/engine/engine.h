@@ -29,19 +29,6 @@ bool engine_ping(struct error *err);
 const char *engine_api_version(void);
 const char *engine_version(void);
 
-/* Finds the container of an instance; a missing one is no error (exists = false). */
-bool engine_inspect(const char *storage_dir, struct container *ret, struct error *err);
-
-/* Finds out whether the engine has a container with this id, of any owner. */
-bool engine_knows(const char *id, bool *ret, struct error *err);
-
-/* Removes all containers of an instance but this one. */
-bool engine_remove_others(const char *storage_dir, const char *id, struct error *err);
-
-/* Lists all of this pgberth's containers, running or not, in *ret (array of *ret_count,
- * which the caller frees). Of each: storage_dir, id, is_running, port. */
-bool engine_list(struct container **ret, size_t *ret_count, struct error *err);
-
 /* Makes the container and returns its id. Errors: ERR_FOREIGN_DATA when a foreign
  * container has its name, ERR_IMAGE_MISSING, ERR_PORT_IN_USE (field port). */
 bool engine_create(const struct container_spec *spec, char ret_id[CONTAINER_ID_SIZE],
@@ -60,6 +47,9 @@ bool engine_unpause(const char *id, struct error *err);
 
 /* Removes the container, killing it if it runs. A missing container is fine. */
 bool engine_remove(const char *id, struct error *err);
+
+/* Removes all containers of an instance but this one. */
+bool engine_remove_others(const char *storage_dir, const char *id, struct error *err);
 
 /* Sets new limits of a running container. */
 bool engine_update(const char *id, const struct record *record, struct error *err);

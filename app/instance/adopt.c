@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/mention.h"
 #include "base/scope.h"
-#include "engine/engine.h"
+#include "engine/find.h"
 #include "engine/processes.h"
 #include "instance/instance.h"
 #include "instance/owner.h"

@@ -8,6 +8,7 @@
 #include "base/kill_point.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "engine/find.h"
 #include "engine/processes.h"
 #include "instance/container_make.h"
 #include "instance/hba.h"

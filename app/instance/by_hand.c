@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "base/log.h"
-#include "engine/engine.h"
+#include "engine/find.h"
 #include "model/config.h"
 #include "pg/diagnosis.h"
 #include "store/record_file.h"

@@ -6,6 +6,7 @@
 #include "base/kill_point.h"
 #include "base/scope.h"
 #include "base/timestamp.h"
+#include "engine/find.h"
 #include "instance/hba.h"
 #include "instance/instance.h"
 #include "instance/owner.h"

@@ -8,6 +8,7 @@
 #include "base/deadline.h"
 #include "base/kill_point.h"
 #include "base/log.h"
+#include "engine/find.h"
 #include "instance/hba.h"
 #include "instance/parts.h"
 #include "instance/port_claim.h"

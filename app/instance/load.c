@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/mention.h"
 #include "base/scope.h"
-#include "engine/engine.h"
+#include "engine/find.h"
 #include "instance/by_hand.h"
 #include "instance/hba.h"
 #include "instance/index.h"

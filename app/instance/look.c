@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "engine/find.h"
 #include "instance/by_hand.h"
 #include "instance/hba.h"
 #include "instance/instance.h"

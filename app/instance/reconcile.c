@@ -9,6 +9,7 @@
 #include "base/kill_point.h"
 #include "base/log.h"
 #include "base/timestamp.h"
+#include "engine/find.h"
 #include "instance/prove.h"
 #include "model/field.h"
 #include "pg/role_session.h"

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "engine/engine.h"
+#include "engine/find.h"
 #include "engine/processes.h"
 #include "instance/instance.h"
 #include "instance/parts.h"

@@ -9,6 +9,7 @@
 #include "base/scope.h"
 #include "engine/container_spec.h"
 #include "engine/engine.h"
+#include "engine/find.h"
 #include "engine/http.h"
 #include "engine/network.h"
 #include "engine/read.h"
