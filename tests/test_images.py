@@ -46,7 +46,10 @@ class Build:
         return found.split(",")
 
     def suite(self):
-        return (self.directory / "arguments").read_text().splitlines()[-2]
+        """Behind it: where the archive goes, and that the sources come from standard input."""
+        suite, *rest = (self.directory / "arguments").read_text().splitlines()[-3:]
+        assert rest == ["-", "-"]
+        return suite
 
 
 @pytest.fixture

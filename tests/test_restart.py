@@ -88,7 +88,7 @@ def test_servers_made_before_a_kill_take_every_call(stack):
     ok(instance.post())
     ok(api.put_password(instance.name, "changed after the kill"))
     instance.password = "changed after the kill"
-    instance.port = ok(api.patch(instance.name, port=stack.options["port_max"], memory_mb=300))["port"]
+    instance.port = ok(api.patch(instance.name, port=stack.free_port(), memory_mb=300))["port"]
     assert instance.kept_rows() == ["precious"]
     ok(api.restart(instance.name))
     ok(api.stop(instance.name))

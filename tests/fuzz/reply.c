@@ -100,7 +100,7 @@ static bool logs(struct error *err)
 {
 	AUTO_BUF log = { 0 };
 
-	return engine_logs("demo", 100, &log, err);
+	return engine_logs("demo", 0, 100, &log, err);
 }
 
 static bool wait_for_end(struct error *err)

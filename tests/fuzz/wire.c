@@ -62,7 +62,9 @@ bool pg_wire_binding(const struct pg_wire *wire, unsigned char ret[WIRE_BINDING_
 
 static enum pg_outcome session(long long deadline_ms, struct error *err)
 {
-	const struct pg_door door = { 0, 300000, 17, "postgres", "postgres" };
+	const struct pg_door door = {
+		.uid = 300000, .version = 17, .user = "postgres", .database = "postgres"
+	};
 	struct pg_session *opened;
 	char value[64];
 	enum pg_outcome outcome = pg_open(&opened, &door, deadline_ms, err);
@@ -79,6 +81,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static bool is_ready;
 	struct error err = { 0 };
+	struct pg_login login = {
+		.port = 6123, .version = 17, .password = "canary", .cluster_name = "demo"
+	};
 	enum pg_outcome outcome;
 	long long deadline_ms = deadline_in_ms(DEADLINE_MS);
 
@@ -93,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		outcome = session(deadline_ms, &err);
 		break;
 	case 1:
-		outcome = pg_login(6123, "canary", "demo", deadline_ms, &err);
+		outcome = pg_login(&login, deadline_ms, &err);
 		must(outcome != PG_OK); /* nobody here knows the password */
 		break;
 	default:

@@ -1,4 +1,5 @@
 """Ports for the tests: every worker has a share of its own, so that they do not collide."""
+import collections
 import os
 import random
 import socket
@@ -25,16 +26,16 @@ class Ports:
         self.api = api
         worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
         share = range(settings.port_min + int(worker[2:]) % SHARES, settings.port_max + 1, SHARES)
-        self.left = [port for port in share if port != SEED_PORT]
-        random.shuffle(self.left)
+        self.turns = collections.deque(random.sample(share, len(share)))
 
     def take(self):
-        """A port that nobody holds, not even a server that is stopped."""
-        recorded = {view["port"] for view in self.api.listed().values()}
-        while True:
-            port = self.left.pop()
-            if port not in recorded and is_free(port):
-                return port
+        """A port that nobody holds, not even a server that is stopped, and that was not taken for the longest time."""
+        held = {view["port"] for view in self.api.listed().values()} | {SEED_PORT}
+        for _ in self.turns:
+            self.turns.rotate()
+            if self.turns[0] not in held and is_free(self.turns[0]):
+                return self.turns[0]
+        raise AssertionError("no port is free")
 
 
 class Listener:

@@ -18,6 +18,7 @@ import requests
 from lib.client import Api, Instance, ok
 from lib.daemon import ServiceLog
 from lib.engine import Engine, Process
+from lib.ports import is_free
 from lib.settings import Settings
 from lib.recorder import new_name
 from lib.waiting import wait_for
@@ -195,6 +196,11 @@ class Stack:
         instance = Instance(self.api, self.settings, name or new_name(), port)
         self.instances.append(instance)
         return instance
+
+    def free_port(self):
+        held = {view["port"] for view in self.api.listed().values()}
+        return next(port for port in range(self.options["port_max"], self.options["port_min"], -1)
+                    if port not in held and is_free(port))
 
     def make(self, **fields):
         instance = self.new()
