@@ -204,7 +204,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	AUTO_FREE char *type = input_text(&input, "\n");
 	AUTO_FREE char *encoding = input_text(&input, "\n");
 	static bool is_ready;
+	FCGX_Request fcgi = { .envp = NULL };
 	struct request req = {
+		.fcgi = &fcgi,
 		.id = "fuzz-0001",
 		.method = method,
 		.path = path,
