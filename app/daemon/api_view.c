@@ -1,4 +1,5 @@
 /* An instance in JSON: the fields that are shown, and members derived from its view. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/scope.h"
@@ -60,15 +61,15 @@ static json_t *id_to_json(const struct view *view)
 /* A full disk is told while it lasts, before what else there is to say. */
 static json_t *reason_to_json(const struct view *view)
 {
-	char text[DIAGNOSIS_SIZE + sizeof(view->record.reason) + 2];
+	char full[DIAGNOSIS_SIZE], text[sizeof(full) + sizeof(view->record.reason) + 2];
 	const char *reason = view->record.reason;
 	bool is_told = *reason && !diagnosis_says_full(reason);
 
 	if (view->full == HAS_ROOM || view->record.wanted != WANTED_RUNNING)
 		return text_or_null(reason);
-	diagnosis_full(text, &view->record, view->full);
-	if (is_told)
-		strcat(strcat(text, "; "), reason);
+	diagnosis_full(full, &view->record, view->full);
+	snprintf(text, sizeof(text), "%s%s%s", full, is_told ? "; " : "",
+		 is_told ? reason : "");
 	return text_or_null(text);
 }
 
