@@ -31,10 +31,11 @@ class Ports:
     def take(self):
         """A port that nobody holds, not even a server that is stopped, and that was not taken for the longest time."""
         held = {view["port"] for view in self.api.listed().values()} | {SEED_PORT}
-        for _ in self.turns:
-            self.turns.rotate()
-            if self.turns[0] not in held and is_free(self.turns[0]):
-                return self.turns[0]
+        for _ in range(len(self.turns)):
+            port = self.turns.popleft()  # so that no two threads take the same
+            self.turns.append(port)
+            if port not in held and is_free(port):
+                return port
         raise AssertionError("no port is free")
 
 
