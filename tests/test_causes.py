@@ -6,11 +6,11 @@ import re
 import signal
 import time
 
-import docker
 import psycopg2
 import pytest
 
 from lib.client import assert_error, ok
+from lib.engine import pause
 from lib.makers import Makers
 from lib.waiting import wait_for
 
@@ -106,17 +106,6 @@ def test_signal_that_ended_it_is_told(up, engine, whom, number):
 
         wait_for(lambda: engine.identity(up.name) != before and is_up(up), "it serves again", 60)
         reason_has(up, rf"was restarted.*exit code {128 + number}, by signal {int(number)} \({number.name}\)")
-
-
-def pause(container):
-    """At a busy host the kernel may be too slow to freeze it."""
-    def is_paused():
-        with contextlib.suppress(docker.errors.APIError):
-            container.pause()
-        container.reload()
-        return container.status == "paused"
-
-    wait_for(is_paused, "it is paused")
 
 
 HANDS = {

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from lib.client import ok
-from lib.engine import Engine
+from lib.engine import Engine, pause
 from lib.waiting import wait_for
 
 UNCLEAN = "not properly shut down"
@@ -79,7 +79,7 @@ def runs_on(instance):
 
 
 def is_paused(instance):
-    Engine().container(instance.name).pause()
+    pause(Engine().container(instance.name))
 
 
 def went_down_once(instance):

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from lib.client import assert_error, ok
+from lib.engine import pause
 from lib.waiting import wait_for
 
 
@@ -109,7 +110,7 @@ def test_server_out_of_memory_comes_back(make_instance):
 def test_paused_server_is_said_and_runs_on_when_unpaused(instance, engine):
     instance.keep_row("precious")
     container = engine.container(instance.name)
-    container.pause()
+    pause(container)
 
     view = instance.becomes("stopped")
     assert "paused" in view["reason"]
@@ -121,7 +122,7 @@ def test_paused_server_is_said_and_runs_on_when_unpaused(instance, engine):
 
 def test_paused_server_comes_back_by_post(instance, engine):
     instance.keep_row("precious")
-    engine.container(instance.name).pause()
+    pause(engine.container(instance.name))
 
     instance.create()
 

@@ -14,6 +14,17 @@ from lib.waiting import wait_for
 HAS_SYSTEMD = pathlib.Path("/run/systemd/system").is_dir()
 
 
+def pause(container):
+    """At a busy host the kernel may be too slow to freeze it, and the engine says so."""
+    def is_paused():
+        with contextlib.suppress(docker.errors.APIError):
+            container.pause()
+        container.reload()
+        return container.status == "paused"
+
+    wait_for(is_paused, "it is paused")
+
+
 class Engine:
     def __init__(self):
         self.client = docker.DockerClient(base_url="unix://var/run/docker.sock", version="auto")

@@ -15,6 +15,7 @@ import subprocess
 import pytest
 import requests
 
+from lib import nginx
 from lib.client import Api, Instance, ok
 from lib.daemon import ServiceLog
 from lib.engine import Engine, Process
@@ -239,9 +240,7 @@ TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 def site_text(**variables):
     """nginx/pgberth.conf.j2 as the role would install it, with these of its variables changed."""
-    nginx = subprocess.run(["/usr/sbin/nginx", "-v"], check=True, capture_output=True, text=True).stderr
-    version = tuple(map(int, re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", nginx).groups()))
-    values = {"nginx_listen": ["127.0.0.1", "::1"], "nginx_http2_directive": version >= (1, 25, 1),
+    values = {"nginx_listen": ["127.0.0.1", "::1"], "nginx_http2_directive": nginx.version() >= (1, 25, 1),
               "nginx_ipv6": {"stat": {"exists": pathlib.Path("/proc/net/if_inet6").exists()}}, **variables}
     return subprocess.run([REPOSITORY / "app/debian/render", REPOSITORY / "nginx/pgberth.conf.j2",
                            REPOSITORY / "ansible/roles/nginx/defaults/main.yml", json.dumps(values)],
