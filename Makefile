@@ -68,7 +68,7 @@ alone: tools
 
 test: alone install faults ## run the tests against what runs here (T=name: only those; FORCE=1: on a host with servers of others, too)
 ifdef T
-	$(PYTEST) -k '$(T)'
+	$(PYTEST) -m 'not box and not vm' -k '$(T)'
 else
 	status=0; $(call run_tests); exit $$status
 endif

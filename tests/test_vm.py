@@ -30,6 +30,7 @@ def test_it_is_a_stock_host(vm):
 
 
 def test_it_becomes_a_pgberth(vm):
+    vm.copy_images()
     began = time.monotonic()
     vm.run(f"make -C {CLONE} up ARGS='-e app_disk_quota=true'")
     tell(f"make up: {time.monotonic() - began:.0f} s")

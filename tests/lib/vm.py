@@ -1,8 +1,11 @@
-"""A stock Debian of a test's own as a virtual machine under QEMU: own kernel, systemd, cgroup v2, AppArmor. KVM where it works,
-else emulation, in which everything takes some ten times longer. What is built and done stays in a directory until it is removed."""
+"""A stock Debian of a test's own as a virtual machine under QEMU: own kernel, systemd, cgroup v2, AppArmor. Emulated, unless
+PGBERTH_VM_ACCEL=kvm: then everything takes some ten times longer. What is built and done stays in a directory until it is removed."""
+import json
 import os
 import pathlib
 import subprocess
+
+import yaml
 
 from lib.box import REPOSITORY
 from lib.waiting import wait_for
@@ -11,6 +14,7 @@ CLONE = "/pgberth"
 PORT = 2222
 BUILD = REPOSITORY / "tests/vm-image"
 BOOT_SECONDS = 900  # emulated, on a busy machine
+TEMPLATES = pathlib.Path("/var/lib/pgberth/templates")
 QEMU = ["qemu-system-x86_64", "-cpu", "max", "-smp", "2", "-m", "6144", "-kernel", "vmlinuz", "-initrd", "initrd",
         "-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0", "-drive", "file=disk.img,if=virtio,format=raw,cache=unsafe",
         "-netdev", f"user,id=n0,hostfwd=tcp:127.0.0.1:{PORT}-:22", "-device", "virtio-net-pci,netdev=n0",
@@ -19,11 +23,11 @@ SSH = ["ssh", "-q", "-i", "key", "-p", str(PORT), "-o", "StrictHostKeyChecking=n
        "-o", "ConnectTimeout=10", "root@127.0.0.1"]
 
 
-def has_kvm():
-    """A device alone says little: inside another virtual machine it may fail to start a guest."""
-    said = subprocess.run(["qemu-system-x86_64", "-accel", "kvm", "-S", "-display", "none", "-monitor", "stdio"],
-                          input=b"quit\n", capture_output=True)
-    return said.returncode == 0
+def packages():
+    """Of all roles, but for what a role only names for some releases."""
+    for role in ("app", "dev", "firewall", "image", "nginx"):
+        yield from yaml.safe_load((REPOSITORY / f"ansible/roles/{role}/defaults/main.yml").read_text())[f"{role}_packages"]
+    yield from ("docker.io", "docker-cli", "iptables")
 
 
 class Vm:
@@ -32,7 +36,7 @@ class Vm:
         self.release = release
 
     def __enter__(self):
-        subprocess.run([BUILD, self.release, self.place], check=True, stdin=subprocess.DEVNULL)
+        subprocess.run([BUILD, self.release, self.place, *packages()], check=True, stdin=subprocess.DEVNULL)
         self.come_up()
         try:
             self.copy_tree()
@@ -45,8 +49,7 @@ class Vm:
         self.go_down()
 
     def come_up(self):
-        accelerator = "kvm" if has_kvm() else "tcg,thread=multi"
-        subprocess.run([*QEMU, "-accel", accelerator], cwd=self.place, check=True)
+        subprocess.run([*QEMU, "-accel", os.environ.get("PGBERTH_VM_ACCEL", "tcg,thread=multi")], cwd=self.place, check=True)
         wait_for(lambda: self.run("systemctl is-system-running --wait", check=False).stdout.strip() in ("running", "degraded"),
                  "the virtual machine is up", BOOT_SECONDS)
 
@@ -57,13 +60,28 @@ class Vm:
         wait_for(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "the virtual machine is down", BOOT_SECONDS)
 
     def copy_tree(self):
-        tree = subprocess.Popen(["tar", "-C", REPOSITORY, "--exclude=./app/build", "--exclude=./.git", "-c", "."],
-                                stdout=subprocess.PIPE)
-        subprocess.run([*SSH, f"mkdir -p {CLONE}; tar -C {CLONE} --no-same-owner -x"], cwd=self.place, stdin=tree.stdout, check=True)
-        assert tree.wait() == 0
+        self._pipe(["tar", "-C", REPOSITORY, "--exclude=./app/build", "--exclude=./.git", "-c", "."],
+                   f"mkdir -p {CLONE}; tar -C {CLONE} --no-same-owner -x")
+
+    def copy_images(self):
+        """Takes the images and templates of this host, which the role would build again, and leaves as they are."""
+        ids = [json.loads(file.read_text())["image_id"] for file in TEMPLATES.glob("*/manifest.json")]
+        self._pipe(["/usr/bin/docker", "save", *self._names_of(ids)], "systemctl start docker; docker load")
+        self._pipe(["tar", "-C", TEMPLATES.parent, "-c", "templates"],
+                   f"install -d -m 700 {TEMPLATES.parent}; tar -C {TEMPLATES.parent} -x")
+
+    def _names_of(self, ids):
+        said = subprocess.run(["/usr/bin/docker", "image", "inspect", "--format", "{{index .RepoTags 0}}", *ids], check=True,
+                              capture_output=True, text=True)
+        return said.stdout.split()
+
+    def _pipe(self, command, there):
+        made = subprocess.Popen(command, stdout=subprocess.PIPE)
+        subprocess.run([*SSH, there], cwd=self.place, stdin=made.stdout, stdout=subprocess.DEVNULL, check=True)
+        assert made.wait() == 0
 
     def run(self, command, check=True):
-        """A shell command as root in it; what it prints goes by as it comes."""
+        """A shell command as root in it; errors are printed with the rest."""
         said = subprocess.run([*SSH, command], cwd=self.place, text=True, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert not check or said.returncode == 0, f"{command}: {said.returncode}\n{said.stdout[-8000:]}"
