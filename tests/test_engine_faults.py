@@ -478,6 +478,25 @@ def test_server_that_ends_is_noticed_without_the_stream_of_events(behind, fault)
     behind.purge(instance)
 
 
+def test_exit_code_that_comes_late_is_told_all_the_same(behind):
+    """It is in an event alone, once the engine has started the container again."""
+    instance, is_told = behind.make(), threading.Event()
+
+    def held_back(piece):
+        if b'"die"' in piece:
+            is_told.wait(ENDS)
+        return piece
+
+    with behind.proxy.fault("GET", "/events", lambda exchange: exchange.pass_on(held_back)):
+        behind.proxy.renew()
+        os.kill(behind.engine.postmaster_pid(instance.name), signal.SIGKILL)
+        wait_for(lambda: "an unknown exit code" in (instance.view()["reason"] or ""), "it is seen to have restarted", ENDS)
+        is_told.set()
+        wait_for(lambda: "exit code 137, by signal 9" in instance.view()["reason"], "the code is known", ENDS)
+
+    behind.purge(instance)
+
+
 # ---- bounds ------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("piece, size", [(b"x", 100 << 20), (b"{},", 100 << 20), (b"{},", 15 << 20)],

@@ -133,15 +133,26 @@ static enum look_outcome look_prove(const struct look *look)
 	return look_show(look, RUNNING, LOOK_SETTLED);
 }
 
+/* The engine may tell how a server ended after the look that saw it run again. */
+static bool exit_tell_late(const struct look *look)
+{
+	char *reason = look->view->record.reason;
+
+	return look->hints->exit_code != EXIT_UNKNOWN &&
+	       diagnosis_exit_learn(reason, sizeof(look->view->record.reason),
+				    look->hints->exit_code);
+}
+
 static enum look_outcome look_heard(const struct look *look)
 {
 	struct view *view = look->view;
 	struct record *record = &view->record;
 
-	if (!diagnosis_says_full(record->reason) ||
-	    store_disk_fullness(record) != HAS_ROOM)
+	if (diagnosis_says_full(record->reason) &&
+	    store_disk_fullness(record) == HAS_ROOM)
+		record->reason[0] = '\0';
+	else if (!exit_tell_late(look))
 		return LOOK_SETTLED;
-	record->reason[0] = '\0';
 	return store_save(record, look->err) ? look_show(look, RUNNING, LOOK_SETTLED)
 					     : LOOK_UNSETTLED;
 }

@@ -229,6 +229,22 @@ void diagnosis_exit(char ret[EXIT_TEXT_SIZE], int exit_code)
 		snprintf(ret, EXIT_TEXT_SIZE, "exit code %d", exit_code);
 }
 
+bool diagnosis_exit_learn(char *text, size_t size, int exit_code)
+{
+	char known[EXIT_TEXT_SIZE], unknown[EXIT_TEXT_SIZE];
+	AUTO_FREE char *rest = NULL;
+	char *at;
+
+	diagnosis_exit(unknown, EXIT_UNKNOWN);
+	diagnosis_exit(known, exit_code);
+	at = strstr(text, unknown);
+	rest = at ? strdup(at + strlen(unknown)) : NULL;
+	if (!rest)
+		return false;
+	snprintf(at, size - (size_t)(at - text), "%s%s", known, rest);
+	return true;
+}
+
 /* Without a row that fits: how it ended, and its last words. */
 static void ending_tell(char ret[DIAGNOSIS_SIZE], const struct ending *ending,
 			const char *run)

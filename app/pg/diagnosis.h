@@ -39,6 +39,10 @@ bool diagnosis_says_full(const char *reason);
 /* Writes how it ended to ret: "exit code 137, by signal 9 (SIGKILL)". */
 void diagnosis_exit(char ret[EXIT_TEXT_SIZE], int exit_code);
 
+/* Puts the exit code in the place of an unknown one in a text of up to `size` bytes. False
+ * when the text has none. */
+bool diagnosis_exit_learn(char *text, size_t size, int exit_code);
+
 /* Writes the last line of the log that reports a failure to ret ("": none). */
 void diagnosis_line(char *ret, size_t size, const char *log);
 
