@@ -120,8 +120,9 @@ def limit_processes(container, processes):
 
 
 @pytest.fixture
-def crammed(instance, engine):
+def crammed(stack, engine):
     """A server whose container may start no process more."""
+    instance = stack.make()
     container = engine.container(instance.name)
     connections = [instance.connect() for _ in range(3)]
     with held(*connections):
@@ -131,17 +132,17 @@ def crammed(instance, engine):
         limit_processes(container.id, 512)
 
 
-def test_server_without_processes_is_running_and_says_so_and_passwords_are_proven(crammed, api, pgberthd):
-    pgberthd.restart()
+def test_server_without_processes_is_running_and_says_so_and_passwords_are_proven(stack, crammed):
+    stack.restart()
 
     view = wait_for(lambda: (view := crammed.view())["reason"] and view, "it is told")
     assert view["state"] == "running"
     assert "512 processes" in view["reason"]
     assert_error(crammed.post(admin_password="wrong"), 409, "already_exists", "admin_password")
     ok(crammed.post())
-    ok(api.put_password(crammed.name, "another"))
+    ok(stack.api.put_password(crammed.name, "another"))
     crammed.password = "another"
-    ok(api.patch(crammed.name, allow=["0.0.0.0/0", "10.0.0.0/8"]))
+    ok(stack.api.patch(crammed.name, allow=["0.0.0.0/0", "10.0.0.0/8"]))
     assert crammed.view()["state"] == "running"
 
 
