@@ -15,6 +15,7 @@
 #include "base/scope.h"
 #include "daemon/auth.h"
 #include "daemon/expiry.h"
+#include "daemon/look_queue.h"
 #include "instance/instance.h"
 #include "store/reserve.h"
 #include "store/space_guard.h"
@@ -33,12 +34,22 @@ static void space_look(void)
 	store_reserve_fill();
 }
 
+/* With room again, a look clears what the record says of a full disk. */
+static void room_again(const char *name)
+{
+	look_queue_poke(name, NULL);
+}
+
+/* Neither the engine nor a server says that it has no room to write. */
+static void disks_look(void)
+{
+	instance_disks_look(room_again);
+}
+
 static const struct job jobs[] = {
-	{ auth_refresh, 1000 },
-	{ expiry_look, 1000 },
-	{ instance_trash_sweep, 60000 },
-	{ space_look, 60000 },
-	{ store_clear_old_staging, 30000 },
+	{ auth_refresh, 1000 }, { expiry_look, 1000 },
+	{ disks_look, 2000 },	{ instance_trash_sweep, 60000 },
+	{ space_look, 60000 },	{ store_clear_old_staging, 30000 },
 };
 
 static struct {

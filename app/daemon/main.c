@@ -19,7 +19,6 @@
 #include "base/version.h"
 #include "daemon/api.h"
 #include "daemon/auth.h"
-#include "daemon/disk_watch.h"
 #include "daemon/housekeeping.h"
 #include "daemon/look_queue.h"
 #include "daemon/workers.h"
@@ -134,7 +133,7 @@ static bool parts_start(struct error *err)
 	return workers_open(&inherited, err) && (inherited || workers_start(err)) &&
 	       instance_load(err) && (!inherited || workers_start(err)) &&
 	       look_queue_start(err) && engine_events_start(&engine_listener, err) &&
-	       disk_watch_start(err) && spares_start(err) && housekeeping_start(err);
+	       spares_start(err) && housekeeping_start(err);
 }
 
 static void signals_block(sigset_t *ret_signals)
@@ -189,7 +188,6 @@ static int parts_stop(void)
 	workers_stop();
 	housekeeping_stop();
 	spares_stop();
-	disk_watch_stop();
 	engine_events_stop();
 	look_queue_stop();
 	log_info("stopped");
