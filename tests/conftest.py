@@ -10,6 +10,7 @@ pytest.register_assert_rewrite("lib.client", "lib.waiting", "lib.leftovers", "li
 import docker  # noqa: E402
 
 from lib.client import Api, ok  # noqa: E402
+from lib.concurrency import at_once  # noqa: E402
 from lib.daemon import Pgberthd, ServiceLog, keep_systemd_from_restarting  # noqa: E402
 from lib.engine import Engine  # noqa: E402
 from lib.ports import SEED_PORT, Ports, is_free  # noqa: E402
@@ -17,7 +18,7 @@ from lib.stack import STACKS, Stack, reap  # noqa: E402
 from lib.canary_search import CanarySearch  # noqa: E402
 from lib.settings import Settings  # noqa: E402
 from lib.leftovers import Reaper, Leftovers, discard  # noqa: E402
-from lib.makers import Makers  # noqa: E402
+from lib.makers import MAJORS, Makers  # noqa: E402
 from lib.recorder import RECORDER, Registry, new_name  # noqa: E402
 from lib.strangers import refusal  # noqa: E402
 from lib.waiting import wait_for  # noqa: E402
@@ -171,6 +172,15 @@ def shared(api, settings, ports):
     """A running instance for the tests that change nothing about it."""
     makers = Makers(api, settings, ports)
     yield makers.make()
+    makers.purge()
+
+
+@pytest.fixture(scope="module")
+def servers(api, settings, ports):
+    """A running instance of each major, by the major."""
+    makers = Makers(api, settings, ports)
+    made = at_once([lambda major=major: makers.make(version=major) for major in MAJORS])
+    yield dict(zip(MAJORS, made, strict=True))
     makers.purge()
 
 

@@ -16,9 +16,8 @@ except ImportError:  # make drivers installs it
     psycopg = None
 
 from lib.concurrency import at_once
-from lib.makers import Makers
+from lib.makers import MAJORS
 
-MAJORS = [15, 17, 18]
 PROGRAMS = pathlib.Path(__file__).resolve().parent / "drivers"
 QUESTION = "SELECT version, current_setting('server_version_num') FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 PGJDBC = pathlib.Path("/usr/share/java/postgresql.jar")
@@ -147,15 +146,6 @@ def built(tmp_path_factory):
 
 
 # ---- the servers -----------------------------------------------------------------------------
-
-@pytest.fixture(scope="module")
-def servers(api, settings, ports):
-    """A server of each major, by the major."""
-    makers = Makers(api, settings, ports)
-    made = at_once([lambda major=major: makers.make(version=major) for major in MAJORS])
-    yield dict(zip(MAJORS, made, strict=True))
-    makers.purge()
-
 
 def certificate_of(instance):
     answer = instance.api.on("GET", instance.name, "certificate")

@@ -17,7 +17,7 @@ from lib import engine_proxy
 from lib.client import assert_error, ok
 from lib.concurrency import at_once
 from lib.engine import Engine
-from lib.engine_proxy import EngineProxy, answer, endless, html
+from lib.engine_proxy import CALLS, EngineProxy, answer, endless, html
 from lib.ports import Listener, is_free
 from lib.stack import FIRST_SLICE, Stack
 from lib.leftovers import Leftovers, discard
@@ -28,17 +28,6 @@ from lib.waiting import wait_for
 FULL = os.environ.get("PGBERTH_TORTURE") == "full"
 BOUNDED = 100  # seconds; the longest deadline of a call of ours to the engine is 60
 ENDS = 60  # seconds, in which what was refused is undone
-ID = "[0-9a-f]{64}"
-
-CALLS = {
-    "list": ("GET", r"/containers/json\?"),
-    "inspect": ("GET", r"/containers/[^/]+/json"),
-    "create": ("POST", r"/containers/create\?"),
-    "start": ("POST", rf"/containers/{ID}/start"),
-    "stop": ("POST", rf"/containers/{ID}/stop"),
-    "update": ("POST", rf"/containers/{ID}/update"),
-    "remove": ("DELETE", rf"/containers/{ID}"),
-}
 
 FAULTS = {
     "500": answer(500, {"message": "scripted"}),

@@ -4,12 +4,11 @@ import pytest
 
 from lib.client import assert_error, ok
 from lib.engine_era import Era
-from lib.engine_proxy import EngineProxy, answer
+from lib.engine_proxy import CALLS, EngineProxy, answer
 from lib.stack import Stack
 from lib.waiting import wait_for
 
 OLDEST, NEWEST = 41, 55  # of pgberthd, as app/engine/call.c has them
-ID = "[0-9a-f]{64}"
 
 
 class Years:
@@ -101,15 +100,6 @@ def test_ping_that_names_no_version_is_said(years, ping):
 
 # ---- replaced while a call is under way --------------------------------------------------------
 
-CALLS = {
-    "list": ("GET", r"/containers/json\?"),
-    "inspect": ("GET", r"/containers/[^/]+/json"),
-    "create": ("POST", r"/containers/create\?"),
-    "start": ("POST", rf"/containers/{ID}/start"),
-    "update": ("POST", rf"/containers/{ID}/update"),
-    "stop": ("POST", rf"/containers/{ID}/stop"),
-    "remove": ("DELETE", rf"/containers/{ID}"),
-}
 REPLACED = {"by a newer one": ((24, 41), (44, NEWEST + 9), NEWEST), "by an older one": ((24, 51), (12, 41), 41)}
 
 

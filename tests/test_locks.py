@@ -6,7 +6,7 @@ import pytest
 
 from lib.client import assert_error, ok
 from lib.concurrency import at_once
-from lib.makers import Makers
+from lib.makers import MAJORS, Makers
 from lib.waiting import wait_for
 
 OURS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgberth'"
@@ -142,7 +142,6 @@ def test_change_of_a_pgberthd_that_was_killed_ends_in_the_server_while_the_lock_
 
 # ---- prepared transactions -------------------------------------------------------------------
 
-MAJORS = [15, 17, 18]
 GID = "nightly 'x' \x1b[2J \n level=error"
 
 

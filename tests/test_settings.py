@@ -5,9 +5,8 @@ import itertools
 import pytest
 
 from lib.concurrency import at_once
-from lib.makers import Makers
+from lib.makers import MAJORS, Makers
 
-MAJORS = [15, 17, 18]
 # Logins of their own settings die of these, so pgberth resets them (test_come_back).
 NO_LOGIN = ["session_preload_libraries", "local_preload_libraries"]
 # With these a server does not start, or lets nobody in: a start that is safe is for that.

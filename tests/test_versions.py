@@ -6,10 +6,8 @@ import subprocess
 import pytest
 
 from lib.client import assert_error, ok
-from lib.concurrency import at_once
-from lib.makers import Makers
+from lib.makers import MAJORS
 
-MAJORS = [15, 17, 18]
 # What an image offers, by names: a statement that tells them, or a command of its own.
 OFFERS = {
     "time zones": "SELECT name FROM pg_timezone_names",
@@ -51,15 +49,6 @@ ADDED = {
 
 def test_default_is_the_first_major(shared, settings):
     assert shared.view()["version"] == settings.versions[0] == 17
-
-
-@pytest.fixture(scope="module")
-def servers(api, settings, ports):
-    """A running instance of each major, by the major."""
-    makers = Makers(api, settings, ports)
-    made = at_once([lambda major=major: makers.make(version=major) for major in MAJORS])
-    yield dict(zip(MAJORS, made, strict=True))
-    makers.purge()
 
 
 @pytest.fixture(params=MAJORS)

@@ -18,6 +18,19 @@ REASONS = {200: "OK", 201: "Created", 204: "No Content", 400: "Bad Request", 403
            429: "Too Many Requests", 500: "Internal Server Error"}
 
 
+ID = "[0-9a-f]{64}"
+# Calls of the engine by name: method, and pattern of the path.
+CALLS = {
+    "list": ("GET", r"/containers/json\?"),
+    "inspect": ("GET", r"/containers/[^/]+/json"),
+    "create": ("POST", r"/containers/create\?"),
+    "start": ("POST", rf"/containers/{ID}/start"),
+    "stop": ("POST", rf"/containers/{ID}/stop"),
+    "update": ("POST", rf"/containers/{ID}/update"),
+    "remove": ("DELETE", rf"/containers/{ID}"),
+}
+
+
 class Exchange:
     """A request that came in, and the means to answer it."""
 

@@ -4,6 +4,9 @@ from lib.concurrency import at_once
 from lib.leftovers import discard
 from lib.recorder import new_name
 
+# Major versions of PostgreSQL that are tried.
+MAJORS = [15, 17, 18]
+
 
 class Makers:
     """Makes instances, and purges them when their time is over."""
