@@ -4,6 +4,9 @@ import pytest
 from lib.client import assert_error, ok
 from lib.concurrency import at_once
 
+# One worker's: three of these side by side would take every change that pgberthd makes at once, and others' would be 429.
+pytestmark = pytest.mark.xdist_group("test_concurrency")
+
 
 def split(responses):
     """Those that were granted, and those that were not."""
