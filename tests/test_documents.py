@@ -4,6 +4,7 @@ import re
 import subprocess
 
 import pytest
+import yaml
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 APP = REPOSITORY / "app"
@@ -146,3 +147,15 @@ def test_roles_install_what_make_install_does(tmp_path):
     listed = set(re.findall(r"\{ path: ([^/{\"]\S+),", (REPOSITORY / "ansible/roles/app/vars/main.yml").read_text()))
     # That one is written from a template.
     assert listed == found - {"etc/pgberth/pgberth.conf"}
+
+
+@pytest.mark.parametrize("role", sorted(path.name for path in (REPOSITORY / "ansible/roles").iterdir()))
+def test_switches_of_a_role_may_be_texts(role):
+    """`-e app_disk_quota=true` gives a text: "false" would be true, and newer Ansible wants a boolean in a condition."""
+    files = [path for path in (REPOSITORY / "ansible/roles" / role).rglob("*")
+             if path.is_file() and path.parent.name in ("tasks", "templates", "vars", "handlers")]
+    options = yaml.safe_load((REPOSITORY / "ansible/roles" / role / "meta/argument_specs.yml").read_text())
+    for name, option in options["argument_specs"]["main"].get("options", {}).items():
+        if option["type"] == "bool":
+            used = [line for path in files for line in re.findall(rf"\b{name}\b(?! \| bool)", path.read_text())]
+            assert not used, name
