@@ -1,6 +1,9 @@
 """Traces of a name: in the API, in the engine and on the disk."""
+import contextlib
 import pathlib
 import subprocess
+
+import docker
 
 from lib.client import ok
 from lib.strangers import is_made_by_tests
@@ -55,7 +58,8 @@ class Reaper:
             # Those of a stack of a test's own are that stack's to remove.
             root = container.labels.get("pgberth.root", str(self.settings.root))
             if root == str(self.settings.root) and self._is_ours(container.name.removeprefix("pgberth-")):
-                container.remove(force=True)
+                with contextlib.suppress(docker.errors.NotFound):
+                    container.remove(force=True)
         for place in ("instances/*", "trash/*"):  # there may be no trash yet
             for path in self.settings.root.glob(place):
                 if self._is_ours(path.name):
