@@ -316,7 +316,7 @@ def test_package_comes_and_goes_beside_servers(packaged):
             left = packaged.run("DEBIAN_FRONTEND=noninteractive apt-get purge -qy pgberth").stdout
             assert "left as it is: /var/lib/pgberth" in left
             assert "user ids stay reserved" in left and RESERVED in packaged.run("cat /etc/subuid").stdout
-            assert packaged.run("ls -d /etc/pgberth/tokens /etc/pgberth/tls", check=False).stdout == ""
+            assert packaged.run("ls -d /etc/pgberth/tokens /etc/pgberth/tokens.revoked /etc/pgberth/tls", check=False).stdout == ""
             rows = dict(writers.rows)
             wait_for(lambda: all(writers.rows[name] > rows[name] for name in rows), "servers go on without pgberth")
         tell(f"remove, install, purge: {sum(writers.rows.values())} rows over 3 connections, {len(writers.failed)} broken")

@@ -266,6 +266,110 @@ def test_many_tokens_made_at_once_are_all_there(stack):
         stack.token("revoke", f"crowd-{number}")
 
 
+# ---- the way back: version 0.2 refuses a file that has a member which it does not know --------
+
+MEMBERS = {"name": str, "scope": str, "prefix": str, "created_at": int, "expires_at": int, "sha256": str}
+
+
+def entry(name):
+    return {"name": name, "scope": "read", "prefix": "", "created_at": 1, "expires_at": 0, "sha256": secrets.token_hex(32)}
+
+
+class Files:
+    """A file of tokens that no pgberthd reads, and the command line for it."""
+
+    def __init__(self, place):
+        self.tokens, self.revoked, self.configuration = place / "tokens", place / "tokens.revoked", place / "pgberth.conf"
+        self.configuration.write_text(f"[pgberth]\nroot = {place}\nsocket = {place}/socket\ntokens = {self.tokens}\n")
+
+    def write(self, **table):
+        self.tokens.write_text(json.dumps(table))
+        self.tokens.chmod(0o600)
+
+    def token(self, *arguments):
+        return subprocess.run([PGBERTH, "token", arguments[0], "-c", self.configuration, *arguments[1:]], check=True, capture_output=True,
+                              text=True)
+
+    def names(self, path=None):
+        """Of a file that version 0.2 can read, as long as the other one is not asked for."""
+        table = json.loads((path or self.tokens).read_text())
+        assert set(table) == {"format", "tokens"} and table["format"] == 1
+        assert oct((path or self.tokens).stat().st_mode) == "0o100600"
+        for each in table["tokens"]:
+            assert {name: type(value) for name, value in each.items()} == MEMBERS
+        return [each["name"] for each in table["tokens"]]
+
+
+@pytest.fixture
+def files(tmp_path):
+    return Files(tmp_path)
+
+
+@pytest.mark.parametrize("change, names, revoked", [
+    (["add", "new", "--scope", "read"], ["kept", "gone", "new"], []), (["revoke", "gone"], ["kept"], ["gone"])], ids=["add", "revoke"])
+@pytest.mark.parametrize("before", [{}, {"revoked": []}, {"revoked": [entry("old")]}], ids=["0.2", "none revoked", "revoked"])
+def test_token_file_has_what_version_0_2_reads_and_no_more(files, before, change, names, revoked):
+    files.write(format=1, tokens=[entry("kept"), entry("gone")], **before)
+
+    files.token(*change)
+
+    assert files.names() == names
+    wanted = [each["name"] for each in before.get("revoked", [])] + revoked
+    assert (files.names(files.revoked) if wanted else files.revoked.exists()) == (wanted or False)
+
+
+def test_first_and_last_token_leave_a_file_that_version_0_2_reads(files):
+    files.token("add", "only", "--scope", "admin", "--prefix", "ci-", "--expires", "1d")
+    assert files.names() == ["only"]
+    files.token("revoke", "only")
+    assert (files.names(), files.names(files.revoked)) == ([], ["only"])
+
+
+def test_revoked_tokens_make_room_for_later_ones(files):
+    files.write(format=1, tokens=[entry("last")], revoked=[entry(f"old-{number}") for number in range(64)])
+
+    files.token("revoke", "last")
+
+    assert files.names(files.revoked) == [*(f"old-{number}" for number in range(1, 64)), "last"]
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda path: path.write_text("{"), lambda path: path.write_text('{"format": 2, "tokens": []}'), lambda path: path.chmod(0o644),
+    lambda path: (path.unlink(), path.mkdir()), lambda path: (path.unlink(), path.symlink_to("/etc/passwd")), lambda path: path.unlink()],
+    ids=["cut", "format", "mode", "directory", "link", "missing"])
+def test_file_of_revoked_tokens_decides_nothing(stack, spoil):
+    beside = stack.tokens.with_name("tokens.revoked")
+    for name in ("first", "second"):
+        token = stack.token("add", name, "--scope", "read")
+    stack.token("revoke", "first")
+    spoil(beside)
+    try:
+        ok(stack.api.list())
+        ok(stack.caller(token).list())
+        stack.token("revoke", "second")
+        assert_error(stack.caller(token).list(), 401, "unauthorized")
+        ok(stack.api.list())
+    finally:
+        if beside.is_dir() and not beside.is_symlink():
+            beside.rmdir()
+
+
+def test_token_that_a_crash_left_in_both_files_is_valid(stack):
+    token = stack.token("add", "both", "--scope", "read")
+    before = len(stack.log_text())
+    [both] = [each for each in json.loads(stack.tokens.read_text())["tokens"] if each["name"] == "both"]
+    beside = stack.tokens.with_name("tokens.revoked")
+    beside.write_text(json.dumps({"format": 1, "tokens": [both]}))
+    beside.chmod(0o600)
+
+    ok(stack.caller(token).list())
+    assert "action=token_add" in stack.log_text()[before:]
+    assert "action=token_revoke" not in stack.log_text()[before:]
+    stack.token("revoke", "both")
+    assert_error(stack.caller(token).list(), 401, "unauthorized")
+    assert stack.log_text()[before:].count("action=token_revoke") == 1
+
+
 # ---- who asks ----------------------------------------------------------------------------------
 
 def test_refusal_does_not_wait_for_the_body(stack):

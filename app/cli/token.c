@@ -8,7 +8,7 @@
 
 #include "cli/cli.h"
 #include "model/config.h"
-#include "model/token.h"
+#include "model/token_file.h"
 
 enum {
 	OPTION_SCOPE = 's',

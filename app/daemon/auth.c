@@ -13,6 +13,7 @@
 #include "daemon/auth_failures.h"
 #include "daemon/token_changes.h"
 #include "model/config.h"
+#include "model/token_file.h"
 
 #define RETRY_MS 1000
 

@@ -9,20 +9,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "model/config.h"
-
-static const struct token *find_in(const struct token *list, size_t count,
-				   const struct token *token)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(list[i].id, token->id) == 0)
-			return &list[i];
-	return NULL;
-}
-
-static const struct token *find(const struct tokens *tokens, const struct token *token)
-{
-	return find_in(tokens->list, tokens->count, token);
-}
+#include "model/token_file.h"
 
 /* Only root can write the file, by pgberth or by hand. */
 static void tell(const char *action, const struct token *token, const char *fields)
@@ -77,8 +64,8 @@ static bool tell_revoked(const struct tokens *seen, const struct tokens *now)
 	for (size_t i = 0; i < now->revoked_count; i++) {
 		const struct token *token = &now->revoked[i];
 
-		if (find(seen, token) ||
-		    find_in(seen->revoked, seen->revoked_count, token))
+		if (token_find_id(seen->list, seen->count, token->id) ||
+		    token_find_id(seen->revoked, seen->revoked_count, token->id))
 			continue;
 		tell_present(NULL, token);
 		tell("token_revoke", token, "");
@@ -92,12 +79,15 @@ static bool tell_all(const struct tokens *seen, const struct tokens *now)
 	bool told = tell_revoked(seen, now);
 
 	for (size_t i = 0; i < seen->count; i++)
-		if (!find(now, &seen->list[i])) {
+		if (!token_find_id(now->list, now->count, seen->list[i].id)) {
 			tell("token_revoke", &seen->list[i], "");
 			told = true;
 		}
 	for (size_t i = 0; i < now->count; i++)
-		told = tell_present(find(seen, &now->list[i]), &now->list[i]) || told;
+		told = tell_present(
+			       token_find_id(seen->list, seen->count, now->list[i].id),
+			       &now->list[i]) ||
+		       told;
 	return told;
 }
 

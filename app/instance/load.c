@@ -17,6 +17,7 @@
 #include "instance/parts.h"
 #include "instance/ports.h"
 #include "model/config.h"
+#include "model/token_file.h"
 #include "pg/pg.h"
 #include "store/load.h"
 

@@ -1,15 +1,13 @@
 /*
- * Tokens that admit callers, kept as SHA-256 hashes in one JSON file that only root can
- * read. A token is 256 random bits, so its hash needs neither salt nor work factor.
- * pgberthd reads the file, pgberth changes it. Any thread; each call opens the file by
- * itself.
+ * Tokens that admit callers, and the JSON that keeps their SHA-256 hashes. A token is 256
+ * random bits, so its hash needs neither salt nor work factor. Any thread.
  */
 #ifndef PGBERTH_MODEL_TOKEN_H
 #define PGBERTH_MODEL_TOKEN_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/stat.h>
 
 #include "base/error.h"
 #include "model/record.h"
@@ -47,28 +45,17 @@ struct token *tokens_find(const struct tokens *tokens, const char *name);
 void tokens_done(struct tokens *tokens);
 #define AUTO_TOKENS __attribute__((cleanup(tokens_done))) struct tokens
 
-/*
- * Reads all tokens of the file; a missing file has none. *ret_stat is the file's status,
- * all 0 when it is missing. Errors: ERR_TOKENS when the file is not a regular one that
- * only its owner, root or this process's user, can read, or has another format.
- */
-bool tokens_read(const char *path, struct tokens *ret, struct stat *ret_stat,
-		 struct error *err);
+/* The token of a list that has this id, borrowed; NULL: none has. */
+const struct token *token_find_id(const struct token *list, size_t count, const char *id);
 
-/*
- * Makes a token, adds its hash to the file and writes its text to ret_text, which the
- * caller wipes. The caller sets name, scope, prefix and expires_at of *token. Errors:
- * ERR_ALREADY_EXISTS, ERR_INVALID when the name is pgberth's own, ERR_TOKENS.
- */
-bool token_add(const char *path, struct token *token, char ret_text[TOKEN_SIZE],
-	       struct error *err);
+/* Makes a token: sets created_at, hash and id, and writes its text to ret_text, which the
+ * caller wipes. */
+bool token_make(struct token *token, char ret_text[TOKEN_SIZE], struct error *err);
 
-/* Replaces the file by these tokens. */
-bool tokens_write(const char *path, const struct tokens *tokens, struct error *err);
-
-/* Moves a token of the file to those that were revoked. *ret_left: number of tokens left. Errors: ERR_NOT_FOUND. */
-bool token_revoke(const char *path, const char *name, size_t *ret_left,
-		  struct error *err);
+/* A file's JSON, with exactly the members that version 0.2 reads: new reference, NULL
+ * without memory. Read as well is a member `revoked`, which was there for a time. */
+json_t *token_list_to_json(const struct token *list, size_t count);
+bool tokens_from_json(struct tokens *ret, const json_t *json);
 
 bool token_hash(const char *text, size_t length, unsigned char ret[TOKEN_HASH_LENGTH]);
 
