@@ -1,6 +1,8 @@
 """A tenant's server that does to pgberthd what it likes: a typed error within the deadline, and memory stays flat."""
 import contextlib
 import functools
+import re
+import unicodedata
 
 import pytest
 
@@ -8,7 +10,7 @@ from lib import hostile
 from lib.client import ok
 from lib.concurrency import at_once
 from lib.daemon import fields
-from lib.stack import Stack
+from lib.stack import REPOSITORY, Stack
 from lib.waiting import wait_for
 
 # Of one connection pgberthd keeps a message at a time; libpq would keep what it is sent.
@@ -186,6 +188,97 @@ def test_words_of_a_server_are_one_line(stack, tenant):
     with hostile.at_port(tenant.port, hostile.odd_error, tenant.directory / "conf"):
         assert "no [2J" in refused(tenant.post())
     assert "\x1b" not in stack.log_text()
+
+
+# ---- what people would not see as it is --------------------------------------------------------
+
+def unseen():
+    """Characters that no message may hold, one of each range at least: U+0000 and the newline end a message."""
+    every = [chr(point) for point in range(1, 0x110000) if not chr(point).isprintable() and chr(point) != "\n"]
+    by_kind = {}
+    for one in every:
+        by_kind.setdefault(unicodedata.category(one), []).append(one)
+    some = {kind: by_kind.pop(kind) for kind in ("Cc", "Cf", "Zl", "Zp", "Zs")}
+    assert set(by_kind) == {"Cs", "Co", "Cn"}
+    # Those not assigned are taken from what no version of Unicode assigns: noncharacters.
+    some["Cn"] = ["\ufdd0", "\ufdef", "\uffff", "\U0001fffe", "\U0010ffff"]
+    some["Co"] = [by_kind["Co"][0], by_kind["Co"][-1]]
+    return some
+
+
+UNSEEN = unseen()
+
+
+def refuse_with(tenant, words):
+    """What is said of the tenant's server, when it refuses with these words."""
+    with hostile.at_port(tenant.port, hostile.refusing("XX000", words), tenant.directory / "conf"):
+        return refused(tenant.post())
+
+
+@pytest.mark.parametrize("kind", UNSEEN)
+def test_characters_that_are_not_seen_are_shown_as_blanks(tenant, kind):
+    for begin in range(0, len(UNSEEN[kind]), 24):
+        some = UNSEEN[kind][begin:begin + 24]
+        assert f"in: a{' b' * len(some)}" in refuse_with(tenant, "a" + "".join(f"{one}b" for one in some)), ascii(some)
+
+
+@pytest.mark.parametrize("words, shown", [
+    (b"\xed\xa0\x80b", "???b"), (b"\xff\xfe", "??"), (b"\xc3", "?"), (b"\xe2\x80", "??"), (b"\xf4\x90\x80\x80", "????"), (b"\xc0\x80", "??")],
+    ids=["surrogate", "no UTF-8", "cut", "cut later", "beyond", "overlong"])
+def test_bytes_that_are_no_characters_are_shown_as_question_marks(tenant, words, shown):
+    assert refuse_with(tenant, words).endswith(f"in: {shown}")
+
+
+def test_words_in_any_language_are_shown_as_they_are_and_cut_between_characters(tenant):
+    words = "größe \u6570\u636e\u5e93 \u0431\u0430\u0437\u0430 \u05d0\u05d1 \u0915\u094d\u0937 e\u0301 \U0001f418"
+
+    assert refuse_with(tenant, words).endswith(f"in: {words}")
+    assert refuse_with(tenant, "\U0001f418" * 100).endswith(f"in: {chr(0x1f418) * 34}")
+
+
+def test_table_of_what_is_shown_is_unicodes():
+    """It is of version 14.0; later ones assign more, and never take back."""
+    text = (REPOSITORY / "app/base/unicode.c").read_text()
+    ranges = [(int(first, 16), int(last, 16)) for first, last in re.findall(r"\{ (0x[0-9a-f]+), (0x[0-9a-f]+) \}", text)]
+    shown = {point for first, last in ranges for point in range(first, last + 1)}
+
+    assert ranges == sorted(ranges) and len(shown) == sum(last - first + 1 for first, last in ranges)
+    printable = {point for point in range(0x110000) if chr(point).isprintable()}
+    assert shown <= printable
+    assert shown == printable or unicodedata.unidata_version != "14.0.0"
+
+
+def test_words_of_a_server_that_does_not_start_are_shown_in_its_reason(stack):
+    tenant = stack.make()
+    tenant.sql("ALTER SYSTEM SET shared_preload_libraries = '\u202egnp\u2028.so'")
+
+    assert " gnp .so" in refused(stack.api.restart(tenant.name))
+    reason = wait_for(lambda: tenant.view()["reason"], "it says why")
+    assert " gnp .so" in reason and reason.isprintable()
+    stack.purge(tenant)
+
+
+# ---- SQLSTATEs ---------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("state", ["28P01XXXXXXXX", "28P01 ", " 28P01", "28P0", "28p01", "28P0\x01", "57P03XXX", "53300X", "3D0000", "\u202e8P01", ""],
+                         ids=ascii)
+def test_state_that_is_none_means_nothing(tenant, state):
+    with hostile.at_port(tenant.port, hostile.refusing(state, "abc"), tenant.directory / "conf"):
+        answer = tenant.post()
+    assert answer.json()["error"]["code"] == "server_unavailable" and "Retry-After" not in answer.headers
+    assert refused(answer).endswith("does not let pgberth in: abc")
+
+
+@pytest.mark.parametrize("words", ["", " ", "\x01\u2028", "\nmore", None], ids=ascii)
+@pytest.mark.parametrize("state, said, status", [("28P01", "no reason given (SQLSTATE 28P01)", 409), ("XX000", "no reason given (SQLSTATE XX000)", 503),
+                                                ("28P01X", "no reason given", 503), (None, "no reason given", 503)])
+def test_error_without_a_message_says_so(tenant, words, state, said, status):
+    error = hostile.message(b"E", b"SFATAL\0" + b"".join(
+        kind + value.encode() + b"\0" for kind, value in ((b"C", state), (b"M", words)) if value is not None) + b"\0")
+    with hostile.at_port(tenant.port, lambda talk: talk.say(error), tenant.directory / "conf"):
+        answer = tenant.post()
+    assert answer.status_code == status
+    assert refused(answer).endswith(f"does not let pgberth in: {said}")
 
 
 def test_words_of_a_server_are_one_value_of_the_line(stack, tenant):

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/unicode.h"
 
 /* Length of the sequence that this byte begins, 0: none. */
 static size_t sequence_length(unsigned char first)
@@ -21,37 +22,40 @@ static size_t sequence_length(unsigned char first)
 	return first >= 0xf0 && first <= 0xf4 ? 4 : 0;
 }
 
-static bool sequence_is_valid(const unsigned char *bytes, size_t length)
+static bool sequence_is_valid(const unsigned char *bytes, size_t length,
+			      uint32_t *ret_point)
 {
 	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	uint32_t point = bytes[0] & (0xff >> (length + 1));
+	uint32_t point = length == 1 ? bytes[0] : bytes[0] & (0xff >> (length + 1));
 
-	if (length == 1)
-		return true;
 	for (size_t i = 1; i < length; i++) {
 		if ((bytes[i] & 0xc0) != 0x80)
 			return false;
 		point = point << 6 | (bytes[i] & 0x3f);
 	}
+	*ret_point = point;
 	return point >= smallest[length] && point <= 0x10ffff &&
 	       (point < 0xd800 || point > 0xdfff);
 }
 
 /* Length of the character that the text begins with, 0: the text is not UTF-8. */
-static size_t character_length(const char *text, size_t length)
+static size_t character_read(const char *text, size_t length, uint32_t *ret_point)
 {
 	const unsigned char *bytes = (const unsigned char *)text;
 	size_t sequence = sequence_length(bytes[0]);
 
-	return sequence <= length && sequence > 0 && sequence_is_valid(bytes, sequence)
+	return sequence <= length && sequence > 0 &&
+			       sequence_is_valid(bytes, sequence, ret_point)
 		       ? sequence
 		       : 0;
 }
 
 bool utf8_is_valid(const char *text, size_t length)
 {
+	uint32_t ignored;
+
 	while (length > 0) {
-		size_t character = character_length(text, length);
+		size_t character = character_read(text, length, &ignored);
 
 		if (character == 0)
 			return false;
@@ -64,9 +68,10 @@ bool utf8_is_valid(const char *text, size_t length)
 json_t *utf8_to_json(const char *text)
 {
 	AUTO_BUF clean = { 0 };
+	uint32_t ignored;
 
 	for (size_t left = strlen(text); left > 0;) {
-		size_t character = character_length(text, left);
+		size_t character = character_read(text, left, &ignored);
 		size_t taken = character ? character : 1;
 
 		if (!buf_append(&clean, character ? text : "?", taken))
@@ -77,16 +82,48 @@ json_t *utf8_to_json(const char *text)
 	return json_string(buf_text(&clean));
 }
 
+/* The character that a text begins with as it is shown, and its length in the text. */
+struct shown {
+	const char *bytes;
+	size_t length, taken;
+};
+
+static struct shown shown_first(const char *text)
+{
+	uint32_t point;
+	size_t character = character_read(text, strnlen(text, 4), &point);
+
+	if (!character)
+		return (struct shown){ "?", 1, 1 };
+	if (!unicode_is_shown(point))
+		return (struct shown){ " ", 1, character };
+	return (struct shown){ text, character, character };
+}
+
+bool utf8_show(struct buf *ret, const char *text)
+{
+	while (*text) {
+		struct shown shown = shown_first(text);
+
+		if (!buf_append(ret, shown.bytes, shown.length))
+			return false;
+		text += shown.taken;
+	}
+	return true;
+}
+
 void utf8_one_line(char *ret, size_t size, const char *text)
 {
 	size_t used = 0;
 
-	for (; *text && *text != '\n' && used < size - 1; text++) {
-		unsigned char byte = (unsigned char)*text, next = (unsigned char)text[1];
-		bool is_c1 = byte == 0xc2 && next >= 0x80 && next < 0xa0;
+	while (*text && *text != '\n') {
+		struct shown shown = shown_first(text);
 
-		ret[used++] = byte < 0x20 || byte == 0x7f || is_c1 ? ' ' : *text;
-		text += is_c1;
+		if (used + shown.length >= size)
+			break;
+		memcpy(ret + used, shown.bytes, shown.length);
+		used += shown.length;
+		text += shown.taken;
 	}
 	ret[used] = '\0';
 }

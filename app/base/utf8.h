@@ -6,15 +6,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
+
 bool utf8_is_valid(const char *text, size_t length);
 
-/* The first line of text, which a server wrote, with blanks for control characters (C0,
- * DEL, C1), since people read it on terminals. A line longer than size - 1 bytes is cut. */
+/*
+ * Appends a text that a server or the engine may have written, as people may see it, on a
+ * terminal too: with a blank for each character that is not shown (base/unicode.h), so
+ * for each end of a line, and '?' for each byte that is not UTF-8. False without memory.
+ */
+bool utf8_show(struct buf *ret, const char *text);
+
+/* The same of the first line of text alone; as many of its characters as ret has room
+ * for. */
 void utf8_one_line(char *ret, size_t size, const char *text);
 
 /*
- * A JSON string of text that a server or the engine wrote and that may be cut in the
- * middle of a character. Bytes that are not UTF-8 become '?', since jansson refuses such
+ * A JSON string of text that may be cut in the middle of a character. Bytes that are not UTF-8 become '?', since jansson refuses such
  * a text. New reference; NULL when memory is missing.
  */
 json_t *utf8_to_json(const char *text);

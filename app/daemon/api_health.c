@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/utf8.h"
 #include "base/version.h"
 #include "daemon/api.h"
 #include "daemon/api_parts.h"
@@ -46,9 +45,9 @@ static json_t *storage_to_json(const struct caller *caller, bool *ret_ok)
 	if (*ret_ok)
 		return json;
 	json_object_set_new(json, "reason",
-			    utf8_to_json(seen ? "too little of the disk is free: nothing "
-						"new is made"
-					      : err.message));
+			    caller_text(seen ? "too little of the disk is free: nothing "
+					       "new is made"
+					     : err.message));
 	json_object_set_new(json, "biggest", biggest_to_json(&disk, caller));
 	return json;
 }
@@ -63,7 +62,7 @@ static json_t *engine_to_json(bool ok)
 	if (ok)
 		return json;
 	engine_why_away(&why);
-	json_object_set_new(json, "reason", utf8_to_json(why.message));
+	json_object_set_new(json, "reason", caller_text(why.message));
 	return json;
 }
 
@@ -108,7 +107,7 @@ static json_t *user_ids_to_json(bool *ret_ok)
 			   claim ? "; " : "", exposure.count);
 	json = json_pack("{s:b s:i}", "ok", *ret_ok, "exposed", exposure.count);
 	if (reason.length > 0)
-		json_object_set_new(json, "reason", utf8_to_json(buf_text(&reason)));
+		json_object_set_new(json, "reason", caller_text(buf_text(&reason)));
 	return json;
 }
 

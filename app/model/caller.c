@@ -31,9 +31,11 @@ bool caller_is_shown(const char *storage_dir)
 
 json_t *caller_text(const char *text)
 {
+	AUTO_BUF named = { 0 };
 	AUTO_BUF shown = { 0 };
 
-	return mention_show(&shown, text, caller_is_shown)
-		       ? utf8_to_json(buf_text(&shown))
+	return mention_show(&named, text, caller_is_shown) &&
+			       utf8_show(&shown, buf_text(&named))
+		       ? json_string(buf_text(&shown))
 		       : NULL;
 }

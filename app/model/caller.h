@@ -26,8 +26,8 @@ const struct caller *caller_current(void);
 /* True when whoever this thread serves may know of that instance; pgberthd may. */
 bool caller_is_shown(const char *storage_dir);
 
-/* A text as that caller may read it, without the names of instances that are not shown.
- * A new reference; NULL without memory. */
+/* A text as that caller may read it, without the names of instances that are not shown,
+ * and as utf8_show() writes it. A new reference; NULL without memory. */
 json_t *caller_text(const char *text);
 
 #endif

@@ -3,6 +3,7 @@
 #include "pg/message.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,8 @@
 #include "base/utf8.h"
 #include "engine/container.h"
 
-#define TEXT_MAX 300 /* of an error in a form of before protocol 3.0 */
+#define STATE_LENGTH 5 /* of an SQLSTATE */
+#define TEXT_MAX 300   /* of an error in a form of before protocol 3.0 */
 
 enum pg_outcome message_fail_memory(struct error *err)
 {
@@ -174,14 +176,35 @@ static size_t meaning_of(const char *state, const char *message, const char *det
 	return i;
 }
 
+/* "": the server gave none, or no such one ("Error Codes" of the manual). */
+static const char *error_state(const struct buf *body)
+{
+	static const char characters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	const char *state = error_field(body, 'C');
+
+	return strlen(state) == STATE_LENGTH && strspn(state, characters) == STATE_LENGTH
+		       ? state
+		       : "";
+}
+
+/* The first line of a message, which may be missing. */
+static void error_line(char *ret, size_t size, const char *message, const char *state)
+{
+	utf8_one_line(ret, size, message);
+	if (!ret[strspn(ret, " ")])
+		snprintf(ret, size, "no reason given%s%s%s", *state ? " (SQLSTATE " : "",
+			 state, *state ? ")" : "");
+}
+
 enum pg_outcome message_error(const struct buf *body, const char *what, struct error *err)
 {
 	const char *message = error_field(body, 'M'), *detail = error_field(body, 'D');
-	size_t i = meaning_of(error_field(body, 'C'), message, detail);
+	const char *state = error_state(body);
+	size_t i = meaning_of(state, message, detail);
 	bool is_login = strcmp(what, LET_IN) == 0;
 	char line[140], more[80];
 
-	utf8_one_line(line, sizeof(line), message);
+	error_line(line, sizeof(line), message, state);
 	utf8_one_line(more, sizeof(more), is_login ? detail : "");
 	fail(err, meanings[i].code, "%s: %s%s%s%s%s", what, line, *more ? " (" : "", more,
 	     *more ? ")" : "", is_login ? meanings[i].advice : "");

@@ -167,9 +167,10 @@ def forging_error(talk):
 
 
 def refusing(state, words="no"):
-    """A server that refuses each login with this SQLSTATE."""
+    """A server that refuses each login with this SQLSTATE, and with words that may be no text."""
     def refuse(talk):
-        talk.say(message(b"E", f"SFATAL\0C{state}\0M{words}\0\0".encode()))
+        text = words if isinstance(words, bytes) else words.encode()
+        talk.say(message(b"E", f"SFATAL\0C{state}\0M".encode() + text + b"\0\0"))
     return refuse
 
 
