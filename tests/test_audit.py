@@ -31,6 +31,7 @@ def stack(engine):
         stack.api = stack.caller(stack.token("add", "boss", "--scope", "admin"))
         yield stack
         assert CANARY not in stack.log_text()
+        assert CANARY.encode() not in (stack.root / "changes.begun").read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -207,14 +208,7 @@ def test_name_of_an_unknown_field_is_not_logged(stack, ours):
 
 def test_purge_names_each_server(stack, ours, instance):
     names = [instance.name, f"{OURS}2"]
-    for name in names:
-        ok(ours.create(storage_dir=name, admin_password=CANARY))
-        ok(ours.stop(name))
-    stack.kill()
-    for name in names:
-        record = stack.settings.instances / name / "instance.json"
-        record.write_text(json.dumps({**json.loads(record.read_text()), "stopped_at": 1}))
-    stack.start()
+    long_stopped(stack, ours, names)
 
     with audited(stack) as lines:
         answer = stack.api.call("POST", "/purge", json={"stopped_days": 1, "dry_run": False})
@@ -261,6 +255,109 @@ def test_what_pgberthd_does_by_itself_is_told(stack, ours):
     (stack.root / "trash" / entry).rename(stack.root / "trash" / aged)
     stack.start()
     assert len(told(stack, own("trash_sweep", first.name, trash=aged))) == 1
+
+
+# ---- what a kill cuts off ------------------------------------------------------------------------
+# Of each call at each step: test_kill_points.
+
+def long_stopped(stack, api, names):
+    for name in names:
+        ok(api.create(storage_dir=name, admin_password=CANARY))
+        ok(api.stop(name))
+    stack.kill()
+    for name in names:
+        record = stack.settings.instances / name / "instance.json"
+        record.write_text(json.dumps({**json.loads(record.read_text()), "stopped_at": 1}))
+    stack.start()
+
+
+def cut_off_lines(stack, step, change):
+    """The audit lines of a pgberthd that dies at that step, and of the start after it."""
+    with audited(stack) as lines:
+        stack.die_at(step)
+        change()
+        wait_for(stack.is_dead, f"it dies at {step}", 60)
+        stack.start()
+    return lines
+
+
+def places(stack):
+    """The file of the changes under way: what each of its places begins with."""
+    text = (stack.root / "changes.begun").read_bytes()
+    return {text[at:at + 1] for at in range(0, len(text), 2048)}
+
+
+@pytest.mark.parametrize("action, step, wish", [("expire", "down.saved", {}), ("expire", "delete.stored", {}),
+                                               ("expire_purge", "down.saved", {"expire_purge": True}),
+                                               ("expire_purge", "trash.moved", {"expire_purge": True})])
+def test_expiry_that_is_cut_off_is_told(stack, ours, action, step, wish):
+    name = f"{OURS}{secrets.token_hex(3)}"
+    ok(ours.create(storage_dir=name, admin_password=CANARY, expires_in=86400, **wish))
+
+    lines = cut_off_lines(stack, step, lambda: ours.patch(name, expires_in=1))
+
+    lines = [line for line in lines if line["who"] == "pgberthd" and line["result"] == "cut_off"]
+    assert [{**line, "began": "?"} for line in lines] == [own(action, name, result="cut_off", began="?")]
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", lines[0]["began"])
+
+
+def test_sweep_of_the_trash_that_is_cut_off_is_told(stack, ours):
+    name = f"{OURS}swept"
+    ok(ours.create(storage_dir=name, admin_password=CANARY))
+    ok(ours.delete(name, purge=True))
+    [entry] = [entry["id"] for entry in stack.trash() if entry["storage_dir"] == name]
+    aged = re.sub(r"\.20\d{6}T", ".20200101T", entry)
+    stack.stop()
+    (stack.root / "trash" / entry).rename(stack.root / "trash" / aged)
+
+    def start():
+        stack.spawn()
+        stack.die_at("empty.moved")
+
+    [line] = cut_off_lines(stack, "empty.moved", start)
+    assert {**line, "began": "?"} == own("trash_sweep", name, trash=aged, result="cut_off", began="?")
+
+
+def test_purge_that_is_cut_off_names_the_server_that_it_was_at(stack, ours):
+    names = [f"{OURS}{number}-old" for number in (1, 2)]
+    long_stopped(stack, ours, names)
+
+    lines = cut_off_lines(stack, "trash.moved", lambda: stack.api.call("POST", "/purge", json={"stopped_days": 1, "dry_run": False}))
+
+    assert [(line["action"], line["fields"], line["result"]) for line in lines] == [("purge", "stopped_days,dry_run", "cut_off")]
+    [gone] = [name for name in names if ours.get(name).status_code == 404]
+    assert lines[0]["name"] == gone
+
+
+def test_change_that_was_told_is_forgotten(stack, ours, instance):
+    ok(ours.create(**instance.fields()))
+    assert [line["action"] for line in cut_off_lines(stack, "down.saved", lambda: ours.stop(instance.name))] == ["stop"]
+    ok(ours.start(instance.name))
+    assert ours.patch(instance.name, port=1).status_code == 422
+    assert places(stack) == {b"\0"}
+    assert oct((stack.root / "changes.begun").stat().st_mode) == "0o100600"
+
+    with audited(stack) as lines:
+        stack.restart()
+    assert lines == []
+
+
+def test_file_of_changes_that_cannot_be_used_is_told_and_stops_nobody(stack, ours, instance):
+    stack.stop()
+    path = stack.root / "changes.begun"
+    path.unlink()
+    path.mkdir()
+    before = len(stack.log_text())
+    try:
+        stack.start()
+        assert "warning changes under way not kept" in stack.log_text()[before:]
+        with audited(stack) as lines:
+            ok(ours.patch(instance.name, labels={"a": "b"}))
+        assert [line["result"] for line in lines] == ["ok"]
+    finally:
+        stack.kill()
+        path.rmdir()
+        stack.start()
 
 
 # ---- tokens ------------------------------------------------------------------------------------

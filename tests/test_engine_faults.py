@@ -153,6 +153,16 @@ def assert_as_before(behind, instance):
 
 # ---- create ----------------------------------------------------------------------------------
 
+def test_words_of_the_engine_are_shown_without_what_is_not_seen(behind):
+    instance = behind.new()
+    with behind.fault("create", engine_proxy.answer(500, {"message": "no \u202e way\nout\x1b[2J\u2028x"})):
+        response = instance.post()
+
+    assert_refused(response)
+    assert "no   way out [2J x" in response.json()["error"]["message"]
+    behind.nothing_is_left(instance)
+
+
 # Creates that go as far as these cost a second each.
 COSTLY = () if FULL else ("create", "start", "remove")
 FEW = ("500", "404 in HTML", "429", "409", "Id is short", "cut chunk", "truncated", "reply lost")

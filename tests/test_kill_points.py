@@ -9,10 +9,12 @@ import pytest
 import requests
 
 from lib.client import ok
+from lib.recorder import RECORDER
 from lib.engine import Engine
 from lib.stack import REPOSITORY
 from lib.leftovers import Leftovers
 from lib.waiting import wait_for
+from test_audit import audit_lines
 
 
 UP = ["up.claimed", "up.saved", "start.created", "start.started", "start.answers", "prove.written",
@@ -41,6 +43,9 @@ STEPS = {
     "quota_grow": ["file.written", "image.stretched", "image.grown"],
     "quota_empty": ["empty.moved"],
 }
+# The actions of which the log speaks, where they have another name.
+ACTIONS = {"come_back": "create", "port": "update", "labels": "update", "allow": "update", "empty": "trash_remove", "uid": "start",
+           "grow": "update"}
 OLD_UID = 300005
 CASES = [(change, step) for change, steps in STEPS.items() for step in dict.fromkeys(steps)]
 # These end with the server running on its own data, so that it can serve for the next step.
@@ -207,6 +212,14 @@ class Change:
 
     # ---- after -------------------------------------------------------------------------------
 
+    def is_told(self, lines):
+        """By one line, of the call that nobody was answered; what pgberthd did for it may have another one."""
+        name = self.name.removeprefix("quota_")
+        [line] = [line for line in lines if line["who"] != "pgberthd"]
+        assert (line["action"], line["name"], line["result"]) == (ACTIONS.get(name, name), self.instance.name, "cut_off"), lines
+        assert "status" not in line and line["id"] in RECORDER.request_ids
+        assert {line["action"] for line in lines if line["who"] == "pgberthd"} <= {"move_uid"}, lines
+
     def settled(self):
         """Its state, when that is one to stay in; `gone` when there is no instance."""
         answer = self.api.get(self.instance.name)
@@ -344,6 +357,7 @@ def servers(stack):
 def test_kill_at(stack, servers, name, step):
     change = servers.take(name)
     change.prepare()
+    before = len(stack.log_text())
     stack.die_at(step)
 
     with contextlib.suppress(requests.ConnectionError):
@@ -351,6 +365,7 @@ def test_kill_at(stack, servers, name, step):
     wait_for(stack.is_dead, f"it dies at {step}")
     stack.start()
 
+    change.is_told(audit_lines(stack.log_text()[before:]))
     change.check()
     assert list(stack.settings.staging.iterdir()) == []
     wait_for(lambda: list(stack.root.glob("staging.old*")) == [], "what it left in staging is removed")

@@ -32,23 +32,32 @@ static bool change_add(struct buf *text, const struct audit *line)
 		buf_printf(text, " trash=%s", LOG_WORD(line->trash)));
 }
 
-static bool result_add(struct buf *text, const struct audit *line)
+static bool answer_add(struct buf *text, const struct audit *line)
 {
 	int status = line->err ? error_status(line->err->code) : 200;
 
 	return (!has(line->path) || buf_printf(text, " status=%d", status)) &&
 	       (!has(line->wrong) ||
-		buf_printf(text, " field=%s", LOG_WORD(line->wrong))) &&
-	       buf_printf(text, " name=%s result=%s", LOG_WORD(or_none(line->name)),
-			  line->err ? error_slug(line->err->code) : "ok");
+		buf_printf(text, " field=%s", LOG_WORD(line->wrong)));
+}
+
+bool audit_text(struct buf *ret, const struct audit *line, bool is_cut_off)
+{
+	const char *result = line->err ? error_slug(line->err->code) : "ok";
+
+	return buf_printf(ret, "audit who=%s", LOG_WORD(or_none(line->who))) &&
+	       call_add(ret, line) && change_add(ret, line) &&
+	       (is_cut_off || answer_add(ret, line)) &&
+	       buf_printf(ret, " name=%s result=%s", LOG_WORD(or_none(line->name)),
+			  is_cut_off ? "cut_off" : result);
 }
 
 void audit(const struct audit *line)
 {
 	AUTO_BUF text = { 0 };
 
-	if (call_add(&text, line) && change_add(&text, line) && result_add(&text, line))
-		log_info("audit who=%s%s", LOG_WORD(or_none(line->who)), buf_text(&text));
+	if (audit_text(&text, line, false))
+		log_info("%s", buf_text(&text));
 	else
 		log_error("audit line not written error=\"out of memory\" name=%s",
 			  LOG_WORD(or_none(line->name)));

@@ -5,6 +5,7 @@
 #ifndef PGBERTH_BASE_AUDIT_H
 #define PGBERTH_BASE_AUDIT_H
 
+#include "base/buf.h"
 #include "base/error.h"
 
 /* Strings are borrowed; NULL and "" mean that there is none, or that it is unknown. */
@@ -20,6 +21,9 @@ struct audit {
 };
 
 void audit(const struct audit *line);
+
+/* Appends such a line; is_cut_off: nobody was answered. False without memory. */
+bool audit_text(struct buf *ret, const struct audit *line, bool is_cut_off);
 
 /* The same for a change to a server that no call asked for. */
 void audit_own(const char *action, const char *name, const char *fields);

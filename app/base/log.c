@@ -61,6 +61,11 @@ const char *log_set_request(const char *request_id)
 	return before;
 }
 
+const char *log_request_id(void)
+{
+	return log_request;
+}
+
 int log_fd(void)
 {
 	return atomic_load(&log_file);

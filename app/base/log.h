@@ -16,6 +16,9 @@ bool log_open(const char *path);
 /* Opens the file again, after rotation. Any thread, but not in a signal handler. */
 void log_reopen(void);
 
+/* The request id that this thread's lines carry, borrowed; NULL: none. */
+const char *log_request_id(void);
+
 /* Sets the request id that this thread's lines carry, borrowed; NULL: none. Returns the
  * one before. */
 const char *log_set_request(const char *request_id);

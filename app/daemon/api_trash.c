@@ -62,6 +62,11 @@ bool trash_restore(struct call *call, struct error *err)
 	       answer_view(call, &view, err);
 }
 
+static void purge_begin(const char *name, void *user)
+{
+	call_audit_begin(user, name);
+}
+
 static void purge_tell(const char *name, const struct error *err, void *user)
 {
 	call_audit_one(user, name, err);
@@ -74,7 +79,7 @@ bool purge_stopped(struct call *call, struct error *err)
 	json_t *list;
 
 	if (!instance_purge_stopped(call->spec.stopped_days, call->caller.prefix, is_dry,
-				    &names, purge_tell, call, err))
+				    &names, purge_begin, purge_tell, call, err))
 		return false;
 	list = json_array();
 	for (size_t i = 0; i < names.count; i++)

@@ -18,6 +18,7 @@ struct call {
 	char trash_id[TRASH_ID_SIZE];
 	struct spec query, spec; /* from the query, from the body; owned by the router */
 	bool is_audited;	 /* the log has been told of it (call_audit.h) */
+	int begun;		 /* its note for the next start (audit_begun.h) */
 };
 
 #endif

@@ -4,6 +4,10 @@
 
 #include "daemon/call.h"
 
+/* The call begins to change that server, or those that it names itself (NULL): the next
+ * start tells of that, should the call be cut off. */
+void call_audit_begin(struct call *call, const char *name);
+
 /* One server of many that a call changes; err NULL: it was done. */
 void call_audit_one(struct call *call, const char *name, const struct error *err);
 

@@ -1,6 +1,7 @@
 /* pgberthd starts its parts in order, waits for signals, and stops them in order. */
 #include <execinfo.h>
 #include <getopt.h>
+#include <limits.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/audit_begun.h"
 #include "base/deadline.h"
 #include "base/log.h"
 #include "base/supervisor.h"
@@ -95,6 +97,15 @@ static void memory_prepare(void)
 	json_object_seed(0);
 }
 
+/* Of those that the process before was in the middle of. */
+static void changes_tell(void)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/changes.begun", config()->root);
+	audit_begun_open(path);
+}
+
 static bool parts_init(struct config *cfg, struct error *err)
 {
 	if (!config_load(cfg, config_path, err))
@@ -109,6 +120,7 @@ static bool parts_init(struct config *cfg, struct error *err)
 	pg_verifier_init();
 	if (!store_open(err))
 		return false;
+	changes_tell();
 	auth_watch();
 	return ports_init(err) && pg_init(err) && engine_init(err);
 }

@@ -65,6 +65,8 @@ static bool route_serve(const struct route *route, struct call *call, struct err
 		return route->handler(call, err);
 	if (!change_slots_take(call->caller.id, &place, err))
 		return false;
+	if (route->action)
+		call_audit_begin(call, NULL);
 	ok = route->handler(call, err);
 	if (!ok && err->code == ERR_ENGINE)
 		change_look_again(call);

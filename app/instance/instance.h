@@ -68,11 +68,14 @@ bool instance_certificate(const char *name, struct buf *ret, struct error *err);
 /*
  * Purges instances that have not been wanted running for that many days and whose names
  * begin with prefix, or only finds them. *ret, to be ended with names_done(), holds their
- * names. each() is told of each that was purged (err NULL) or could not be.
+ * names. begins() is told of each before, each() of each that was purged (err NULL) or
+ * could not be.
  */
+typedef void instance_purging(const char *name, void *user);
 typedef void instance_purged(const char *name, const struct error *err, void *user);
 bool instance_purge_stopped(int days, const char *prefix, bool is_dry, struct names *ret,
-			    instance_purged *each, void *user, struct error *err);
+			    instance_purging *begins, instance_purged *each, void *user,
+			    struct error *err);
 
 /* List the trash in an array that the caller frees; restore an entry, as stored (errors:
  * ERR_ALREADY_EXISTS, ERR_FOREIGN_DATA); remove an entry for good. */

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/audit.h"
+#include "base/audit_begun.h"
 #include "base/log.h"
 #include "base/mention.h"
 #include "instance/by_hand.h"
@@ -133,6 +133,7 @@ void port_claim_keep(const struct port_claim *claim, const char *name)
 	struct error err;
 	AUTO_LOCK *lock = NULL;
 	AUTO_VIEW view = { 0 };
+	AUTO_BEGUN int begun = 0;
 
 	if (!claim->displaced[0])
 		return;
@@ -140,6 +141,7 @@ void port_claim_keep(const struct port_claim *claim, const char *name)
 	if (!lock || !index_get(claim->displaced, &view) ||
 	    view.record.port != claim->port)
 		return;
+	begun = audit_begin_own("yield", claim->displaced, "port");
 	view.record.port = 0;
 	snprintf(view.record.reason, sizeof(view.record.reason),
 		 "stopped outside pgberth; its port %d was then given to " MENTION,

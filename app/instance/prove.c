@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/audit.h"
+#include "base/audit_begun.h"
 #include "base/deadline.h"
 #include "base/kill_point.h"
 #include "instance/hba.h"
@@ -132,14 +132,21 @@ bool prove(struct attempt *attempt, struct error *err)
 	return true;
 }
 
+static bool reset(struct attempt *attempt)
+{
+	const char *name = attempt->view->record.storage_dir;
+	AUTO_BEGUN int begun = audit_begin_own("reset", name, "");
+
+	if (!shut_out_mend(attempt))
+		return false;
+	audit_own("reset", name, "");
+	return true;
+}
+
 bool prove_or_reset(struct attempt *attempt, struct error *err)
 {
-	if (prove(attempt, err))
-		return true;
-	if (!attempt->is_accepted || !shut_out_mend(attempt))
-		return false;
-	audit_own("reset", attempt->view->record.storage_dir, "");
-	return prove(attempt, err);
+	return prove(attempt, err) ||
+	       (attempt->is_accepted && reset(attempt) && prove(attempt, err));
 }
 
 /* The role is what it was before, or the message says that it is not. */

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/audit.h"
+#include "base/audit_begun.h"
 #include "base/log.h"
 #include "base/scope.h"
 #include "instance/instance.h"
@@ -75,15 +75,25 @@ bool instance_is_expired(const struct view *view, long long now)
 	return view->record.expires_at && view->record.expires_at <= now;
 }
 
+static const char *expiry_of(const struct view *view)
+{
+	return view->record.expire_purge ? "expire_purge" : "expire";
+}
+
 /* The time is checked again under the lock, since a PATCH may have moved it. */
 bool instance_expire(const char *name)
 {
+	AUTO_VIEW before = { 0 };
 	AUTO_VIEW gone = { 0 };
+	AUTO_BEGUN int begun = 0;
 	struct error err;
 
+	if (!index_get(name, &before))
+		return true;
+	begun = audit_begin_own(expiry_of(&before), name, "");
 	if (instance_delete_if(name, instance_is_expired, time(NULL), false, &gone,
 			       &err)) {
-		audit_own(gone.record.expire_purge ? "expire_purge" : "expire", name, "");
+		audit_own(expiry_of(&gone), name, "");
 		return true;
 	}
 	if (err.code == ERR_NOT_FOUND)
@@ -100,7 +110,8 @@ static bool is_long_stopped(const struct view *view, long long before)
 }
 
 bool instance_purge_stopped(int days, const char *prefix, bool is_dry, struct names *ret,
-			    instance_purged *each, void *user, struct error *err)
+			    instance_purging *begins, instance_purged *each, void *user,
+			    struct error *err)
 {
 	long long before = time(NULL) - days * DAY_S;
 	AUTO_NAMES names = { 0 };
@@ -111,6 +122,8 @@ bool instance_purge_stopped(int days, const char *prefix, bool is_dry, struct na
 	for (size_t i = 0; i < names.count; i++) {
 		AUTO_VIEW gone = { 0 };
 
+		if (!is_dry)
+			begins(names.list[i], user);
 		if (!is_dry && !instance_delete_if(names.list[i], is_long_stopped, before,
 						   true, &gone, err)) {
 			if (err->code == ERR_NOT_FOUND)
@@ -183,14 +196,16 @@ bool instance_trash_remove(const char *id, struct error *err)
 static void sweep_one(const char *id)
 {
 	char name[NAME_SIZE];
+	const struct audit line = {
+		.who = "pgberthd", .action = "trash_sweep", .name = name, .trash = id
+	};
+	AUTO_BEGUN int begun = 0;
 	struct error err;
 
 	store_trash_name(id, name);
+	begun = audit_begin(&line);
 	if (instance_trash_remove(id, &err))
-		audit(&(struct audit){ .who = "pgberthd",
-				       .action = "trash_sweep",
-				       .name = name,
-				       .trash = id });
+		audit(&line);
 	else if (err.code != ERR_NOT_FOUND)
 		log_warn("trash entry not removed trash=%s error=%s", id,
 			 LOG_TEXT(err.message));

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "base/audit.h"
+#include "base/audit_begun.h"
 #include "base/kill_point.h"
 #include "base/log.h"
 #include "store/move.h"
@@ -13,9 +13,11 @@
 static bool move_finish(struct record *record, struct error *err)
 {
 	int was = record->uid_was;
+	AUTO_BEGUN int begun = 0;
 
 	if (!was)
 		return true;
+	begun = audit_begin_own("move_uid", record->storage_dir, "uid");
 	if (!store_move(record, err))
 		return fail_because(err, "its user id cannot be changed from %d to %d",
 				    was, record->uid);

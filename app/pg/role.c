@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/audit.h"
+#include "base/audit_begun.h"
 #include "base/deadline.h"
 #include "base/log.h"
 #include "base/scope.h"
@@ -118,21 +118,12 @@ static enum pg_outcome leftover_drop(struct pg_session *session, struct error *e
 	return outcome != PG_OK || !*sql ? outcome : pg_run(session, sql, NULL, 0, err);
 }
 
-/* States of the database postgres, and the work on each. A DROP that was cut off leaves
- * it "invalid", with files missing: DROP is all that PostgreSQL still does with it. */
-static enum pg_outcome database_put(struct pg_session *session,
+/* The work on each state of the database postgres but "open". */
+static enum pg_outcome database_put(struct pg_session *session, const char *state,
 				    char ret_done[ROLE_DONE_SIZE], struct error *err)
 {
-	enum pg_outcome outcome;
-	char state[16];
+	enum pg_outcome outcome = PG_OK;
 
-	outcome = pg_run(session,
-			 "SELECT CASE WHEN datconnlimit = -2 THEN 'invalid' "
-			 "WHEN datallowconn THEN 'open' ELSE 'closed' END "
-			 "FROM pg_catalog.pg_database WHERE datname = 'postgres'",
-			 state, sizeof(state), err);
-	if (outcome != PG_OK || strcmp(state, "open") == 0)
-		return outcome;
 	if (strcmp(state, "closed") == 0) {
 		snprintf(ret_done, ROLE_DONE_SIZE,
 			 "the database postgres admits connections again");
@@ -150,6 +141,33 @@ static enum pg_outcome database_put(struct pg_session *session,
 	return database_make(session, err);
 }
 
+/* A DROP that was cut off leaves the database "invalid", with files missing: DROP is all
+ * that PostgreSQL still does with it. */
+static enum pg_outcome database_settle(struct pg_session *session,
+				       const struct record *record,
+				       char ret_done[ROLE_DONE_SIZE], struct error *err)
+{
+	enum pg_outcome outcome;
+	AUTO_BEGUN int begun = 0;
+	char state[16];
+
+	outcome = pg_run(session,
+			 "SELECT CASE WHEN datconnlimit = -2 THEN 'invalid' "
+			 "WHEN datallowconn THEN 'open' ELSE 'closed' END "
+			 "FROM pg_catalog.pg_database WHERE datname = 'postgres'",
+			 state, sizeof(state), err);
+	if (outcome != PG_OK || strcmp(state, "open") == 0)
+		return outcome;
+	begun = audit_begin_own("mend_database", record->storage_dir, "");
+	outcome = database_put(session, state, ret_done, err);
+	if (outcome != PG_OK)
+		return outcome;
+	log_warn("database mended name=%s did=%s", record->storage_dir,
+		 LOG_TEXT(ret_done));
+	audit_own("mend_database", record->storage_dir, "");
+	return PG_OK;
+}
+
 enum pg_outcome role_settle(const struct record *record, const char *verifier,
 			    char ret_done[ROLE_DONE_SIZE], long long deadline_ms,
 			    struct error *err)
@@ -162,17 +180,12 @@ enum pg_outcome role_settle(const struct record *record, const char *verifier,
 	ret_done[0] = '\0';
 	if (outcome != PG_OK)
 		return outcome;
-	outcome = database_put(session, ret_done, err);
+	outcome = database_settle(session, record, ret_done, err);
 	if (outcome == PG_OK)
 		outcome = role_put(session, record, verifier, err);
 	if (outcome == PG_OK)
 		leftover_drop(session, &ignored);
 	pg_close(session);
-	if (outcome == PG_OK && *ret_done) {
-		log_warn("database mended name=%s did=%s", record->storage_dir,
-			 LOG_TEXT(ret_done));
-		audit_own("mend_database", record->storage_dir, "");
-	}
 	return outcome;
 }
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/audit.h"
+#include "base/audit_begun.h"
 #include "base/deadline.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -79,8 +79,12 @@ static bool room_make(const struct record *record)
 	static const char *const names[] = { "idle", "in_transaction", "active" };
 	enum worth worth;
 	int pid = session_find(record, &worth);
+	AUTO_BEGUN int begun = 0;
 
-	if (!pid || !process_signal(pid, record->uid, SIGTERM))
+	if (!pid)
+		return false;
+	begun = audit_begin_own("end_session", record->storage_dir, "");
+	if (!process_signal(pid, record->uid, SIGTERM))
 		return false;
 	log_warn("session ended to make room name=%s pid=%d was=%s", record->storage_dir,
 		 pid, names[worth]);
