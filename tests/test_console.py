@@ -10,7 +10,7 @@ from lib.console import BLOCK, DOCUMENTS, REPOSITORY, Command, blocks_of, comman
 from lib.leftovers import discard
 from lib.recorder import new_name
 
-TOKENS = pathlib.Path("/etc/pgberth/tokens")
+TOKENS, REVOKED = pathlib.Path("/etc/pgberth/tokens"), pathlib.Path("/etc/pgberth/tokens.revoked")
 BLOCKS = [block for document in DOCUMENTS for block in blocks_of(document)]
 ELSEWHERE = [block for block in BLOCKS if block.run_by]
 TYPED = {document: commands for document in DOCUMENTS
@@ -44,8 +44,13 @@ def stand_in(ports, settings):
 @pytest.fixture
 def no_token():
     assert not TOKENS.exists()
+    kept = REVOKED.read_bytes() if REVOKED.exists() else None
     yield
     TOKENS.unlink(missing_ok=True)
+    REVOKED.unlink(missing_ok=True)
+    if kept is not None:
+        REVOKED.write_bytes(kept)
+        REVOKED.chmod(0o600)
 
 
 @pytest.mark.parametrize("document", cases())
