@@ -21,6 +21,6 @@ int audit_begin_own(const char *action, const char *name, const char *fields);
 /* Forgets the change *begun, whose line was written or that was not made, and sets *begun
  * to 0. Any thread. */
 void audit_end(int *begun);
-#define AUTO_BEGUN __attribute__((cleanup(audit_end)))
+#define AUTO_BEGUN __attribute__((cleanup(audit_end), unused))
 
 #endif
