@@ -53,7 +53,8 @@ def made(stack, api, name, **fields):
 
 def end_by_hand(instance):
     """From now on its port may be had by another server of its owner."""
-    subprocess.run(["/usr/bin/docker", "kill", f"pgberth-{instance.name}"], check=True, capture_output=True)
+    for command in ("kill", "wait"):  # a kill does not wait for the end
+        subprocess.run(["/usr/bin/docker", command, f"pgberth-{instance.name}"], check=True, capture_output=True, timeout=60)
 
 
 def record_path(instance):
