@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* False for characters that a terminal obeys, that change the order of those around them,
- * that end a line, that are private or not assigned, and for blanks but the plain one. */
+ * that end a line, or that nobody sees. */
 bool unicode_is_shown(uint32_t point);
 
 #endif
