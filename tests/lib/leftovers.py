@@ -7,6 +7,7 @@ import docker
 
 from lib.client import ok
 from lib.strangers import is_made_by_tests
+from lib.waiting import wait_for
 
 
 class Leftovers:
@@ -53,7 +54,8 @@ class Reaper:
     def reap(self):
         self.registered = self.registry.names()
         for name in filter(self._is_ours, self.api.listed()):
-            self.api.delete(name, purge=True)
+            # pgberthd may be at work on it, bringing it back.
+            wait_for(lambda name=name: self.api.delete(name, purge=True).status_code != 409, f"{name} is purged", 120)
         for container in self.engine.client.containers.list(all=True, ignore_removed=True):
             # Those of a stack of a test's own are that stack's to remove.
             root = container.labels.get("pgberth.root", str(self.settings.root))
