@@ -22,7 +22,7 @@ LOCAL = "-i inventories/local"
 # The first release that served hosts with systemd, by Debian's: trixie had none so far.
 OLD = {"bookworm": "6e4c4fc"}
 # The line that keeps users off the servers' user ids.
-RESERVED = "pgberth:1900000000:65536"
+RESERVED = "pgberth,servers:1900000000:65536"
 UNCLEAN = re.compile(r"not properly shut down|was interrupted|recovery in progress|redo starts")
 
 

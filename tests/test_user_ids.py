@@ -10,7 +10,7 @@ import pytest
 from lib.client import ok
 from lib.concurrency import at_once
 from lib.engine import Engine
-from lib.etc import FILES, Etc
+from lib.etc import FILES, RESERVER, RESERVER_WAS, Etc
 from lib.stack import BINARY, Stack
 from lib.waiting import wait_for
 from test_adopt import assert_is_of, owners, record_of
@@ -55,7 +55,8 @@ OVERLAPS = {
     "hexadecimal": f"u4:{MIN:#x}:0x10000",
     "behind others, a comment and nonsense": f"u1:100000:65536\n# u2\n\nu3\nu4:{MIN}:65536",
     "without an end of line, behind a long one": f"{'x' * 5000}:1:1\nu4:{MIN}:65536",
-    "behind the reservation": f"pgberth:{MIN}:65536\nu4:{MAX}:2",
+    "behind the reservation": f"{RESERVER}:{MIN}:65536\nu4:{MAX}:2",
+    "behind a reservation of before": f"{RESERVER_WAS}:{MIN}:65536\nu4:{MAX}:2",
 }
 
 
@@ -80,7 +81,8 @@ HARMLESS = {
     "nothing": "",
     "no file": None,
     "just below and just above": f"a:{MIN - 65536}:65536\nb:{MAX + 1}:65536\n",
-    "the reservation": f"pgberth:{MIN}:65536\npgberth:300000:65536\n",
+    "the reservation": f"{RESERVER}:{MIN}:65536\n{RESERVER}:300000:65536\n",
+    "a reservation of before": f"{RESERVER_WAS}:{MIN}:65536\n{RESERVER_WAS}:300000:65536\n",
     "no ids": f"u4:{MIN}:0\n",
     "comments": f"# u4:{MIN}:65536\n   \n",
     "what users have": "".join(f"u{i}:{100000 + 65536 * i}:65536\n" for i in range(5)),
@@ -128,17 +130,19 @@ def test_file_that_nobody_can_read_keeps_no_server_down(etc, conf, make):
     assert "file not read file=/etc/subuid" in err
 
 
-def test_reservation_counts_as_anybodys_where_a_user_has_its_name(etc, conf):
+@pytest.mark.parametrize("name", [RESERVER, RESERVER_WAS])
+def test_reservation_counts_as_anybodys_where_a_user_has_its_name(etc, conf, name):
     before = etc.read("passwd")
-    etc.append("passwd", "pgberth:x:1500:1500::/:/bin/sh\n")
-    etc.write("subuid", f"pgberth:{MIN}:65536\n")
+    etc.append("passwd", f"{name}:x:1500:1500::/:/bin/sh\n")
+    etc.write("subuid", f"{name}:{MIN}:65536\n")
     try:
         status, err = told(etc, conf())
     finally:
         etc.write("subuid", "")
         etc.write("passwd", before)
 
-    assert status == 1 and "to pgberth, who could become a server's" in err
+    assert status == 1 and f"to {name}, who could become a server's" in err
+    assert ("pgberthd -r" in err) == (name == RESERVER_WAS)
 
 
 @pytest.mark.parametrize("first, last, said", [
@@ -201,6 +205,20 @@ def test_ids_that_users_and_groups_have_are_skipped(on_host):
     assert f'uid skipped uid={first} of="the name service"' in log
     assert f'uid skipped uid={first + 1} of="the name service"' in log
     assert f"uid skipped uid={first + 3} of=u4" in log
+
+
+def test_user_who_gets_the_name_of_an_old_reservation_later_is_noticed(own_etc):
+    with EtcStack(own_etc) as stack:
+        own_etc.write_all(f"{RESERVER_WAS}:{stack.uid_min}:1000\n")
+        assert stack.health()["user_ids"] == {"ok": True, "exposed": 0}
+        assert own_etc.run("useradd", RESERVER_WAS).returncode == 0
+
+        answer = stack.api.call("GET", "/health")
+
+        assert answer.status_code == 503
+        assert "/etc/subuid line 1 gives user ids of uid_min to uid_max to a user" in answer.json()["user_ids"]["reason"]
+        assert own_etc.run(BINARY, "-r", "-c", stack.run / "pgberth.conf").returncode == 0
+        assert stack.api.call("GET", "/health").status_code == 200
 
 
 def test_overlap_that_appears_later_is_told_and_gives_away_nothing(on_host):

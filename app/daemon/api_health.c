@@ -78,16 +78,16 @@ static bool exposure_add(const struct view *view, void *user)
 	int uid = view->record.uid;
 
 	exposure->count += view->state == RUNNING && !view->is_foreign &&
-			   user_id_claims_find(exposure->claims, uid, uid);
+			   user_id_claims_find_range(exposure->claims, uid, uid);
 	return true;
 }
 
 /* Lines are named without their owners, since nobody needs a token for this answer. */
 static json_t *user_ids_to_json(bool *ret_ok)
 {
-	AUTO_CLAIMS claims = user_id_claims_read();
+	AUTO_CLAIMS claims = user_id_claims_read(false);
 	const struct user_id_claim *claim =
-		user_id_claims_find(&claims, config()->uid_min, config()->uid_max);
+		user_id_claims_find_range(&claims, config()->uid_min, config()->uid_max);
 	struct exposure exposure = { &claims, 0 };
 	AUTO_BUF reason = { 0 };
 	json_t *json;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/audit_begun.h"
+#include "base/buf.h"
 #include "base/deadline.h"
 #include "base/log.h"
 #include "base/supervisor.h"
@@ -41,13 +42,14 @@
 #include "store/spares.h"
 #include "store/store.h"
 #include "store/user_ids.h"
+#include "store/user_ids_reserve.h"
 
 #define STOP_TIMEOUT_MS 28000
 #define FRAMES_MAX 64
 #define FREED_BYTE 0x5a
 
 static const char *config_path = "/etc/pgberth/pgberth.conf";
-static bool is_test;
+static bool is_test, is_reservation;
 
 /* A crash leaves a backtrace in the log and no core, since memory holds secrets. */
 static void on_crash(int number)
@@ -115,6 +117,7 @@ static bool parts_init(struct config *cfg, struct error *err)
 		return fail_errno(err, "cannot open the log %s", cfg->log);
 	if (!user_ids_check(err))
 		return fail_because(err, "%s", config_path);
+	user_ids_reservation_look();
 	if (!auth_init(err) || !certificate_host_init(err))
 		return false;
 	pg_verifier_init();
@@ -208,8 +211,9 @@ static int parts_stop(void)
 
 static int usage(FILE *to, int status)
 {
-	fprintf(to, "usage: pgberthd [-c FILE] [-t] [-V]\n"
+	fprintf(to, "usage: pgberthd [-c FILE] [-r | -t] [-V]\n"
 		    "  -c FILE  configuration (default /etc/pgberth/pgberth.conf)\n"
+		    "  -r       reserve the user ids of servers, and start nothing\n"
 		    "  -t       test the configuration, and start nothing\n"
 		    "  -V       print the version\n");
 	return status;
@@ -219,9 +223,11 @@ static int options_read(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "c:htV")) != -1) {
+	while ((option = getopt(argc, argv, "c:hrtV")) != -1) {
 		if (option == 'c')
 			config_path = optarg;
+		else if (option == 'r')
+			is_reservation = true;
 		else if (option == 't')
 			is_test = true;
 		else if (option == 'V')
@@ -232,19 +238,37 @@ static int options_read(int argc, char **argv)
 	return optind < argc ? usage(stderr, 2) : -1;
 }
 
-static int config_test(struct config *cfg)
+static bool reserve(struct error *err)
+{
+	AUTO_BUF said = { 0 }, taken = { 0 };
+	bool ok = user_ids_reserve(&said, &taken, err);
+
+	fputs(buf_text(&said), stdout);
+	fputs(buf_text(&taken), stderr);
+	return ok;
+}
+
+static bool test(struct error *err)
+{
+	if (!user_ids_check(err))
+		return fail_because(err, "%s", config_path);
+	printf("%s is fine\n", config_path);
+	return true;
+}
+
+/* Does this with the configuration, and ends. */
+static int once(struct config *cfg, bool (*work)(struct error *err))
 {
 	struct error err;
+	bool ok = config_load(cfg, config_path, &err);
 
-	if (!config_load(cfg, config_path, &err)) {
-		fprintf(stderr, "pgberthd: %s\n", err.message);
-		return 1;
+	if (ok) {
+		config_use(cfg);
+		ok = work(&err);
 	}
-	config_use(cfg);
-	if (user_ids_check(&err))
-		return printf("%s is fine\n", config_path) < 0;
-	fprintf(stderr, "pgberthd: %s: %s\n", config_path, err.message);
-	return 1;
+	if (!ok)
+		fprintf(stderr, "pgberthd: %s\n", err.message);
+	return !ok || fflush(stdout) != 0;
 }
 
 int main(int argc, char **argv)
@@ -256,8 +280,8 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	if (is_test)
-		return config_test(&cfg);
+	if (is_reservation || is_test)
+		return once(&cfg, is_reservation ? reserve : test);
 	umask(0077);
 	signals_block(&signals);
 	memory_prepare();

@@ -86,9 +86,9 @@ void look_tell_pause(struct view *view)
 
 void look_tell_exposure(struct view *view)
 {
-	AUTO_CLAIMS claims = user_id_claims_read();
+	AUTO_CLAIMS claims = user_id_claims_read(false);
 	int uid = view->record.uid;
-	const struct user_id_claim *claim = user_id_claims_find(&claims, uid, uid);
+	const struct user_id_claim *claim = user_id_claims_find_range(&claims, uid, uid);
 
 	if (!claim)
 		return;

@@ -11,22 +11,46 @@
 #define RECORD_FILE "instance.json"
 #define RECORD_MAX (64 * 1024)
 
+/* The JSON of a record, NULL with err. */
+static json_t *record_load(int parent, const char *name, struct error *err)
+{
+	AUTO_CLOSE int dir = files_open_dir(parent, name);
+	AUTO_BUF text = { 0 };
+	json_t *json;
+
+	if (dir < 0) {
+		fail(err, ERR_FOREIGN_DATA, "%s is not a directory of pgberth", name);
+		return NULL;
+	}
+	if (!files_read(dir, RECORD_FILE, RECORD_MAX, &text, err))
+		return NULL;
+	json = json_loadb(buf_text(&text), text.length, JSON_REJECT_DUPLICATES, NULL);
+	if (!json)
+		fail(err, ERR_FOREIGN_DATA, "the record is not JSON");
+	return json;
+}
+
 bool store_record_read(int parent, const char *name, struct record *ret,
 		       struct error *err)
 {
-	AUTO_CLOSE int dir = files_open_dir(parent, name);
-	json_auto_t *json = NULL;
-	AUTO_BUF text = { 0 };
+	json_auto_t *json = record_load(parent, name, err);
 
-	if (dir < 0)
-		return fail(err, ERR_FOREIGN_DATA, "%s is not a directory of pgberth",
-			    name);
-	if (!files_read(dir, RECORD_FILE, RECORD_MAX, &text, err))
-		return false;
-	json = json_loadb(buf_text(&text), text.length, JSON_REJECT_DUPLICATES, NULL);
-	if (!json)
-		return fail(err, ERR_FOREIGN_DATA, "the record is not JSON");
-	return record_from_json(ret, json, err);
+	return json && record_from_json(ret, json, err);
+}
+
+bool store_record_has_uid(int parent, const char *name, int first, int last)
+{
+	static const char *const members[] = { "uid", "uid_was" };
+	struct error ignored;
+	json_auto_t *json = record_load(parent, name, &ignored);
+
+	for (size_t i = 0; i < COUNT_OF(members); i++) {
+		json_int_t uid = json_integer_value(json_object_get(json, members[i]));
+
+		if (uid >= first && uid <= last)
+			return true;
+	}
+	return false;
 }
 
 /* Members that a later pgberthd wrote are kept for it. */

@@ -17,6 +17,9 @@ bool store_save(const struct record *record, struct error *err);
  */
 bool store_record_read(int parent, const char *name, struct record *ret,
 		       struct error *err);
+
+/* True for a record, even one that cannot be understood, with a uid from first to last. */
+bool store_record_has_uid(int parent, const char *name, int first, int last);
 bool store_record_write(int dir, const struct record *record, struct error *err);
 
 #endif

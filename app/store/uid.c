@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "model/config.h"
+#include "store/name_service.h"
 #include "store/record_file.h"
 #include "store/tree.h"
 #include "store/user_ids.h"
@@ -84,8 +85,8 @@ bool store_uid_must_move(int uid)
 
 	if (!store_uid_is_in_range(uid))
 		return true;
-	claims = user_id_claims_read();
-	return user_id_claims_find(&claims, uid, uid) != NULL;
+	claims = user_id_claims_read(false);
+	return user_id_claims_find_range(&claims, uid, uid) != NULL;
 }
 
 /* Without memory a uid outside the range is not counted: it is given to nobody anyway. */
@@ -180,12 +181,12 @@ static void claim_take(const struct user_id_claim *claim, int uid)
  * for the name service, so no lock is held. */
 static bool is_somebodys(int uid)
 {
-	AUTO_CLAIMS claims = user_id_claims_read();
-	const struct user_id_claim *claim = user_id_claims_find(&claims, uid, uid);
+	AUTO_CLAIMS claims = user_id_claims_read(false);
+	const struct user_id_claim *claim = user_id_claims_find_range(&claims, uid, uid);
 
 	if (claim)
 		claim_take(claim, uid);
-	if (!claim && !user_id_is_known(uid))
+	if (!claim && !name_service_knows_id(uid))
 		return false;
 	log_warn("uid skipped uid=%d of=%s", uid,
 		 claim ? LOG_WORD(claim->owner) : "\"the name service\"");

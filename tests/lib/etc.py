@@ -4,6 +4,8 @@ import shutil
 import subprocess
 
 FILES = ("subuid", "subgid")
+# Of the lines that reserve the servers' user ids: a name that useradd gives to nobody; and what it was before.
+RESERVER, RESERVER_WAS = "pgberth,servers", "pgberth"
 
 
 class Etc:
@@ -23,12 +25,17 @@ class Etc:
         else:
             path.write_bytes(text if isinstance(text, bytes) else text.encode())
 
+    def write_all(self, text):
+        for file in FILES:
+            self.write(file, text)
+
     def append(self, file, text):
         with (self.place / file).open("a") as stream:
             stream.write(text)
 
     def read(self, file):
-        return (self.place / file).read_text()
+        """With the ends of lines that it has."""
+        return (self.place / file).read_bytes().decode()
 
     def within(self, *command):
         """The command, in a mount namespace where this is /etc; it keeps its process id."""
