@@ -207,6 +207,62 @@ def test_ids_that_users_and_groups_have_are_skipped(on_host):
     assert f"uid skipped uid={first + 3} of=u4" in log
 
 
+def of_three(etc):
+    """A pgberthd with a range of three ids."""
+    stack = EtcStack(etc)
+    stack.options["uid_max"] = stack.uid_min + 2
+    return stack
+
+
+# Of the ids from 0 to 2 of the range, a line that takes the middle one alone.
+ONE_OF_THREE = {
+    "one id": lambda first: f"u9:{first + 1}:1",
+    "one beyond 32 bits, which the kernel cuts off": lambda first: f"u9:{2**32 + first + 1}:1",
+}
+
+
+@pytest.mark.parametrize("line", ONE_OF_THREE)
+def test_line_of_one_id_takes_one_and_gives_it_back(own_etc, line):
+    with of_three(own_etc) as stack:
+        first = stack.uid_min
+        own_etc.write("subgid", ONE_OF_THREE[line](first) + "\n")
+        assert new_uids(stack, 2) == [first, first + 2]
+
+        full = stack.new().post()
+
+        assert full.status_code == 507
+        assert "all 3 uids are taken, 1 by others on this host (/etc/subgid line 1); empty the trash" in full.json()["error"]["message"]
+        assert "u9" not in full.text
+        own_etc.write("subgid", "")
+        assert new_uids(stack, 1) == [first + 1]
+        full = stack.new().post()
+        assert full.status_code == 507 and "all 3 uids are taken; empty the trash" in full.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("lines", [
+    {"subuid": lambda first: f"u9:4294967290:{first + 2 + 6}\n"},  # leads past the last number there is
+    {"passwd": lambda first: f"a:x:{first}:5::/:\nb:x:1000:{first + 1}::/:\n"}, {"subuid": lambda first: f"u9:{first}:1\nu8:{first + 1}:1\n"}],
+    ids=["around the end", "users", "two lines"])
+def test_ids_beside_those_of_others_stay_to_be_had(own_etc, lines):
+    with of_three(own_etc) as stack:
+        for file, text in lines.items():
+            own_etc.append(file, text(stack.uid_min))
+
+        assert new_uids(stack, 1) == [stack.uid_min + 2]
+
+        full = stack.new().post().json()["error"]
+        assert "all 3 uids are taken, 2 by others on this host (/etc/" in full["message"] and "trash" not in full["message"]
+        assert full["code"] == "no_space" and "set uid_min and uid_max" in full["message"]
+
+
+def test_spare_whose_id_somebody_was_given_is_not_taken(own_etc):
+    with EtcStack(own_etc, spares=1, versions="17") as stack:
+        wait_for(lambda: os.listdir(stack.root / "staging"), "a spare is ready")
+        own_etc.append("passwd", f"bob:x:{stack.uid_min}:100::/:/bin/sh\n")
+
+        assert stack.uid_min not in new_uids(stack, 1)
+
+
 def test_user_who_gets_the_name_of_an_old_reservation_later_is_noticed(own_etc):
     with EtcStack(own_etc) as stack:
         own_etc.write_all(f"{RESERVER_WAS}:{stack.uid_min}:1000\n")

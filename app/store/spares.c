@@ -80,9 +80,11 @@ static bool spare_pop(int version, struct spare *ret)
 bool store_spare_take(int version, const struct template *template, struct spare *ret)
 {
 	while (spare_pop(version, ret)) {
-		if (strcmp(ret->template, template->directory) == 0)
+		if (strcmp(ret->template, template->directory) == 0 &&
+		    !store_uid_must_move(ret->uid))
 			return true;
-		store_staging_clear(ret->name); /* its image has been replaced */
+		/* Its image has been replaced, or somebody was given its uid. */
+		store_staging_clear(ret->name);
 		store_uid_release(ret->uid);
 	}
 	return false;

@@ -14,7 +14,7 @@
 #include "store/name_service.h"
 #include "store/record_file.h"
 #include "store/tree.h"
-#include "store/user_ids.h"
+#include "store/user_id_claims.h"
 
 #define TAKERS_MAX UCHAR_MAX /* a uid with so many takers stays taken */
 #define PAGE_BITS 20
@@ -86,7 +86,7 @@ bool store_uid_must_move(int uid)
 	if (!store_uid_is_in_range(uid))
 		return true;
 	claims = user_id_claims_read(false);
-	return user_id_claims_find_range(&claims, uid, uid) != NULL;
+	return user_id_claims_find(&claims, uid, uid) != NULL;
 }
 
 /* Without memory a uid outside the range is not counted: it is given to nobody anyway. */
@@ -142,11 +142,23 @@ void store_uid_release_record(const struct record *record)
 	store_uid_release(record->uid_was);
 }
 
-/* Takes a free uid; 0: all are taken. Held: lock. */
-static int uid_take(void)
+/* A walk over the range from the uid that is next, once around. Ids of others are skipped,
+ * and stay free for a later walk, since a line or a user may go. */
+struct search {
+	const struct user_id_claims *claims;
+	const struct user_id_claim *claim; /* one that was in the way */
+	long long others;		   /* number of ids that are somebody's */
+	long long tried;
+	int first;
+};
+
+/* Takes the next free uid; 0: all were tried. Held: lock. */
+static int uid_take(struct search *search)
 {
-	for (int i = 0; i < uid_count(); i++) {
-		int candidate = (int)(((long long)uids.next + i) % uid_count());
+	if (!search->tried)
+		search->first = uids.next;
+	while (search->tried < uid_count()) {
+		int candidate = (int)((search->first + search->tried++) % uid_count());
 
 		if (takers_of(config()->uid_min + candidate))
 			continue;
@@ -157,52 +169,64 @@ static int uid_take(void)
 	return 0;
 }
 
-static bool uid_taken(int uid, int *ret_uid, struct error *err)
+static bool uid_none(const struct search *search, struct error *err)
 {
-	if (!uid)
+	const struct user_id_claim *claim = search->claim;
+	const char *advice =
+		2 * search->others < uid_count()
+			? "empty the trash, or set uid_max higher"
+			: "set uid_min and uid_max to a range that nobody has";
+
+	if (!search->others)
+		return fail(err, ERR_NO_SPACE, "all %d uids are taken; %s", uid_count(),
+			    advice);
+	if (!claim)
 		return fail(err, ERR_NO_SPACE,
-			    "all %d uids are taken, or somebody else's; empty the trash",
-			    uid_count());
-	*ret_uid = uid;
-	return true;
+			    "all %d uids are taken, %lld by others on this host; %s",
+			    uid_count(), search->others, advice);
+	return fail(err, ERR_NO_SPACE,
+		    "all %d uids are taken, %lld by others on this host (%s line %d); %s",
+		    uid_count(), search->others, claim->file, claim->line, advice);
 }
 
-/* Takes the free ones of a claim, so that they are not tried one by one. */
-static void claim_take(const struct user_id_claim *claim, int uid)
+/* Releases a uid that is another's too, and has the search pass by all of that claim.
+ * Waits for the name service, so no lock is held. */
+static bool is_somebodys(struct search *search, int uid)
 {
-	pthread_mutex_lock(&uids.lock);
-	for (; uid <= config()->uid_max && (unsigned long long)uid <= claim->last; uid++)
-		if (!takers_of(uid))
-			taker_add(uid);
-	pthread_mutex_unlock(&uids.lock);
-}
+	const struct user_id_claim *claim = user_id_claims_find(search->claims, uid, uid);
 
-/* True for a uid that is another's too, which then stays taken until pgberthd ends. Waits
- * for the name service, so no lock is held. */
-static bool is_somebodys(int uid)
-{
-	AUTO_CLAIMS claims = user_id_claims_read(false);
-	const struct user_id_claim *claim = user_id_claims_find_range(&claims, uid, uid);
-
-	if (claim)
-		claim_take(claim, uid);
 	if (!claim && !name_service_knows_id(uid))
 		return false;
 	log_warn("uid skipped uid=%d of=%s", uid,
-		 claim ? LOG_WORD(claim->owner) : "\"the name service\"");
+		 claim && claim->is_range ? LOG_WORD(claim->owner)
+					  : "\"the name service\"");
+	store_uid_release(uid);
+	search->others++;
+	if (claim) {
+		int more = user_id_claim_end(claim, uid, config()->uid_max) - uid;
+
+		search->claim = claim;
+		search->others += more;
+		search->tried += more;
+	}
 	return true;
 }
 
 bool store_uid_take(int *ret_uid, struct error *err)
 {
+	AUTO_CLAIMS claims = user_id_claims_read(false);
+	struct search search = { .claims = &claims };
 	int uid;
 
 	do {
 		pthread_mutex_lock(&uids.lock);
-		uid = uid_take();
+		uid = uid_take(&search);
 		pthread_mutex_unlock(&uids.lock);
-	} while (uid && is_somebodys(uid));
-	return uid_taken(uid, ret_uid, err);
+	} while (uid && is_somebodys(&search, uid));
+	if (!uid)
+		return uid_none(&search, err);
+	*ret_uid = uid;
+	return true;
 }
 
 /* The link to a directory's entry, or to the end of the list. Held: lock. */
@@ -287,15 +311,16 @@ static int uid_keep(const struct held *held, int first)
 bool store_hold_uid(int parent, const char *name, int first, int *ret_uid,
 		    struct error *err)
 {
+	AUTO_CLAIMS claims = user_id_claims_read(false);
+	struct search search = { .claims = &claims };
 	int uid;
 
 	pthread_mutex_lock(&uids.lock);
 	uid = uid_keep(*held_find(parent, name), first);
 	taker_add(uid);
 	pthread_mutex_unlock(&uids.lock);
-	if (uid && is_somebodys(uid)) {
-		store_uid_release(uid);
-		uid = 0;
-	}
-	return uid ? uid_taken(uid, ret_uid, err) : store_uid_take(ret_uid, err);
+	if (!uid || is_somebodys(&search, uid))
+		return store_uid_take(ret_uid, err);
+	*ret_uid = uid;
+	return true;
 }
