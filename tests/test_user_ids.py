@@ -263,6 +263,24 @@ def test_spare_whose_id_somebody_was_given_is_not_taken(own_etc):
         assert stack.uid_min not in new_uids(stack, 1)
 
 
+def test_reservation_that_goes_is_missed(own_etc):
+    with EtcStack(own_etc) as stack:
+        assert "user ids not reserved file=/etc/subuid" in stack.log_text()
+        line = f"{RESERVER}:{stack.uid_min}:1000\n"
+        own_etc.write_all(line)
+        stack.restart()
+        assert stack.health()["user_ids"] == {"ok": True, "exposed": 0}
+
+        for file in FILES:
+            own_etc.write(file, "u1:100000:65536\n")
+            answer = stack.api.call("GET", "/health")
+            assert answer.status_code == 200 and answer.json()["user_ids"]["ok"] is True
+            assert f"/etc/{file} no longer reserves uid_min to uid_max" in answer.json()["user_ids"]["reason"]
+            assert "pgberthd -r" in answer.json()["user_ids"]["reason"]
+            own_etc.write(file, line)
+        assert stack.health()["user_ids"] == {"ok": True, "exposed": 0}
+
+
 def test_user_who_gets_the_name_of_an_old_reservation_later_is_noticed(own_etc):
     with EtcStack(own_etc) as stack:
         own_etc.write_all(f"{RESERVER_WAS}:{stack.uid_min}:1000\n")
@@ -304,6 +322,60 @@ def test_overlap_that_appears_later_is_told_and_gives_away_nothing(on_host):
     on_host.etc.write("subuid", "")
     on_host.start()
     wait_for(lambda: server.view()["state"] == "running", "it is as it was")
+
+
+# How somebody gets the id of a running server: a command or a line, and where that is then.
+GIVEN = {
+    "user": (lambda etc, uid: etc.run("useradd", "-M", "-u", str(uid), "bob", check=True), "a user of the host, too (/etc/passwd line "),
+    "group": (lambda etc, uid: etc.run("groupadd", "-g", str(uid), "bobs", check=True), "a group of the host, too (/etc/group line "),
+    "user's group": (lambda etc, uid: etc.append("passwd", f"bob:x:1500:{uid}::/:/bin/sh\n"), "a user of the host, too (/etc/passwd line "),
+    "line": (lambda etc, uid: etc.append("subgid", f"bob:{uid}:1\n"), "a user of the host, too (/etc/subgid line 1)"),
+}
+
+
+@pytest.fixture(scope="module")
+def server_of_many(etc):
+    """A server that each of the tests below has to itself."""
+    with EtcStack(etc) as stack:
+        yield stack, stack.make()
+
+
+@pytest.mark.parametrize("what", GIVEN)
+def test_id_of_a_running_server_that_somebody_gets_later_is_told_and_left(server_of_many, etc, what):
+    stack, server = server_of_many
+    give, said = GIVEN[what]
+    uid = record_of(server)["uid"]
+    before = {file: etc.read(file) for file in ("passwd", "group", "shadow", "gshadow", *FILES)}
+    etc.write_all("")
+    assert stack.health()["user_ids"] == {"ok": True, "exposed": 0}
+    give(etc, uid)
+    try:
+        found = stack.health()["user_ids"]
+        assert found["exposed"] == 1 and "restart" in found["reason"]
+        assert found["ok"] == (what != "line") and "bob" not in found["reason"]
+        ok(stack.api.restart(server.name))
+        assert record_of(server)["uid"] != uid and server.view()["reason"] is None
+        assert stack.health()["user_ids"]["exposed"] == 0
+    finally:
+        for file, text in before.items():
+            etc.write(file, text)
+
+
+@pytest.mark.parametrize("what", ["user", "group"])
+def test_server_with_somebodys_id_says_so(server_of_many, etc, what):
+    stack, server = server_of_many
+    give, said = GIVEN[what]
+    before = {file: etc.read(file) for file in ("passwd", "group", "shadow", "gshadow", *FILES)}
+    give(etc, record_of(server)["uid"])
+    try:
+        stack.restart()
+
+        view = wait_for(lambda: (view := server.view())["state"] == "running" and said in (view["reason"] or "") and view, "it is told of")
+        assert "bob" not in view["reason"]
+        assert f"server exposed name={server.name}" in stack.log_text()
+    finally:
+        for file, text in before.items():
+            etc.write(file, text)
 
 
 # ---- a server of another range -----------------------------------------------------------------

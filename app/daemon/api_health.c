@@ -78,7 +78,7 @@ static bool exposure_add(const struct view *view, void *user)
 	int uid = view->record.uid;
 
 	exposure->count += view->state == RUNNING && !view->is_foreign &&
-			   user_id_claims_find_range(exposure->claims, uid, uid);
+			   user_id_claims_find(exposure->claims, uid, uid);
 	return true;
 }
 
@@ -88,6 +88,7 @@ static json_t *user_ids_to_json(bool *ret_ok)
 	AUTO_CLAIMS claims = user_id_claims_read(false);
 	const struct user_id_claim *claim =
 		user_id_claims_find_range(&claims, config()->uid_min, config()->uid_max);
+	const char *lost = user_ids_reservation_lost(&claims);
 	struct exposure exposure = { &claims, 0 };
 	AUTO_BUF reason = { 0 };
 	json_t *json;
@@ -102,9 +103,15 @@ static json_t *user_ids_to_json(bool *ret_ok)
 			claim->file, claim->line);
 	if (exposure.count)
 		buf_printf(&reason,
-			   "%srunning servers with a user id that a user of the host was "
-			   "given, too: %d; restart them",
-			   claim ? "; " : "", exposure.count);
+			   "%srunning servers with a user id that a user or group of the "
+			   "host was given, too: %d; restart them",
+			   reason.length ? "; " : "", exposure.count);
+	if (lost)
+		buf_printf(
+			&reason,
+			"%s%s no longer reserves uid_min to uid_max, so that users may "
+			"be given them: run pgberthd -r",
+			reason.length ? "; " : "", lost);
 	json = json_pack("{s:b s:i}", "ok", *ret_ok, "exposed", exposure.count);
 	if (reason.length > 0)
 		json_object_set_new(json, "reason", caller_text(buf_text(&reason)));

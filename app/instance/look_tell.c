@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/timestamp.h"
 #include "instance/bring_up.h"
-#include "store/user_ids.h"
+#include "store/user_id_claims.h"
 
 void look_tell_crash(struct view *view, const struct container *container, int exit_code)
 {
@@ -88,15 +88,14 @@ void look_tell_exposure(struct view *view)
 {
 	AUTO_CLAIMS claims = user_id_claims_read(false);
 	int uid = view->record.uid;
-	const struct user_id_claim *claim = user_id_claims_find_range(&claims, uid, uid);
+	const struct user_id_claim *claim = user_id_claims_find(&claims, uid, uid);
 
 	if (!claim)
 		return;
-	snprintf(
-		view->record.reason, sizeof(view->record.reason),
-		"its user id %d is given to a user of the host, too (%s line %d), who can "
-		"become it; restart it, which gives it another",
-		uid, claim->file, claim->line);
+	snprintf(view->record.reason, sizeof(view->record.reason),
+		 "its user id %d is given to %s of the host, too (%s line %d), who can "
+		 "become it; restart it, which gives it another",
+		 uid, claim->whom, claim->file, claim->line);
 	log_warn("server exposed name=%s uid=%d file=%s line=%d owner=%s",
 		 view->record.storage_dir, uid, claim->file, claim->line,
 		 LOG_WORD(claim->owner));
