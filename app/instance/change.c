@@ -105,7 +105,8 @@ bool instance_change(const char *name, const struct spec *spec, struct view *ret
 	AUTO_VIEW was = view_copy(&view);
 	bool moves, restarts, runs, eased, ok;
 
-	if (!lock || !instance_can_grow(&view.record, spec, err) ||
+	if (!lock || !fields_grant(spec, &view.record, err) ||
+	    !instance_can_grow(&view.record, spec, err) ||
 	    !instance_runs(&view, &runs, err))
 		return false;
 	fields_apply(&view.record, spec);

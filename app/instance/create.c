@@ -76,7 +76,7 @@ static bool create_new(struct view *view, const struct spec *spec, struct error 
 	bool filled;
 
 	/* The engine's limits are checked before there is anything to undo. */
-	if (!engine_ping(err))
+	if (!fields_grant(spec, NULL, err) || !engine_ping(err))
 		return false;
 	if (!record_new(record, spec, err) ||
 	    !pg_verifier(spec->admin_password, verifier, err) ||
@@ -144,7 +144,8 @@ static bool create_again(struct view *view, const struct spec *spec, struct erro
 	};
 	AUTO_VIEW was = view_copy(view);
 
-	if (!instance_is_sound(view, err) || !directory_is_there(view, err) ||
+	if (!instance_is_sound(view, err) || !fields_grant(spec, &view->record, err) ||
+	    !directory_is_there(view, err) ||
 	    !engine_inspect(view->record.storage_dir, &container, err))
 		return false;
 	if (view_is_served_by(view, &container))

@@ -123,7 +123,8 @@ bool instance_start(const char *name, const struct spec *spec, struct view *ret,
 	AUTO_VIEW was = view_copy(&view);
 	bool runs;
 
-	if (!lock || !instance_runs(&view, &runs, err))
+	if (!lock || !fields_grant(spec, &view.record, err) ||
+	    !instance_runs(&view, &runs, err))
 		return false;
 	if (runs && GIVEN(spec, record.port) && spec->record.port != view.record.port)
 		return instance_differs(&view.record, "port", err);

@@ -43,11 +43,10 @@ static void narrow_disk(const struct config *cfg, struct range *range)
 	range->value = cfg->disk_mb;
 }
 
-/* A record may have a version that is not on offer any more. */
-static bool check_version(const struct field *field, const void *member, bool is_record,
+static bool check_version(const struct field *field, const void *member,
 			  struct error *err)
 {
-	return is_record || config_has_version(config(), *(const int *)member) ||
+	return config_has_version(config(), *(const int *)member) ||
 	       fail_field(err, field->name, "must be one of: %s", config()->versions);
 }
 
@@ -171,12 +170,13 @@ bool field_is_given(const struct spec *spec, size_t offset)
 bool field_take(const struct field *field, const json_t *value, bool is_text,
 		struct spec *spec, struct error *err)
 {
-	struct range range = range_of(field);
+	struct range here = range_of(field);
 	void *member = member_of(field, spec);
 
 	spec->given |= bit_of(field);
-	return kind_read(field, &range, value, is_text, member, err) &&
-	       (!field->check || field->check(field, member, false, err));
+	/* The second reading fails as well, and names the range of this host. */
+	return kind_read(field, &field->range, value, is_text, member, err) ||
+	       kind_read(field, &here, value, is_text, member, err);
 }
 
 bool fields_expect(unsigned calls, struct spec *spec, struct error *err)
@@ -206,6 +206,28 @@ bool fields_default(struct record *ret, struct error *err)
 static bool is_given_and_kept(const struct field *field, const struct spec *spec)
 {
 	return (field->flags & KEPT) && (spec->given & bit_of(field));
+}
+
+static bool is_granted(const struct field *field, const void *member, struct error *err)
+{
+	struct range here = range_of(field);
+
+	return (!field->narrow || kind_in_range(field, &here, member, err)) &&
+	       (!field->check || field->check(field, member, err));
+}
+
+bool fields_grant(const struct spec *spec, const struct record *has, struct error *err)
+{
+	for (const struct field *field = fields; field->name; field++) {
+		if (!is_given_and_kept(field, spec))
+			continue;
+		if (has && kind_equal(field, field_of_const(field, has),
+				      field_of_const(field, &spec->record)))
+			continue;
+		if (!is_granted(field, field_of_const(field, &spec->record), err))
+			return false;
+	}
+	return true;
 }
 
 void fields_apply(struct record *record, const struct spec *spec)

@@ -50,7 +50,8 @@ const struct field *field_named(unsigned calls, const char *name);
 #define GIVEN(its_spec, member) field_is_given(its_spec, offsetof(struct spec, member))
 bool field_is_given(const struct spec *spec, size_t offset);
 
-/* Reads a value of a request into the spec. Errors: those of kind_read(). */
+/* Reads a value of a request into the spec, as far as it makes sense on any host. Errors:
+ * those of kind_read(). */
 bool field_take(const struct field *field, const json_t *value, bool is_text,
 		struct spec *spec, struct error *err);
 
@@ -70,6 +71,13 @@ static inline const void *field_of_const(const struct field *field,
 
 /* Makes a record of defaults as of now, on this host. Its labels are owned. */
 bool fields_default(struct record *ret, struct error *err);
+
+/*
+ * True when the configuration grants all that was given. A value that the record has
+ * already stays granted, since the configuration may have changed; has NULL: there is no
+ * record yet. ERR_INVALID, naming the field.
+ */
+bool fields_grant(const struct spec *spec, const struct record *has, struct error *err);
 
 /* Copies the fields that were given into the record; labels are shared. */
 void fields_apply(struct record *record, const struct spec *spec);

@@ -65,6 +65,23 @@ static void number_set(const struct field *field, double number, void *member)
 		*(int *)member = (int)number;
 }
 
+static double number_get(const struct field *field, const void *member)
+{
+	if (field->kind == NUMBER)
+		return *(const double *)member;
+	if (field->kind == TIME)
+		return (double)*(const long long *)member;
+	return *(const int *)member;
+}
+
+static bool number_in_range(const struct field *field, const struct range *range,
+			    double number, struct error *err)
+{
+	return (number >= range->min && number <= range->max) ||
+	       fail_field(err, field->name, "must be between %.15g and %.15g", range->min,
+			  range->max);
+}
+
 /* Text of a number: 0 or digits without a leading zero, maybe a fraction. */
 static bool number_from_text(const json_t *value, bool fraction, double *ret_number)
 {
@@ -105,9 +122,8 @@ static bool number_read(const struct field *field, const struct range *range,
 		    : !number_from_json(value, fraction, &number))
 		return fail_field(err, field->name, "must be %s",
 				  fraction ? "a number" : "a whole number");
-	if (!(number >= range->min && number <= range->max))
-		return fail_field(err, field->name, "must be between %.15g and %.15g",
-				  range->min, range->max);
+	if (!number_in_range(field, range, number, err))
+		return false;
 	number_set(field, number, member);
 	return true;
 }
@@ -244,6 +260,12 @@ json_t *kind_to_json(const struct field *field, const void *member)
 	if (field->kind == CHOICE)
 		return json_string(field->choices[*(const int *)member]);
 	return kinds[field->kind].to_json(member);
+}
+
+bool kind_in_range(const struct field *field, const struct range *range,
+		   const void *member, struct error *err)
+{
+	return number_in_range(field, range, number_get(field, member), err);
 }
 
 bool kind_default(const struct field *field, double value, void *member,

@@ -38,11 +38,10 @@ struct field {
 	unsigned calls;	     /* enum call: that it may be given in */
 	unsigned flags;	     /* enum field_flag */
 	struct range range;  /* that makes sense on any host, so what a record may say */
-	/* Narrows the range to what is granted here and now; NULL: all of it. */
+	/* Narrows the range of a number to what is granted here and now; NULL: all of it. */
 	void (*narrow)(const struct config *cfg, struct range *range);
-	/* A rule beyond kind and range, for a value that has passed those; NULL: none. */
-	bool (*check)(const struct field *field, const void *member, bool is_record,
-		      struct error *err);
+	/* Tells whether a value of that range is granted here and now; NULL: it is. */
+	bool (*check)(const struct field *field, const void *member, struct error *err);
 	const char *text;	    /* the default of NAME and TEXT; NULL: "" */
 	const char *const *choices; /* of CHOICE, ended by NULL */
 	/* Its option of `pgberth create`; help NULL: none. */
@@ -57,6 +56,10 @@ struct field {
  */
 bool kind_read(const struct field *field, const struct range *range, const json_t *value,
 	       bool is_text, void *member, struct error *err);
+
+/* Checks a number that has been read against another range. Errors: as kind_read(). */
+bool kind_in_range(const struct field *field, const struct range *range,
+		   const void *member, struct error *err);
 
 /* Errors: ERR_INTERNAL, out of memory. */
 bool kind_default(const struct field *field, double value, void *member,

@@ -37,8 +37,7 @@ static bool member_read(struct record *record, const struct field *field,
 	if ((field->flags & MAY_BE_0) && json_is_integer(value) &&
 	    json_integer_value(value) == 0)
 		return kind_default(field, 0, member, err);
-	return kind_read(field, &field->range, value, false, member, err) &&
-	       (!field->check || field->check(field, member, true, err));
+	return kind_read(field, &field->range, value, false, member, err);
 }
 
 static bool members_read(struct record *record, const json_t *json, struct error *err)
