@@ -4,7 +4,7 @@ import pytest
 
 from lib.client import assert_error, ok
 from lib.engine_era import Era
-from lib.engine_proxy import CALLS, EngineProxy, answer
+from lib.engine_proxy import CALLS, EngineProxy, answer, html
 from lib.stack import Stack
 from lib.waiting import wait_for
 
@@ -96,6 +96,57 @@ def test_ping_that_names_no_version_is_said(years, ping):
     with years.proxy.fault("GET", "/_ping", ping):
         assert years.become_ill(24, OLDEST, "names no API version")["ok"] is False
     years.become_well()
+
+
+# ---- how the engine writes it ------------------------------------------------------------------
+
+def ping(header):
+    """An engine that answers a ping with this line of a header."""
+    def fault(exchange):
+        exchange.client.sendall(b"HTTP/1.1 200 OK\r\n" + header + b"\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nOK")
+    return fault
+
+
+WRITTEN = [b"Api-Version:1.41", b"Api-Version:  1.41", b"Api-Version: \t 1.41 \t", b"api-VERSION:1.41 "]
+
+
+@pytest.mark.parametrize("header", WRITTEN, ids=repr)
+def test_version_is_read_with_any_space_around_it(years, header):
+    with years.proxy.fault("GET", "/_ping", ping(header)):
+        assert years.become_well()["api"] == "1.41"
+
+
+@pytest.mark.parametrize("version", [b"1.4294967337", b"4294967297.41", b"1." + b"4" * 500], ids=len)
+def test_version_beyond_any_number_is_a_new_one(years, version):
+    with years.proxy.fault("GET", "/_ping", ping(b"Api-Version: " + version)):
+        assert years.become_well(44, NEWEST + 9)["api"] == f"1.{NEWEST}"
+
+
+@pytest.mark.parametrize("version", [b"1", b"v1.41", b"1.-5", b"1. 41", b"1.41junk"])
+def test_what_is_no_version_is_said(years, version):
+    years.become_well()
+    with years.proxy.fault("GET", "/_ping", ping(b"Api-Version: " + version)):
+        assert years.become_ill(24, OLDEST, "names no API version")["ok"] is False
+    years.become_well()
+
+
+UNTOLD = {
+    "500": (answer(500, {"message": "scripted"}), "scripted (status 500)"),
+    "a page": (html(200), "makes no sense: its version"), "a page of 404": (html(404), "status 404"),
+    "a number": (answer(200, {"Version": 28}), "makes no sense: its version")}
+
+
+@pytest.mark.parametrize("how", UNTOLD)
+def test_engine_that_does_not_tell_its_version_serves_and_the_reason_is_said(years, how):
+    told, reason = UNTOLD[how]
+    with years.proxy.fault("GET", "/version$", told):
+        engine = years.become_well()
+
+        assert (engine["api"], engine["version"]) == (f"1.{OLDEST}", None)
+        assert reason in engine["reason"]
+        assert years.api.call("GET", "/health").status_code == 200
+    years.become_well()
+    assert years.engine()["version"] and "reason" not in years.engine()
 
 
 # ---- replaced while a call is under way --------------------------------------------------------

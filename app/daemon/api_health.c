@@ -52,17 +52,21 @@ static json_t *storage_to_json(const struct caller *caller, bool *ret_ok)
 	return json;
 }
 
-/* An engine that is away, or has no API version in common with pgberth, says why. */
+/* The reason is why the engine is away, has no API version in common with pgberth, or
+ * does not tell its own. */
 static json_t *engine_to_json(bool ok)
 {
 	struct error why;
+	const char *reason = engine_why_no_version();
 	json_t *json = json_pack("{s:b s:o s:o}", "ok", ok, "api",
 				 text_or_null(ok ? engine_api_version() : ""), "version",
 				 text_or_null(ok ? engine_version() : ""));
-	if (ok)
-		return json;
-	engine_why_away(&why);
-	json_object_set_new(json, "reason", caller_text(why.message));
+	if (!ok) {
+		engine_why_away(&why);
+		reason = why.message;
+	}
+	if (*reason)
+		json_object_set_new(json, "reason", caller_text(reason));
 	return json;
 }
 

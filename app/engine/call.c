@@ -1,9 +1,11 @@
 /* The API version is the engine's own, but never newer than the newest tested one. */
 #include "engine/call.h"
 
+#include <ctype.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -19,6 +21,7 @@ static struct {
 	bool is_agreed;
 	int minor;
 	char engine[40]; /* the engine's own version; "": unknown */
+	char why_unknown[200];
 } version = { .lock = PTHREAD_MUTEX_INITIALIZER, .minor = API_MINOR_OLDEST };
 
 static int minor_get(void)
@@ -31,7 +34,7 @@ static int minor_get(void)
 	return minor;
 }
 
-static void version_keep(int minor, const char *engine)
+static void version_keep(int minor, const char *engine, const char *why_unknown)
 {
 	bool is_new;
 
@@ -41,9 +44,12 @@ static void version_keep(int minor, const char *engine)
 	version.is_agreed = true;
 	version.minor = minor;
 	snprintf(version.engine, sizeof(version.engine), "%s", engine);
+	snprintf(version.why_unknown, sizeof(version.why_unknown), "%s", why_unknown);
 	pthread_mutex_unlock(&version.lock);
 	if (is_new)
 		log_info("engine agreed api=1.%d version=%s", minor, LOG_TEXT(engine));
+	if (is_new && *why_unknown)
+		log_warn("engine version unknown error=%s", LOG_TEXT(why_unknown));
 }
 
 const char *engine_call_version(void)
@@ -56,6 +62,16 @@ const char *engine_call_version(void)
 	return engine;
 }
 
+const char *engine_call_why_no_version(void)
+{
+	static _Thread_local char why[sizeof(version.why_unknown)];
+
+	pthread_mutex_lock(&version.lock);
+	memcpy(why, version.why_unknown, sizeof(why));
+	pthread_mutex_unlock(&version.lock);
+	return why;
+}
+
 const char *engine_call_prefix(void)
 {
 	static _Thread_local char prefix[16];
@@ -64,15 +80,34 @@ const char *engine_call_prefix(void)
 	return prefix;
 }
 
+/* Digits alone; more than fit are ULONG_MAX, which is newer than any version known. */
+static bool digits_read(const char **at, unsigned long *ret_number)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)**at))
+		return false;
+	*ret_number = strtoul(*at, &end, 10);
+	*at = end;
+	return true;
+}
+
+static bool version_read(const char *text, unsigned long *ret_major,
+			 unsigned long *ret_minor)
+{
+	return digits_read(&text, ret_major) && *text++ == '.' &&
+	       digits_read(&text, ret_minor) && !*text;
+}
+
 /* The header of a ping tells the engine's newest version, and nothing of its oldest. */
 static bool minor_choose(int *ret_minor, struct error *err)
 {
 	AUTO_REPLY reply = { 0 };
-	int major = 0, minor = 0;
+	unsigned long major, minor;
 
 	if (!engine_http("GET", "/_ping", NULL, QUICK_MS, &reply, err))
 		return false;
-	if (sscanf(reply.api_version, "%d.%d", &major, &minor) != 2)
+	if (!version_read(reply.api_version, &major, &minor))
 		return fail(err, ERR_ENGINE,
 			    "the engine's ping (status %d) names no API version",
 			    reply.status);
@@ -81,7 +116,8 @@ static bool minor_choose(int *ret_minor, struct error *err)
 			    "the engine's newest API is %s, and pgberth needs 1.%d or "
 			    "later: install Docker 20.10 or later",
 			    reply.api_version, API_MINOR_OLDEST);
-	*ret_minor = major > 1 || minor > API_MINOR_NEWEST ? API_MINOR_NEWEST : minor;
+	*ret_minor =
+		major > 1 || minor > API_MINOR_NEWEST ? API_MINOR_NEWEST : (int)minor;
 	return true;
 }
 
@@ -99,12 +135,30 @@ static bool is_version_refused(const struct engine_reply *reply)
 	return json && strstr(engine_message(json), "client version");
 }
 
-/* A version that is too old for the engine is found out by a call. */
+/* The engine's own version in its answer; "" without, and ret_why says why. */
+static const char *version_told(const struct engine_reply *reply, const json_t *json,
+				struct error *ret_why)
+{
+	const char *engine = json_string_value(json_object_get(json, "Version"));
+
+	ret_why->message[0] = '\0';
+	if (reply->status == 200 && engine && *engine)
+		return engine;
+	if (reply->status == 200)
+		engine_no_sense(ret_why, "its version");
+	else
+		engine_refused(ret_why, "tell its version", reply->status, json);
+	return "";
+}
+
+/* A version that is too old for the engine is found out by a call. An engine that only
+ * keeps its own version to itself serves all the same. */
 bool engine_call_agree(struct error *err)
 {
 	json_auto_t *json = NULL;
 	AUTO_REPLY reply = { 0 };
 	const char *engine;
+	struct error why;
 	char path[32];
 	int minor = 0;
 
@@ -120,8 +174,8 @@ bool engine_call_agree(struct error *err)
 			    "1.%d, have no version in common: install a later pgberth "
 			    "(the engine says: %s)",
 			    API_MINOR_OLDEST, API_MINOR_NEWEST, engine_message(json));
-	engine = json_string_value(json_object_get(json, "Version"));
-	version_keep(minor, engine ? engine : "");
+	engine = version_told(&reply, json, &why);
+	version_keep(minor, engine, why.message);
 	return true;
 }
 

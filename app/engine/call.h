@@ -20,6 +20,9 @@ bool engine_call_agree(struct error *err);
 /* The engine's own version as of the last agreement, such as "28.5.2"; "": unknown. */
 const char *engine_call_version(void);
 
+/* The reason why it is unknown; "": it is known. */
+const char *engine_call_why_no_version(void);
+
 /* The beginning of all paths, like "/v1.41". */
 const char *engine_call_prefix(void);
 

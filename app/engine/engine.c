@@ -33,6 +33,11 @@ const char *engine_version(void)
 	return engine_call_version();
 }
 
+const char *engine_why_no_version(void)
+{
+	return engine_call_why_no_version();
+}
+
 /* Under the agreed version, so that an engine that takes none of pgberth's fails it. */
 bool engine_ping(struct error *err)
 {

@@ -29,6 +29,9 @@ bool engine_ping(struct error *err);
 const char *engine_api_version(void);
 const char *engine_version(void);
 
+/* The reason why the engine's own version is unknown; "": it is known. */
+const char *engine_why_no_version(void);
+
 /* Makes the container and returns its id. Errors: ERR_FOREIGN_DATA when a foreign
  * container has its name, ERR_IMAGE_MISSING, ERR_PORT_IN_USE (field port). */
 bool engine_create(const struct container_spec *spec, char ret_id[CONTAINER_ID_SIZE],

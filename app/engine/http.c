@@ -39,18 +39,6 @@ static size_t on_body(char *data, size_t size, size_t count, void *user)
 	return buf_append(&reply->body, data, size * count) ? count : 0;
 }
 
-static size_t on_header(char *data, size_t size, size_t count, void *user)
-{
-	static const char name[] = "Api-Version:";
-	struct engine_reply *reply = user;
-
-	if (count > sizeof(name) && strncasecmp(data, name, sizeof(name) - 1) == 0)
-		snprintf(reply->api_version, sizeof(reply->api_version), "%.*s",
-			 (int)strspn(data + sizeof(name), "0123456789."),
-			 data + sizeof(name));
-	return size * count;
-}
-
 void engine_http_scout(void)
 {
 	is_scout = true;
@@ -107,8 +95,6 @@ static bool handle_set(CURL *handle, const char *method, const char *url,
 	SET(HTTPHEADER, headers);
 	SET(WRITEFUNCTION, on_body);
 	SET(WRITEDATA, reply);
-	SET(HEADERFUNCTION, on_header);
-	SET(HEADERDATA, reply);
 	SET(ERRORBUFFER, problem);
 	SET(XFERINFOFUNCTION, on_progress);
 	SET(NOPROGRESS, 0L);
@@ -116,6 +102,16 @@ static bool handle_set(CURL *handle, const char *method, const char *url,
 		SET(POSTFIELDS, body);
 #undef SET
 	return ok;
+}
+
+/* libcurl cuts off the spaces around a value. */
+static void header_get(CURL *handle, const char *name, char *ret_value, size_t size)
+{
+	struct curl_header *header;
+	bool found =
+		curl_easy_header(handle, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK;
+
+	snprintf(ret_value, size, "%s", found ? header->value : "");
 }
 
 /* Pings an engine that was given up before a call to it is refused. */
@@ -157,6 +153,8 @@ bool engine_http(const char *method, const char *path, const json_t *body,
 		       ret_reply, problem))
 		code = curl_easy_perform(handle);
 	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+	header_get(handle, "Api-Version", ret_reply->api_version,
+		   sizeof(ret_reply->api_version));
 	curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, NULL);
 	curl_slist_free_all(headers);
 	if (code == CURLE_ABORTED_BY_CALLBACK)

@@ -12,7 +12,7 @@
 struct engine_reply {
 	int status;	      /* status of HTTP */
 	struct buf body;      /* at most 4 MiB */
-	char api_version[16]; /* the header Api-Version; "" without */
+	char api_version[40]; /* the header Api-Version; "" without */
 };
 
 /* Main thread, once, before any other thread. socket_path is borrowed for ever. */
