@@ -3,6 +3,7 @@
 #include "daemon/api.h"
 #include "daemon/api_parts.h"
 #include "daemon/call_audit.h"
+#include "daemon/look_queue.h"
 #include "instance/instance.h"
 #include "store/trash.h"
 
@@ -62,30 +63,72 @@ bool trash_restore(struct call *call, struct error *err)
 	       answer_view(call, &view, err);
 }
 
-static void purge_begin(const char *name, void *user)
+/* The answer to a purge of many, as it grows. */
+struct purge {
+	struct call *call;
+	json_t *purged, *failed;
+	struct error first; /* of those that failed */
+};
+
+static void failed_add(struct purge *purge, const char *name, const struct error *err)
 {
-	call_audit_begin(user, name);
+	if (json_array_size(purge->failed) == 0) {
+		purge->first = *err;
+		fail_because(&purge->first, "%s", name);
+	}
+	json_array_append_new(purge->failed, json_pack("{s:s, s:o}", "storage_dir", name,
+						       "error", error_to_json(err)));
+	if (err->code == ERR_ENGINE)
+		look_queue_poke(name, NULL); /* the change may be half undone */
 }
 
-static void purge_tell(const char *name, const struct error *err, void *user)
+static void purge_begin(const char *name, void *user)
 {
-	call_audit_one(user, name, err);
+	struct purge *purge = user;
+
+	call_audit_begin(purge->call, name);
+}
+
+static void purge_add(const char *name, const struct error *err, void *user)
+{
+	struct purge *purge = user;
+
+	if (!purge->call->spec.dry_run)
+		call_audit_one(purge->call, name, err);
+	if (err)
+		failed_add(purge, name, err);
+	else
+		json_array_append_new(purge->purged, json_string(name));
+}
+
+/* A refusal, too, says which could not be purged. */
+static bool purge_answer(struct purge *purge, struct error *err)
+{
+	struct call *call = purge->call;
+	bool is_refused =
+		json_array_size(purge->purged) == 0 && json_array_size(purge->failed) > 0;
+
+	if (is_refused)
+		response_fail(call->res, call->req, &purge->first);
+	else if (!answer(call,
+			 json_pack("{s:s, s:b, s:O}", "status", "OK", "dry_run",
+				   call->spec.dry_run, "containers", purge->purged),
+			 err))
+		return false;
+	if (json_array_size(purge->failed) > 0)
+		json_object_set(call->res->json, "failed", purge->failed);
+	return true;
 }
 
 bool purge_stopped(struct call *call, struct error *err)
 {
-	bool is_dry = call->spec.dry_run;
-	AUTO_NAMES names = { 0 };
-	json_t *list;
+	json_auto_t *purged = json_array(), *failed = json_array();
+	struct purge purge = { call, purged, failed, { 0 } };
 
-	if (!instance_purge_stopped(call->spec.stopped_days, call->caller.prefix, is_dry,
-				    &names, purge_begin, purge_tell, call, err))
-		return false;
-	list = json_array();
-	for (size_t i = 0; i < names.count; i++)
-		json_array_append_new(list, json_string(names.list[i]));
-	return answer(call,
-		      json_pack("{s:s s:b s:o}", "status", "OK", "dry_run", is_dry,
-				"containers", list),
-		      err);
+	if (!purged || !failed)
+		return fail(err, ERR_INTERNAL, "out of memory");
+	return instance_purge_stopped(call->spec.stopped_days, call->caller.prefix,
+				      call->spec.dry_run, purge_begin, purge_add, &purge,
+				      err) &&
+	       purge_answer(&purge, err);
 }

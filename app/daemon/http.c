@@ -186,17 +186,20 @@ void response_done(struct response *res)
 	buf_done(&res->text);
 }
 
+json_t *error_to_json(const struct error *err)
+{
+	return json_pack("{s:s, s:o, s:o*}", "code", error_slug(err->code), "message",
+			 caller_text(err->message), "field",
+			 *err->field ? json_string(err->field) : NULL);
+}
+
 void response_fail(struct response *res, const struct request *req,
 		   const struct error *err)
 {
-	json_t *error = json_pack("{s:s, s:o, s:o*}", "code", error_slug(err->code),
-				  "message", caller_text(err->message), "field",
-				  *err->field ? json_string(err->field) : NULL);
-
 	json_decref(res->json);
 	res->text_type = NULL;
 	res->status = error_status(err->code);
 	res->retry_after = error_retry_after(err->code);
-	res->json = json_pack("{s:s, s:o, s:s}", "status", "ERROR", "error", error,
-			      "request_id", req->id);
+	res->json = json_pack("{s:s, s:o, s:s}", "status", "ERROR", "error",
+			      error_to_json(err), "request_id", req->id);
 }

@@ -55,6 +55,9 @@ void request_done(struct request *req);
 bool response_send(const struct response *res, FCGX_Request *fcgi, struct error *err);
 void response_done(struct response *res);
 
+/* Renders an error as the caller may read it. New reference; NULL without memory. */
+json_t *error_to_json(const struct error *err);
+
 /* Makes the answer that reports an error. */
 void response_fail(struct response *res, const struct request *req,
 		   const struct error *err);

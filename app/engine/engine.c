@@ -282,14 +282,17 @@ bool engine_remove(const char *id, struct error *err)
 bool engine_remove_others(const char *storage_dir, const char *id, struct error *err)
 {
 	AUTO_FREE struct container *list = NULL;
+	struct error ignored;
 	size_t count = 0;
+	bool ok = true;
 
 	if (!engine_list_of(storage_dir, &list, &count, err))
 		return false;
 	for (size_t i = 0; i < count; i++)
-		if (strcmp(list[i].id, id) != 0 && !engine_remove(list[i].id, err))
-			return false;
-	return true;
+		if (strcmp(list[i].id, id) != 0 &&
+		    !engine_remove(list[i].id, ok ? err : &ignored))
+			ok = false;
+	return ok;
 }
 
 bool engine_update(const char *id, const struct record *record, struct error *err)

@@ -51,7 +51,7 @@ bool engine_unpause(const char *id, struct error *err);
 /* Removes the container, killing it if it runs. A missing container is fine. */
 bool engine_remove(const char *id, struct error *err);
 
-/* Removes all containers of an instance but this one. */
+/* Removes all containers of an instance but this one; those that can be, if one cannot. */
 bool engine_remove_others(const char *storage_dir, const char *id, struct error *err);
 
 /* Sets new limits of a running container. */

@@ -67,13 +67,13 @@ bool instance_certificate(const char *name, struct buf *ret, struct error *err);
 
 /*
  * Purges instances that have not been wanted running for that many days and whose names
- * begin with prefix, or only finds them. *ret, to be ended with names_done(), holds their
- * names. begins() is told of each before, each() of each that was purged (err NULL) or
- * could not be.
+ * begin with prefix, or only finds them. begins() is told of each before it is purged,
+ * each() of each that was purged or found (err NULL), and of each that could not be
+ * purged: then the others are all the same. Fails only if none could be looked for.
  */
 typedef void instance_purging(const char *name, void *user);
 typedef void instance_purged(const char *name, const struct error *err, void *user);
-bool instance_purge_stopped(int days, const char *prefix, bool is_dry, struct names *ret,
+bool instance_purge_stopped(int days, const char *prefix, bool is_dry,
 			    instance_purging *begins, instance_purged *each, void *user,
 			    struct error *err);
 

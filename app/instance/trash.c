@@ -1,4 +1,4 @@
-/* Deletes expired instances, purges stopped ones, and restores or removes trash entries. */
+/* Deletes expired instances, and restores or removes trash entries. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,37 +20,6 @@
 long long instance_trash_until(const struct trash_entry *entry)
 {
 	return entry->trashed_at + config()->trash_days * DAY_S;
-}
-
-/* A search for the names of instances for which is_due() is true. */
-struct finding {
-	instance_is_due *is_due;
-	long long now;
-	const char *prefix;
-	struct names *names;
-	bool ok;
-};
-
-static bool finding_add(const struct view *view, void *user)
-{
-	struct finding *finding = user;
-
-	if (view->is_foreign || !finding->is_due(view, finding->now) ||
-	    strncmp(view->record.storage_dir, finding->prefix, strlen(finding->prefix)) !=
-		    0)
-		return true;
-	finding->ok = names_add(finding->names, view->record.storage_dir);
-	return finding->ok;
-}
-
-static bool names_find(struct names *ret, const char *prefix, instance_is_due *is_due,
-		       long long now, struct error *err)
-{
-	struct finding finding = { is_due, now, prefix, ret, true };
-
-	*ret = (struct names){ 0 };
-	index_walk("", finding_add, &finding);
-	return finding.ok || fail(err, ERR_INTERNAL, "out of memory");
 }
 
 bool names_add(struct names *names, const char *name)
@@ -101,44 +70,6 @@ bool instance_expire(const char *name)
 	log_warn("expired instance not deleted name=%s error=%s", name,
 		 LOG_TEXT(err.message));
 	return false;
-}
-
-static bool is_long_stopped(const struct view *view, long long before)
-{
-	return view->record.acknowledged && view->record.wanted != WANTED_RUNNING &&
-	       view->record.stopped_at && view->record.stopped_at <= before;
-}
-
-bool instance_purge_stopped(int days, const char *prefix, bool is_dry, struct names *ret,
-			    instance_purging *begins, instance_purged *each, void *user,
-			    struct error *err)
-{
-	long long before = time(NULL) - days * DAY_S;
-	AUTO_NAMES names = { 0 };
-	struct names done = { 0 };
-
-	if (!names_find(&names, prefix, is_long_stopped, before, err))
-		return false;
-	for (size_t i = 0; i < names.count; i++) {
-		AUTO_VIEW gone = { 0 };
-
-		if (!is_dry)
-			begins(names.list[i], user);
-		if (!is_dry && !instance_delete_if(names.list[i], is_long_stopped, before,
-						   true, &gone, err)) {
-			if (err->code == ERR_NOT_FOUND)
-				continue; /* the instance was started again, or is gone */
-			each(names.list[i], err, user);
-			return false;
-		}
-		if (!is_dry)
-			each(names.list[i], NULL, user);
-		memcpy(names.list[done.count++], names.list[i], NAME_SIZE);
-	}
-	names.count = done.count;
-	*ret = names;
-	names = (struct names){ 0 };
-	return true;
 }
 
 bool instance_trash_list(struct trash_entry **ret, size_t *ret_count, struct error *err)

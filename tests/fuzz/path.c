@@ -101,14 +101,15 @@ bool instance_certificate(const char *name, struct buf *ret, struct error *err)
 	return true;
 }
 
-bool instance_purge_stopped(int days, const char *prefix, bool is_dry, struct names *ret,
-			    instance_purged *each, void *user, struct error *err)
+bool instance_purge_stopped(int days, const char *prefix, bool is_dry,
+			    instance_purging *begins, instance_purged *each, void *user,
+			    struct error *err)
 {
 	(void)prefix;
 	(void)is_dry;
-	(void)ret;
 	(void)err;
 	must(days >= 0);
+	begins("demo", user);
 	each("demo", NULL, user);
 	return true;
 }
