@@ -2,6 +2,7 @@
 import os
 import subprocess
 
+import psycopg2
 import pytest
 
 from lib.stack import BINARY
@@ -21,6 +22,10 @@ BAD = {
     "a name as an address": ("publish_address = localhost", "publish_address must be an IPv4 address"),
     "certificate without key": ("tls_certificate = /x", "tls_certificate and tls_key go together"),
     "admin of PostgreSQL's own": ("admin_user = pg_admin", "admin_user must be up to 63 characters"),
+    "admin that is everybody": ("admin_user = public", "admin_user must not be public"),
+    "admin that is nobody": ("admin_user = none", "admin_user must not be none"),
+    "long admin": (f"admin_user = {'a' * 64}", "admin_user must be up to 63 characters"),
+    "admin in capitals": ("admin_user = Public", "admin_user must be up to 63 characters of a-z"),
     "the host's network": ("network = host", "network must not be host"),
     "a long bridge": ("network = sixteen-letters-", "network must be up to 15 characters"),
     "some egress": ("egress = some", "egress must be none or open"),
@@ -56,6 +61,24 @@ def test_good_one_is_fine_and_starts_nothing(tmp_path):
 
     assert told(path) == (0, f"{path} is fine\n", "")
     assert list(tmp_path.iterdir()) == [path]
+
+
+ADMINS = ["public", "none", "pg_", "pg_x", "pg", "pgx", "a" * 63, "publi", "public_", "nobody", "all", "replication", "current_user", "user",
+          "session_user", "current_role", "select", "default", "null", "1st", "_"]
+
+
+@pytest.mark.parametrize("name", ADMINS)
+def test_admin_is_refused_where_postgresql_refuses_the_role(tmp_path, shared, name):
+    path = tmp_path / "pgberth.conf"
+    path.write_text(f"[pgberth]\nadmin_user = {name}\n")
+    try:
+        shared.sql(f'BEGIN; CREATE ROLE "{name}"; ROLLBACK')
+        is_possible = True
+    except psycopg2.Error as error:
+        assert "reserved" in str(error)
+        is_possible = False
+
+    assert told(path)[0] == (0 if is_possible else 1)
 
 
 UNIT = {"INVOCATION_ID": "0" * 32, "NOTIFY_SOCKET": "/nowhere"}

@@ -16,6 +16,7 @@
 
 #define UID_NOBODY 65534 /* has the files of users that a kernel or NFS cannot name */
 #define UID_NONE 65535	 /* (uid_t)-1 in 16 bits */
+#define ADMIN_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789_"
 #define NETWORK_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789_.-"
 
 enum kind { TEXT, NUMBER, SWITCH };
@@ -174,6 +175,25 @@ static bool network_check(const struct config *cfg, struct error *err)
 	return true;
 }
 
+/* PostgreSQL refuses three kinds of names even in quotes (RoleId in its gram.y, and
+ * IsReservedName()). */
+static bool admin_check(const char *name, struct error *err)
+{
+	static const char *const reserved[] = { "public", "none" };
+
+	for (size_t i = 0; i < COUNT_OF(reserved); i++)
+		if (strcmp(name, reserved[i]) == 0)
+			return fail(err, ERR_INVALID,
+				    "admin_user must not be %s, which PostgreSQL "
+				    "reserves",
+				    name);
+	return (strlen(name) <= 63 && strncmp(name, "pg_", 3) != 0 &&
+		!name[strspn(name, ADMIN_CHARACTERS)]) ||
+	       fail(err, ERR_INVALID,
+		    "admin_user must be up to 63 characters of a-z, 0-9 and _, and "
+		    "must not begin with pg_");
+}
+
 static bool config_check(struct config *cfg, struct error *err)
 {
 	struct in_addr address;
@@ -194,14 +214,8 @@ static bool config_check(struct config *cfg, struct error *err)
 	if (!cfg->tls_certificate != !cfg->tls_key)
 		return fail(err, ERR_INVALID,
 			    "tls_certificate and tls_key go together: give both or none");
-	if (strlen(cfg->admin_user) > 63 || strncmp(cfg->admin_user, "pg_", 3) == 0 ||
-	    cfg->admin_user[strspn(cfg->admin_user,
-				   "abcdefghijklmnopqrstuvwxyz0123456789_")])
-		return fail(
-			err, ERR_INVALID,
-			"admin_user must be up to 63 characters of a-z, 0-9 and _, and "
-			"must not begin with pg_");
-	return network_check(cfg, err) && versions_parse(cfg, err);
+	return admin_check(cfg->admin_user, err) && network_check(cfg, err) &&
+	       versions_parse(cfg, err);
 }
 
 /* Limits of the host, which the limits of servers may not exceed. store_open() reports a
