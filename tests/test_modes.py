@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import stat
+import subprocess
 
 import pytest
 
@@ -77,6 +78,17 @@ def test_log_that_is_rotated_stays_so():
 
     for text in (ours, nginx):
         assert re.search(r"^\s*create 0?640 ", text, re.MULTILINE)
+
+
+def test_log_that_nginx_makes_anew_stays_so(tmp_path):
+    """It asks for 0644, at each start and whenever it is told to open its logs again."""
+    log = pathlib.Path("/var/log/nginx") / f"{tmp_path.name}.error.log"
+    (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/nginx.pid;\nerror_log {log};\nevents {{ }}\n")
+    try:
+        subprocess.run(["nginx", "-t", "-c", tmp_path / "nginx.conf"], check=True, capture_output=True, umask=0)
+        assert stat.filemode(log.stat().st_mode) == "-rw-r-----"
+    finally:
+        log.unlink(missing_ok=True)
 
 
 def test_servers_records_and_trash_are_nobody_elses(api, settings, group, make_instance):
