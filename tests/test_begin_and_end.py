@@ -8,7 +8,7 @@ import pytest
 from lib.client import assert_error
 from lib.concurrency import at_once
 from lib.engine import Engine
-from lib.stack import remove_containers
+from lib.stack import MAJORS, Stack, remove_containers
 from lib.waiting import wait_for
 
 
@@ -58,6 +58,18 @@ def test_image_that_is_missing_is_said(stack):
         assert list(stack.settings.instances.iterdir()) == []
     finally:
         manifest.write_text(good)
+
+
+def test_spares_of_a_major_without_an_image_hold_up_no_other():
+    with Stack(spares=2, versions=f"{MAJORS[1]} {MAJORS[0]}") as stack:  # which has the image of the latter
+        def are_ready():
+            return len(list(stack.settings.staging.iterdir())) == 2
+
+        wait_for(are_ready, "there are spares of the other")
+        stack.make(version=MAJORS[0])
+        wait_for(are_ready, "there is another one soon", 30)
+
+        assert f"spare not made version={MAJORS[1]}" in stack.log_text()
 
 
 def test_second_pgberthd_on_one_root_ends(stack):

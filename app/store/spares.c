@@ -98,13 +98,15 @@ void spares_poke(void)
 	pthread_mutex_unlock(&spares.lock);
 }
 
-/* A major with too few spares, 0: none. */
-static int major_in_need(void)
+/* Place in the configuration of a major with too few spares, -1: none. One that failed
+ * is not tried again for a while, and holds up no other. */
+static int major_in_need(const long long again_ms[VERSIONS_MAX])
 {
-	for (const int *version = config()->version; *version; version++)
-		if (spare_count(*version) < config()->spares)
-			return *version;
-	return 0;
+	for (int i = 0; config()->version[i]; i++)
+		if (deadline_passed(again_ms[i]) &&
+		    spare_count(config()->version[i]) < config()->spares)
+			return i;
+	return -1;
 }
 
 static bool is_stopping(void)
@@ -117,40 +119,38 @@ static bool is_stopping(void)
 	return stopping;
 }
 
-/* Waits for a poke, and after a failure for RETRY_MS first. */
-static void wait_for_poke(bool failed)
+/* Waits for a poke, or until what failed can be tried again. */
+static void wait_for_poke(void)
 {
 	long long due_ms = deadline_in_ms(RETRY_MS);
 
 	pthread_mutex_lock(&spares.lock);
-	while (!spares.is_stopping && (failed || !spares.is_wanted)) {
-		if (failed)
-			failed =
-				deadline_cond_wait(&spares.changed, &spares.lock, due_ms);
-		else
-			pthread_cond_wait(&spares.changed, &spares.lock);
-	}
+	while (!spares.is_stopping && !spares.is_wanted)
+		if (!deadline_cond_wait(&spares.changed, &spares.lock, due_ms))
+			break;
 	spares.is_wanted = false;
 	pthread_mutex_unlock(&spares.lock);
 }
 
 static void *spares_run(void *user)
 {
-	bool failed = false;
+	long long again_ms[VERSIONS_MAX] = { 0 };
 	struct error err;
-	int version;
+	int place;
 
 	(void)user;
 	setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS);
 	while (!is_stopping()) {
-		wait_for_poke(failed);
-		failed = false;
-		while (!failed && !is_stopping() && (version = major_in_need()))
-			failed =
-				!space_guard_has_room(&err) || !spare_make(version, &err);
-		if (failed)
+		wait_for_poke();
+		while (!is_stopping() && (place = major_in_need(again_ms)) >= 0) {
+			int version = config()->version[place];
+
+			if (space_guard_has_room(&err) && spare_make(version, &err))
+				continue;
+			again_ms[place] = deadline_in_ms(RETRY_MS);
 			log_warn("spare not made version=%d error=%s", version,
 				 LOG_TEXT(err.message));
+		}
 	}
 	return NULL;
 }
