@@ -95,6 +95,65 @@ def test_it_follows_the_address_of_servers(elsewhere, tmp_path):
     elsewhere.restart()
 
 
+def pem(*arguments):
+    return subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def crl(directory, pair):
+    """A list of revoked certificates, in PEM."""
+    (directory / "index.txt").touch()
+    (directory / "ca.cnf").write_text(f"[ca]\ndefault_ca=us\n[us]\ndatabase={directory}/index.txt\ndefault_md=sha256\n")
+    return pem("ca", "-config", directory / "ca.cnf", "-gencrl", "-crldays", 30, "-keyfile", pair.key, "-cert", pair.certificate)
+
+
+# What stands in the file of the certificate, from the texts of certificate, key, another certificate, and directory and pair.
+FILES = {
+    "key before": lambda own, key, other, *_: key + own,
+    "key behind": lambda own, key, other, *_: own + key,
+    "key between": lambda own, key, other, *_: own + key + other,
+    "another key's form": lambda own, key, other, directory, pair: pem("ec", "-in", pair.key) + own,
+    "parameters": lambda own, *_: pem("ecparam", "-name", "prime256v1") + own,
+    "list of revoked ones": lambda own, key, other, directory, pair: own + crl(directory, pair),
+    "text": lambda own, key, other, directory, pair: "Bag Attributes\n    secret: x\n" + pem("x509", "-text", "-in", pair.certificate),
+    "chain": lambda own, key, other, *_: own + "\nissued by\n" + other,
+}
+
+
+@pytest.fixture(scope="module")
+def of_host(tmp_path_factory):
+    """A pgberth whose servers have the host's certificate, and a server of it."""
+    directory = tmp_path_factory.mktemp("pair")
+    pair, other = Pair(directory, "own"), Pair(directory, "other")
+    own = pair.certificate.read_text(), pair.key.read_text(), other.certificate.read_text()
+    served, plain = Pair(directory, "served"), Pair(directory, "plain")
+    served.replace(pair)
+    plain.replace(pair)
+    with Stack(tls_certificate=served.certificate, tls_key=served.key) as stack:
+        yield stack.make(), directory, served, plain, own
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_hosts_file_is_handed_on_without_what_stands_beside_its_certificates(of_host, kind):
+    instance, directory, served, plain, own = of_host
+    served.certificate.write_text(FILES[kind](*own, directory, plain))
+    served.key.write_text(served.certificate.read_text() if kind.startswith("key") else own[1])
+
+    ok(instance.api.patch(instance.name, allow=[f"10.0.0.{list(FILES).index(kind)}"]))
+
+    expected = own[0] + (own[2] if kind in ("key between", "chain") else "")
+    assert fetched(instance) == expected
+    assert (instance.directory / "conf/host.crt").read_text() == expected
+    assert re.findall("BEGIN (.*?)-", (instance.directory / "conf/host.key").read_text()) == ["PRIVATE KEY"]
+    assert peer_certificate(instance.port) == plain.der()
+
+
+def test_file_of_a_version_before_is_given_without_its_key(of_host):
+    instance, _, _, _, own = of_host
+    (instance.directory / "conf/host.crt").write_text(own[1] + own[0])
+
+    assert fetched(instance) == own[0]
+
+
 @pytest.mark.parametrize("spoil", ["ends within a month", "torn", "missing"])
 def test_one_that_cannot_serve_is_made_anew_at_a_start(changeable, api, tmp_path, spoil):
     path = changeable.directory / "conf/server.crt"

@@ -17,6 +17,7 @@
 #include "instance/reconcile.h"
 #include "model/field.h"
 #include "model/locks.h"
+#include "pg/certificate.h"
 #include "pg/conf.h"
 #include "pg/role_session.h"
 #include "pg/verifier.h"
@@ -175,15 +176,25 @@ bool instance_logs(const char *name, int tail, struct buf *log, struct error *er
 	       fail(err, ERR_INTERNAL, "out of memory");
 }
 
+/* A file of a version before may hold more than certificates. */
+static bool certificate_read(const struct record *record, const char *name,
+			     struct buf *ret)
+{
+	AUTO_BUF text = { 0 };
+	struct error ignored;
+
+	return store_conf_read(record, name, &text, &ignored) &&
+	       certificates_of(buf_text(&text), ret);
+}
+
 bool instance_certificate(const char *name, struct buf *ret, struct error *err)
 {
 	AUTO_VIEW view = { 0 };
-	struct error ignored;
 
 	if (!index_get(name, &view))
 		return fail(err, ERR_NOT_FOUND, "instance %s does not exist", name);
-	if (store_conf_read(&view.record, CONF_CERTIFICATE_NAME, ret, &ignored) ||
-	    store_conf_read(&view.record, CONF_OWN_CERTIFICATE_NAME, ret, &ignored))
+	if (certificate_read(&view.record, CONF_CERTIFICATE_NAME, ret) ||
+	    certificate_read(&view.record, CONF_OWN_CERTIFICATE_NAME, ret))
 		return true;
 	if (view.state == STARTING)
 		return fail(err, ERR_STARTING, "instance %s is still being made", name);

@@ -103,6 +103,15 @@ static bool bio_append(BIO *bio, struct buf *ret)
 	return length > 0 && buf_append(ret, data, (size_t)length);
 }
 
+int certificate_no_passphrase(char *text, int size, int writing, void *user)
+{
+	(void)text;
+	(void)size;
+	(void)writing;
+	(void)user;
+	return 0;
+}
+
 bool certificate_make(const char *common_name, struct buf *ret_key,
 		      struct buf *ret_certificate, struct error *err)
 {
@@ -120,11 +129,28 @@ bool certificate_make(const char *common_name, struct buf *ret_key,
 	return true;
 }
 
+bool certificates_of(const char *text, struct buf *ret)
+{
+	AUTO_BIO *from = BIO_new_mem_buf(text, -1);
+	AUTO_BIO *to = BIO_new(BIO_s_mem());
+	X509 *certificate = NULL;
+	bool ok = from && to, is_end;
+
+	while (ok &&
+	       PEM_read_bio_X509(from, &certificate, certificate_no_passphrase, NULL))
+		ok = PEM_write_bio_X509(to, certificate);
+	is_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+	X509_free(certificate);
+	ERR_clear_error();
+	return ok && is_end && bio_append(to, ret);
+}
+
 bool certificate_serves(const char *text)
 {
 	AUTO_BIO *bio = BIO_new_mem_buf(text, -1);
 	AUTO_CERTIFICATE *certificate =
-		bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+		bio ? PEM_read_bio_X509(bio, NULL, certificate_no_passphrase, NULL)
+		    : NULL;
 	time_t renew_at = time(NULL) + RENEW_S;
 
 	ERR_clear_error();

@@ -16,4 +16,11 @@ bool certificate_make(const char *common_name, struct buf *ret_key,
  * for a month. Any thread. */
 bool certificate_serves(const char *text);
 
+/* Appends the certificates of a text, in PEM, and nothing that stands beside them, such as
+ * a key. False when it has none, or one that cannot be read. Any thread. */
+bool certificates_of(const char *text, struct buf *ret);
+
+/* For OpenSSL's readers of PEM: a passphrase cannot be asked for. */
+int certificate_no_passphrase(char *text, int size, int writing, void *user);
+
 #endif

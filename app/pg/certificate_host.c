@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "model/config.h"
+#include "pg/certificate.h"
 
 #define PEM_MAX (64 * 1024)
 
@@ -52,16 +53,6 @@ static bool file_read(const char *path, struct buf *ret, struct error *err)
 	explicit_bzero(chunk, sizeof(chunk));
 	fclose(file);
 	return ok || fail(err, ERR_INVALID, "%s cannot be read, or is too long", path);
-}
-
-/* A passphrase cannot be asked for. */
-static int no_passphrase(char *text, int size, int writing, void *user)
-{
-	(void)text;
-	(void)size;
-	(void)writing;
-	(void)user;
-	return 0;
 }
 
 /* SCRAM's channel binding uses the hash of the certificate's signature (RFC 5929, 4.1).
@@ -107,7 +98,32 @@ static bool pair_fits(X509 *certificate, EVP_PKEY *key, struct error *err)
 		    config()->tls_certificate);
 }
 
-static bool pair_check(const struct pair *pair, struct error *err)
+/* The key alone, in PEM. */
+static bool key_write(EVP_PKEY *key, struct buf *ret)
+{
+	BIO *to = BIO_new(BIO_s_secmem());
+	char *data = NULL;
+	bool ok = to && PEM_write_bio_PrivateKey(to, key, NULL, NULL, 0, NULL, NULL);
+	long length = ok ? BIO_get_mem_data(to, &data) : 0;
+
+	ok = length > 0 && buf_append(ret, data, (size_t)length);
+	BIO_free(to);
+	return ok;
+}
+
+/* One file may hold both, and texts around them: servers get either without the rest. */
+static bool pair_write(const struct pair *texts, EVP_PKEY *key, struct pair *ret,
+		       struct error *err)
+{
+	if (!certificates_of(buf_text(&texts->certificate), &ret->certificate))
+		return fail(err, ERR_INVALID,
+			    "%s holds a certificate that cannot be read",
+			    config()->tls_certificate);
+	return key_write(key, &ret->key) || fail(err, ERR_INTERNAL, "out of memory");
+}
+
+/* Checks the texts of both files, and writes key and certificates of them to *ret. */
+static bool pair_make(const struct pair *pair, struct pair *ret, struct error *err)
 {
 	BIO *texts[] = { BIO_new_mem_buf(buf_text(&pair->certificate),
 					 (int)pair->certificate.length),
@@ -117,9 +133,11 @@ static bool pair_check(const struct pair *pair, struct error *err)
 	bool ok = texts[0] && texts[1];
 
 	if (ok) {
-		certificate = PEM_read_bio_X509(texts[0], NULL, no_passphrase, NULL);
-		key = PEM_read_bio_PrivateKey(texts[1], NULL, no_passphrase, NULL);
-		ok = pair_fits(certificate, key, err);
+		certificate = PEM_read_bio_X509(texts[0], NULL, certificate_no_passphrase,
+						NULL);
+		key = PEM_read_bio_PrivateKey(texts[1], NULL, certificate_no_passphrase,
+					      NULL);
+		ok = pair_fits(certificate, key, err) && pair_write(pair, key, ret, err);
 	} else {
 		fail(err, ERR_INTERNAL, "out of memory");
 	}
@@ -134,11 +152,13 @@ static bool pair_check(const struct pair *pair, struct error *err)
 /* Reads the pair; a good one becomes the last good one. */
 static bool pair_renew(struct error *err)
 {
-	struct pair pair = { 0 };
+	struct pair texts = { 0 }, pair = { 0 };
+	bool ok = file_read(config()->tls_key, &texts.key, err) &&
+		  file_read(config()->tls_certificate, &texts.certificate, err) &&
+		  pair_make(&texts, &pair, err);
 
-	if (!file_read(config()->tls_key, &pair.key, err) ||
-	    !file_read(config()->tls_certificate, &pair.certificate, err) ||
-	    !pair_check(&pair, err)) {
+	pair_done(&texts);
+	if (!ok) {
 		pair_done(&pair);
 		return false;
 	}

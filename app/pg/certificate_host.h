@@ -13,8 +13,8 @@ bool certificate_host_init(struct error *err);
 bool certificate_host_is_set(void);
 
 /*
- * Appends the texts of both files; while the files are unfit (somebody is writing them),
- * the last fit texts. False when memory is missing. Any thread.
+ * Appends key and certificates of the files, in PEM, each without anything else; while the
+ * files are unfit (somebody is writing them), the last fit ones. False when memory is missing. Any thread.
  */
 bool certificate_host_read(struct buf *ret_key, struct buf *ret_certificate);
 
