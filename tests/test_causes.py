@@ -77,6 +77,47 @@ def test_setting_that_keeps_it_from_starting_is_told_with_a_way_out(broken, api,
     assert "exit code" not in message
 
 
+@pytest.fixture(scope="module")
+def broken_18(api, settings, ports):
+    """The same of version 18."""
+    makers = Makers(api, settings, ports)
+    instance = makers.make(version=18)
+    ok(api.stop(instance.name))
+    yield instance
+    makers.purge()
+
+
+# Errors whose cause stands in a line beside them: a detail, or one before a hint.
+SETTINGS_18 = {
+    "ssl_groups = 'nope'": "FATAL: .*ssl_groups",
+    "io_method = io_uring\nio_max_concurrency = 4": "FATAL: .*io_uring",
+    "autovacuum_worker_slots = 262143": r'FATAL: .*\("max_connections" \(100\) plus "autovacuum_worker_slots" \(262143\)',
+}
+
+
+@pytest.mark.parametrize("setting, words", SETTINGS_18.items(), ids=[setting.replace("\n", "; ") for setting in SETTINGS_18])
+def test_error_is_told_rather_than_the_hint_below_it(broken_18, api, setting, words):
+    (broken_18.pgdata / "postgresql.auto.conf").write_text(f"{setting}\n")
+
+    message = assert_error(api.start(broken_18.name), 503, "server_unavailable")
+
+    assert re.search(words, message) and message.endswith('; start it with {"safe": true}')
+    assert "HINT" not in message and " UTC " not in message
+
+
+@pytest.mark.parametrize("lost", ["global/pg_filenode.map", "global/pg_control"])
+def test_data_that_are_gone_are_told_and_are_no_start_that_goes_on(up, api, lost):
+    (up.pgdata / lost).rename(up.pgdata / "lost")
+
+    answer = api.restart(up.name)
+
+    (up.pgdata / "lost").rename(up.pgdata / lost)
+    assert answer.status_code in (409, 503), answer.text
+    error = answer.json()["error"]
+    assert error["code"] in ("server_unavailable", "foreign_data") and lost in error["message"]
+    assert "Retry-After" not in answer.headers
+
+
 def test_log_of_an_earlier_run_is_no_cause(broken, api):
     settings = broken.pgdata / "postgresql.auto.conf"
     settings.write_text("archive_mode = on\narchive_library = 'nope'\n")

@@ -42,15 +42,22 @@ static int exit_code_of(const struct container *container)
 }
 
 /* Output from before the container's last start is about other ends. */
+static void logs_read(const struct container *container, const struct record *record,
+		      struct buf *said, struct buf *own)
+{
+	struct error ignored;
+
+	engine_logs(container->id, container->started_at, TROUBLE_LINES, said, &ignored);
+	store_log_tail(record, TROUBLE_LINES, own, &ignored);
+}
+
 static void trouble_tell(char ret[DIAGNOSIS_SIZE], const struct container *container,
 			 struct ending *ending)
 {
 	AUTO_BUF said = { 0 };
 	AUTO_BUF own = { 0 };
-	struct error ignored;
 
-	engine_logs(container->id, container->started_at, TROUBLE_LINES, &said, &ignored);
-	store_log_tail(ending->record, TROUBLE_LINES, &own, &ignored);
+	logs_read(container, ending->record, &said, &own);
 	ending->out_of_memory = container->oom_killed;
 	ending->full = store_disk_fullness(ending->record);
 	ending->said = buf_text(&said);
@@ -59,11 +66,12 @@ static void trouble_tell(char ret[DIAGNOSIS_SIZE], const struct container *conta
 }
 
 void bring_up_trouble(char ret[DIAGNOSIS_SIZE], const struct container *container,
-		      const struct record *record)
+		      const struct record *record, bool is_safe)
 {
 	struct ending ending = {
 		.record = record,
 		.at_start = true,
+		.is_safe = is_safe,
 		.has_settings = store_has_auto_conf(record),
 		.exit_code = exit_code_of(container),
 	};
@@ -86,7 +94,7 @@ static bool server_is_down(const struct attempt *attempt,
 {
 	char trouble[DIAGNOSIS_SIZE];
 
-	bring_up_trouble(trouble, container, &attempt->view->record);
+	bring_up_trouble(trouble, container, &attempt->view->record, attempt->is_safe);
 	return fail(err, ERR_SERVER, "the server does not come up: %s", trouble);
 }
 
@@ -275,6 +283,33 @@ static bool directory_prepare(struct attempt *attempt, char aside[ASIDE_SIZE],
 	return !attempt->is_safe || store_auto_conf_aside(record, aside, err);
 }
 
+/*
+ * A server whose processes end again and again restarts them without end, and is never
+ * proven: it "starts" at each look. Its log tells why; without a word there it may have
+ * been stopped meanwhile.
+ */
+static void failure_explain(const struct attempt *attempt, struct error *err)
+{
+	const struct record *record = &attempt->view->record;
+	struct ending ending = { .record = record,
+				 .at_start = true,
+				 .is_safe = attempt->is_safe };
+	char why[DIAGNOSIS_SIZE];
+	struct container container;
+	AUTO_BUF said = { 0 };
+	AUTO_BUF own = { 0 };
+	struct error ignored;
+
+	if (err->code != ERR_STARTING ||
+	    !engine_inspect(record->storage_dir, &container, &ignored))
+		return;
+	logs_read(&container, record, &said, &own);
+	ending.said = buf_text(&said);
+	ending.own = buf_text(&own);
+	if (diagnosis_find(why, &ending))
+		fail(err, ERR_SERVER, "the server does not come up: %s", why);
+}
+
 static bool server_up_and_proven(struct attempt *attempt, const struct template *template,
 				 struct error *err)
 {
@@ -297,6 +332,7 @@ bool bring_up_start(struct attempt *attempt, struct error *err)
 		return false;
 	versions_note(record, &template);
 	if (!server_up_and_proven(attempt, &template, err)) {
+		failure_explain(attempt, err);
 		container_drop(attempt->view);
 		store_auto_conf_back(record, aside);
 		return false;

@@ -19,9 +19,9 @@
 bool bring_up_start(struct attempt *attempt, struct error *err);
 
 /* Explain why a server does not come up, and why one that was up went down, with the exit
- * code that was seen (EXIT_UNKNOWN: none). */
+ * code that was seen (EXIT_UNKNOWN: none). is_safe: it had none of its owner's settings. */
 void bring_up_trouble(char ret[DIAGNOSIS_SIZE], const struct container *container,
-		      const struct record *record);
+		      const struct record *record, bool is_safe);
 void bring_up_crash(char ret[DIAGNOSIS_SIZE], const struct container *container,
 		    const struct record *record, int exit_code);
 

@@ -182,7 +182,7 @@ static enum look_outcome look_crash_loop(const struct look *look)
 {
 	char trouble[DIAGNOSIS_SIZE];
 
-	bring_up_trouble(trouble, look->container, &look->view->record);
+	bring_up_trouble(trouble, look->container, &look->view->record, false);
 	if (!engine_remove(look->container->id, look->err))
 		return look_failed(look);
 	look->view->container_id[0] = '\0';

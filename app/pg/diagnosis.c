@@ -7,15 +7,19 @@
 #include "base/scope.h"
 #include "base/utf8.h"
 #include "model/field.h"
+#include "pg/log_line.h"
 
-#define LINE_SIZE 140
+#define LINE_SIZE 240
+#define LAST_SIZE 160
 #define CAUSE_SIZE 110	/* where another line follows */
 #define SIGNAL_BASE 128 /* an exit code above it is a signal's number and this */
 #define SAFE "start it with {\"safe\": true}"
 #define FULL "its disk is full: %s"
 #define DAMAGED "its data are damaged: %s"
-#define MEMORY "its settings ask for too much memory: %s; " SAFE
-#define SETTINGS "its settings keep it from starting: %s; " SAFE
+#define MEMORY "its settings ask for too much memory: %s" BY_SETTINGS
+#define SETTINGS "its settings keep it from starting: %s" BY_SETTINGS
+#define BY_SETTINGS "; " SAFE /* not for a start that was safe */
+#define ALSO_SAFE "without its own settings it does not start either: %s"
 
 /* The first row that fits wins, so causes come before their symptoms. */
 static const struct {
@@ -36,7 +40,12 @@ static const struct {
 	{ "could not access status of transaction", DAMAGED },
 	{ "could not read file", DAMAGED },
 	{ "could not open directory", DAMAGED },
+	{ "could not open file \"base/", DAMAGED },
+	{ "could not open file \"global/", DAMAGED },
 	{ "not a valid data directory", DAMAGED },
+	{ "maximum number of prepared transactions", SETTINGS },
+	{ "max_replication_slots", SETTINGS },
+	{ "max_active_replication_origins", SETTINGS },
 	{ "PANIC:", DAMAGED },
 	{ "could not map anonymous shared memory", MEMORY },
 	{ "io_uring", "its settings ask for io_uring, which is not allowed: %s; " SAFE },
@@ -56,81 +65,6 @@ static const struct {
 	{ "must be less than", SETTINGS },
 };
 
-/* Ends of sessions and workers, and logins refused, which end no server. */
-static const char *const routine[] = { "terminating ", "canceling ",
-				       "the database system " };
-
-static const char *line_start(const char *log, const char *at)
-{
-	while (at > log && at[-1] != '\n')
-		at--;
-	return at;
-}
-
-/* The severity of the line, followed by its message; NULL: it has none. */
-static const char *severity_in(const char *start)
-{
-	static const char *const severities[] = { "PANIC:", "FATAL:", "ERROR:", "LOG:" };
-	const char *end = start + strcspn(start, "\n");
-
-	for (size_t i = 0; i < COUNT_OF(severities); i++) {
-		const char *found = strstr(start, severities[i]);
-
-		if (found && found < end)
-			return found;
-	}
-	return NULL;
-}
-
-/* The line around `at`, from its severity on if it has one. */
-static void line_around(char *ret, size_t size, const char *log, const char *at)
-{
-	const char *start = line_start(log, at);
-	const char *severity = severity_in(start);
-
-	utf8_one_line(ret, size, severity ? severity : start);
-}
-
-/* A line of a session begins with user@database (log_line_prefix). A panic is everybody's. */
-static bool is_routine(const char *log, const char *severity)
-{
-	const char *message = severity + strcspn(severity, " ");
-
-	if (strncmp(severity, "PANIC:", 6) == 0)
-		return false;
-	for (const char *at = line_start(log, severity); at < severity; at++)
-		if (*at == '@')
-			return true;
-	message += strspn(message, " ");
-	for (size_t i = 0; i < COUNT_OF(routine); i++)
-		if (strncmp(message, routine[i], strlen(routine[i])) == 0)
-			return true;
-	return false;
-}
-
-static const char *last_of(const char *log, const char *words)
-{
-	const char *found = NULL;
-
-	for (const char *at = log; (at = strstr(at, words)); at++)
-		found = at;
-	return found;
-}
-
-/* The last of the lines that say why a server ends. */
-static const char *last_failure(const char *log, const char *words)
-{
-	const char *found = NULL;
-
-	for (const char *at = log; (at = strstr(at, words)); at++) {
-		const char *severity = severity_in(line_start(log, at));
-
-		if (!severity || !is_routine(log, severity))
-			found = at;
-	}
-	return found;
-}
-
 void diagnosis_line(char *ret, size_t size, const char *log)
 {
 	static const char *const severities[] = { "PANIC:", "FATAL:", "ERROR:" };
@@ -138,9 +72,9 @@ void diagnosis_line(char *ret, size_t size, const char *log)
 
 	ret[0] = '\0';
 	for (size_t i = 0; i < COUNT_OF(severities) && !found; i++)
-		found = last_failure(log, severities[i]);
+		found = log_last_failure(log, severities[i]);
 	if (found)
-		line_around(ret, size, log, found);
+		log_message_tell(ret, size, log, found);
 }
 
 /* The log of the run that ended: of the last one, or of the one before, if the server
@@ -148,7 +82,7 @@ void diagnosis_line(char *ret, size_t size, const char *log)
 static const char *log_of_run(const struct ending *ending)
 {
 	static const char first[] = "starting PostgreSQL";
-	const char *last = last_of(ending->own, first), *before = NULL;
+	const char *last = log_last(ending->own, first), *before = NULL;
 
 	if (!last)
 		return ending->own;
@@ -162,13 +96,13 @@ static const char *log_of_run(const struct ending *ending)
 /* PostgreSQL logs which setting is wrong, and ends for the file that it is in. */
 static void line_with_cause(char *ret, size_t size, const char *log, const char *at)
 {
-	const char *start = line_start(log, at), *cause = start;
+	const char *start = log_message_start(log, at), *cause = start;
 	char line[LINE_SIZE];
 
-	line_around(line, sizeof(line), log, at);
-	while (cause > log && (!severity_in(cause) || cause == start))
-		cause = line_start(log, cause - 1);
-	cause = strstr(line, "contains errors") ? severity_in(cause) : NULL;
+	log_message_tell(line, sizeof(line), log, at);
+	while (cause > log && (!log_severity(cause) || cause == start))
+		cause = log_line_start(log, cause - 1);
+	cause = strstr(line, "contains errors") ? log_severity(cause) : NULL;
 	if (!cause || strncmp(cause, "LOG:", 4) != 0) {
 		snprintf(ret, size, "%s", line);
 		return;
@@ -187,29 +121,40 @@ static void line_last(char *ret, size_t size, const char *said)
 	ret[0] = '\0';
 	while (end > said && end[-1] == '\n')
 		end--;
-	start = line_start(said, end);
-	if (end > start && !severity_in(start) && !strstr(start, "HINT:"))
+	start = log_line_start(said, end);
+	if (end > start && !log_severity(start) &&
+	    log_message_start(said, start) == start)
 		utf8_one_line(ret, size, start);
 }
 
-/* Routine lines ("shutting down") are no failure, so a log without one means nothing. */
-static bool meaning_find(char ret[DIAGNOSIS_SIZE], const char *log)
+/* Advice that was followed is no advice. */
+static void meaning_write(char ret[DIAGNOSIS_SIZE], const char *sentence,
+			  const char *line, bool is_safe)
 {
-	char line[LINE_SIZE * 2];
+	if (is_safe && strstr(sentence, BY_SETTINGS))
+		sentence = ALSO_SAFE;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(ret, DIAGNOSIS_SIZE, sentence, line);
+#pragma GCC diagnostic pop
+}
+
+/* Routine lines ("shutting down") are no failure, so a log without one means nothing. */
+static bool meaning_find(char ret[DIAGNOSIS_SIZE], const char *log, bool is_safe)
+{
+	char line[LINE_SIZE];
 
 	line_last(line, sizeof(line), log);
-	if (!*line && !last_failure(log, "FATAL:") && !last_failure(log, "PANIC:"))
+	if (!*line && !log_last_failure(log, "FATAL:") &&
+	    !log_last_failure(log, "PANIC:"))
 		return false;
 	for (size_t i = 0; i < COUNT_OF(meanings); i++) {
-		const char *at = last_failure(log, meanings[i].words);
+		const char *at = log_last_failure(log, meanings[i].words);
 
 		if (!at)
 			continue;
 		line_with_cause(line, sizeof(line), log, at);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		snprintf(ret, DIAGNOSIS_SIZE, meanings[i].sentence, line);
-#pragma GCC diagnostic pop
+		meaning_write(ret, meanings[i].sentence, line, is_safe);
 		return true;
 	}
 	return false;
@@ -250,7 +195,7 @@ static void ending_tell(char ret[DIAGNOSIS_SIZE], const struct ending *ending,
 			const char *run)
 {
 	bool is_own_end = ending->exit_code <= SIGNAL_BASE;
-	char exit_text[EXIT_TEXT_SIZE], line[LINE_SIZE];
+	char exit_text[EXIT_TEXT_SIZE], line[LAST_SIZE];
 
 	diagnosis_exit(exit_text, ending->exit_code);
 	diagnosis_line(line, sizeof(line), ending->said);
@@ -260,7 +205,8 @@ static void ending_tell(char ret[DIAGNOSIS_SIZE], const struct ending *ending,
 		diagnosis_line(line, sizeof(line), run);
 	snprintf(ret, DIAGNOSIS_SIZE, "the server ended with %s%s%s%s", exit_text,
 		 *line ? ": " : "", line,
-		 ending->at_start && ending->has_settings && is_own_end
+		 ending->at_start && ending->has_settings && !ending->is_safe &&
+				 is_own_end
 			 ? "; if its settings are the cause, " SAFE
 			 : "");
 }
@@ -283,6 +229,12 @@ bool diagnosis_says_full(const char *reason)
 	return strstr(reason, "is full") != NULL;
 }
 
+bool diagnosis_find(char ret[DIAGNOSIS_SIZE], const struct ending *ending)
+{
+	return meaning_find(ret, ending->said, ending->is_safe) ||
+	       meaning_find(ret, log_of_run(ending), ending->is_safe);
+}
+
 void diagnosis_tell(char ret[DIAGNOSIS_SIZE], const struct ending *ending)
 {
 	const char *run = log_of_run(ending);
@@ -291,11 +243,11 @@ void diagnosis_tell(char ret[DIAGNOSIS_SIZE], const struct ending *ending)
 		snprintf(ret, DIAGNOSIS_SIZE,
 			 "out of memory: its limit is %d MB; raise memory_mb%s",
 			 field_limits(ending->record).memory_mb,
-			 ending->at_start && ending->has_settings
+			 ending->at_start && ending->has_settings && !ending->is_safe
 				 ? ", or, if its settings ask for more, " SAFE
 				 : "");
 	else if (ending->full != HAS_ROOM)
 		diagnosis_full(ret, ending->record, ending->full);
-	else if (!meaning_find(ret, ending->said) && !meaning_find(ret, run))
+	else if (!diagnosis_find(ret, ending))
 		ending_tell(ret, ending, run);
 }

@@ -19,6 +19,7 @@
 struct ending {
 	const struct record *record;
 	bool at_start;	    /* it ended before it was proven */
+	bool is_safe;	    /* it had none of its owner's settings */
 	bool has_settings;  /* its owner's own (ALTER SYSTEM), which may be the cause */
 	bool out_of_memory; /* a process of it was killed for lack of memory */
 	enum fullness full; /* of its disk, which may have had no room for a log line */
@@ -29,6 +30,9 @@ struct ending {
 
 /* Writes the reason to ret; it may quote lines of said and own. */
 void diagnosis_tell(char ret[DIAGNOSIS_SIZE], const struct ending *ending);
+
+/* The same, from the words of said and own alone. False when they have no known meaning. */
+bool diagnosis_find(char ret[DIAGNOSIS_SIZE], const struct ending *ending);
 
 /* Writes to ret what a full disk means, and what to do about it; and whether a reason says
  * that a disk is full, which ends when there is room. */
