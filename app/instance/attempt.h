@@ -27,7 +27,7 @@ struct attempt {
 	struct port_claim claim;
 	bool is_touched;  /* out: the attempt went further than claiming a port */
 	bool is_accepted; /* out: the server accepted the password at the last login */
-	char note[200];	  /* out: note for a person; "" */
+	char note[400];	  /* out: note for a person; "" */
 };
 
 /* Adds a sentence to the note. */

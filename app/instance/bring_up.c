@@ -20,6 +20,7 @@
 #include "pg/pg.h"
 #include "pg/role.h"
 #include "pg/role_session.h"
+#include "store/auto_conf.h"
 #include "store/check.h"
 #include "store/conf_files.h"
 #include "store/disk.h"
@@ -269,7 +270,7 @@ static void versions_note(struct record *record, const struct template *template
 }
 
 /* Makes the directory ready for its server. */
-static bool directory_prepare(struct attempt *attempt, char aside[ASIDE_SIZE],
+static bool directory_prepare(struct attempt *attempt, struct auto_conf_aside *aside,
 			      struct error *err)
 {
 	const struct record *record = &attempt->view->record;
@@ -320,27 +321,34 @@ static bool server_up_and_proven(struct attempt *attempt, const struct template 
 	       prove_or_reset(attempt, err);
 }
 
+static void aside_tell(struct attempt *attempt, const struct auto_conf_aside *aside)
+{
+	if (*aside->name)
+		attempt_note(attempt,
+			     "started without its settings, which were set aside as %s",
+			     aside->name);
+	if (*aside->kept)
+		attempt_note(attempt, "kept what its data demand: %s", aside->kept);
+}
+
 bool bring_up_start(struct attempt *attempt, struct error *err)
 {
 	struct record *record = &attempt->view->record;
 	struct template template;
-	char aside[ASIDE_SIZE] = "";
+	struct auto_conf_aside aside = { 0 };
 
 	attempt->view->container_id[0] = '\0';
 	if (!store_template(record->version, &template, err) ||
-	    !directory_prepare(attempt, aside, err))
+	    !directory_prepare(attempt, &aside, err))
 		return false;
 	versions_note(record, &template);
 	if (!server_up_and_proven(attempt, &template, err)) {
 		failure_explain(attempt, err);
 		container_drop(attempt->view);
-		store_auto_conf_back(record, aside);
+		store_auto_conf_back(record, &aside);
 		return false;
 	}
 	kill_point("start.proven");
-	if (*aside)
-		attempt_note(attempt,
-			     "started without its settings, which were set aside as %s",
-			     aside);
+	aside_tell(attempt, &aside);
 	return true;
 }

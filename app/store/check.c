@@ -16,7 +16,6 @@
 #include "store/tree.h"
 
 #define AUTO_CONF "postgresql.auto.conf"
-#define AUTO_CONF_MAX (1 << 20)
 #define USAGE_FILES_MAX 200000 /* a tenant may have filled the tree */
 
 static const struct {
@@ -144,55 +143,4 @@ bool store_check(const struct record *record, const struct template *template,
 			    "the data of %s cannot be used, and are left as they "
 			    "are",
 			    record->storage_dir);
-}
-
-static bool sets_something(const char *text)
-{
-	for (; *text; text += strcspn(text, "\n")) {
-		text += strspn(text, " \t\r\n");
-		if (*text && *text != '#')
-			return true;
-	}
-	return false;
-}
-
-bool store_has_auto_conf(const struct record *record)
-{
-	struct error ignored;
-	AUTO_CLOSE int data = store_tenant_dir(record, "pg/data", &ignored);
-	AUTO_BUF text = { 0 };
-
-	if (data < 0 || faccessat(data, AUTO_CONF, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
-		return false;
-	return !files_read(data, AUTO_CONF, AUTO_CONF_MAX, &text, &ignored) ||
-	       sets_something(buf_text(&text));
-}
-
-bool store_auto_conf_aside(const struct record *record, char ret_name[ASIDE_SIZE],
-			   struct error *err)
-{
-	AUTO_CLOSE int data = store_tenant_dir(record, "pg/data", err);
-	char name[ASIDE_SIZE];
-	time_t now = time(NULL);
-	struct tm utc;
-
-	if (data < 0)
-		return false;
-	gmtime_r(&now, &utc);
-	strftime(name, sizeof(name), AUTO_CONF ".%Y%m%dT%H%M%SZ", &utc);
-	ret_name[0] = '\0';
-	if (renameat2(data, AUTO_CONF, data, name, RENAME_NOREPLACE) != 0)
-		return errno == ENOENT ||
-		       fail_errno(err, "cannot set " AUTO_CONF " aside");
-	memcpy(ret_name, name, sizeof(name));
-	return true;
-}
-
-void store_auto_conf_back(const struct record *record, const char *name)
-{
-	struct error ignored;
-	AUTO_CLOSE int data = store_tenant_dir(record, "pg/data", &ignored);
-
-	if (data >= 0 && *name)
-		renameat2(data, name, data, AUTO_CONF, RENAME_NOREPLACE);
 }

@@ -1,5 +1,4 @@
-/* Checks a data directory before a server starts on it, and sets its settings aside for a
- * start without them. */
+/* Checks a data directory before a server starts on it. */
 #ifndef PGBERTH_STORE_CHECK_H
 #define PGBERTH_STORE_CHECK_H
 
@@ -19,17 +18,5 @@
 enum store_use { STORE_READ, STORE_WRITTEN, STORE_SAFE, STORE_FOREIGN };
 bool store_check(const struct record *record, const struct template *template,
 		 enum store_use use, struct error *err);
-
-/* True when the tenant's postgresql.auto.conf may set something. */
-bool store_has_auto_conf(const struct record *record);
-
-/*
- * Sets the tenant's postgresql.auto.conf aside under a name that is returned ("": there
- * was none), and puts it back.
- */
-#define ASIDE_SIZE 64
-bool store_auto_conf_aside(const struct record *record, char ret_name[ASIDE_SIZE],
-			   struct error *err);
-void store_auto_conf_back(const struct record *record, const char *name);
 
 #endif

@@ -2,7 +2,9 @@
  * Formats: struct ControlFileData begins with the identifier and ends with a CRC-32C of
  * all bytes before it (src/include/catalog/pg_control.h). Its length differs between
  * majors, so the CRC is found by its value. In WAL, XLogLongPageHeaderData has the
- * identifier at offset 24, under no checksum (src/include/access/xlog_internal.h).
+ * identifier at offset 24, under no checksum (src/include/access/xlog_internal.h). The
+ * settings stand before floatFormat, whose value is known, at the same distance in all
+ * majors from 12 to 18.
  */
 #include "store/pg_control.h"
 
@@ -22,6 +24,11 @@
 #define WAL_SYSID_OFFSET 24
 #define FORMAT_OFFSET 8 /* pg_control_version and catalog_version_no, 4 bytes each */
 #define FORMAT_BYTES 8
+#define STATE_OFFSET 16 /* enum DBState */
+#define STATE_SHUT_DOWN 1
+#define STATE_SHUT_DOWN_IN_RECOVERY 2
+#define WAL_LEVEL_LOGICAL 2
+#define FLOAT_FORMAT 1234567.0
 
 static uint32_t crc32c(const unsigned char *data, size_t length)
 {
@@ -72,6 +79,45 @@ bool pg_control_check(int data, int template, struct error *err)
 		return fail(err, ERR_FOREIGN_DATA,
 			    "its catalogs belong to another build of PostgreSQL");
 	return true;
+}
+
+/* Offset of floatFormat, 0 when there is none. */
+static size_t float_format_offset(const unsigned char *control)
+{
+	const double format = FLOAT_FORMAT;
+
+	for (size_t at = 64; at + sizeof(format) <= CONTROL_BYTES; at += sizeof(format))
+		if (memcmp(control + at, &format, sizeof(format)) == 0)
+			return at;
+	return 0;
+}
+
+static int number_at(const unsigned char *control, size_t offset)
+{
+	int32_t number;
+
+	memcpy(&number, control + offset, sizeof(number));
+	return number;
+}
+
+void pg_control_settings(int data, struct pg_control_settings *ret)
+{
+	unsigned char control[CONTROL_BYTES];
+	size_t end = control_read(data, control) ? float_format_offset(control) : 0;
+	int state;
+
+	*ret = (struct pg_control_settings){ 0 };
+	if (!end)
+		return;
+	state = number_at(control, STATE_OFFSET);
+	ret->is_shut_down =
+		state == STATE_SHUT_DOWN || state == STATE_SHUT_DOWN_IN_RECOVERY;
+	ret->is_logical = number_at(control, end - 36) == WAL_LEVEL_LOGICAL;
+	ret->max_connections = number_at(control, end - 28);
+	ret->max_workers = number_at(control, end - 24);
+	ret->max_senders = number_at(control, end - 20);
+	ret->max_prepared = number_at(control, end - 16);
+	ret->max_locks = number_at(control, end - 12);
 }
 
 static bool control_rewrite(int data, uint64_t sysid, struct error *err)

@@ -19,4 +19,14 @@ bool pg_control_renew(int data, struct error *err);
  */
 bool pg_control_check(int data, int template, struct error *err);
 
+/* Settings that the last server which came up on the data ran with. */
+struct pg_control_settings {
+	bool is_shut_down; /* and was shut down in order since */
+	bool is_logical;   /* wal_level */
+	int max_connections, max_workers, max_senders, max_prepared, max_locks;
+};
+
+/* Reads them; all 0 when they cannot be read. */
+void pg_control_settings(int data, struct pg_control_settings *ret);
+
 #endif

@@ -1,0 +1,155 @@
+"""A start with `safe` brings up what has no settings of its owner's, with those that its data demand."""
+import contextlib
+import os
+import signal
+
+import pytest
+
+from lib.client import assert_error, ok
+from lib.makers import MAJORS, Makers
+
+TOO_LARGE = "shared_buffers = '400GB'\n"
+
+
+@pytest.fixture(scope="module")
+def demanding(api, settings, ports):
+    """Servers whose data demand settings: by major, made when a test asks first."""
+    makers = Makers(api, settings, ports)
+    made = {}
+
+    def get(major):
+        if major not in made:
+            made[major] = makers.make(version=major)
+        return made[major]
+
+    yield get
+    makers.purge()
+
+
+def set_up(api, instance, **values):
+    """It runs with these settings, and no others."""
+    (instance.pgdata / "postgresql.auto.conf").write_text("".join(f"{name} = '{value}'\n" for name, value in values.items()))
+    ok(api.restart(instance.name))
+
+
+def prepare(instance, name="x"):
+    with contextlib.closing(instance.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute(f"BEGIN; CREATE TABLE IF NOT EXISTS kept_{name} (a int); PREPARE TRANSACTION '{name}'")
+
+
+def rollback(instance, name="x"):
+    with contextlib.closing(instance.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute(f"ROLLBACK PREPARED '{name}'")
+
+
+def drop_slots(instance):
+    instance.sql("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
+
+
+def make_slots(instance):
+    for number in range(12):
+        instance.sql(f"SELECT pg_create_physical_replication_slot('s{number}')")
+
+
+def make_origins(instance):
+    for number in range(12):
+        instance.sql(f"SELECT pg_replication_origin_create('o{number}'); SELECT pg_replication_origin_advance('o{number}', '0/1000')")
+
+
+def drop_origins(instance):
+    instance.sql("SELECT pg_replication_origin_drop(roname) FROM pg_replication_origin")
+
+
+# Which setting limits the origins of replication.
+ORIGINS = {15: "max_replication_slots", 17: "max_replication_slots", 18: "max_active_replication_origins"}
+
+
+@pytest.mark.parametrize("major", MAJORS)
+def test_safe_start_keeps_what_the_data_demand(demanding, api, major):
+    instance = demanding(major)
+    kept = {"wal_level": "logical", "max_replication_slots": "12", ORIGINS[major]: "12", "max_prepared_transactions": "1"}
+    set_up(api, instance, **{name: value if name == "wal_level" else 20 for name, value in kept.items()})
+    make_slots(instance)
+    instance.sql("SELECT pg_drop_replication_slot('s0'); SELECT pg_create_logical_replication_slot('cdc', 'pgoutput')")
+    make_origins(instance)
+    prepare(instance)
+    ok(api.stop(instance.name))
+    (instance.pgdata / "postgresql.auto.conf").write_text(TOO_LARGE)
+    assert '"safe": true' in assert_error(api.start(instance.name), 503, "server_unavailable")
+
+    body = ok(api.start(instance.name, safe=True))
+
+    set_aside, _, names = body["reason"].partition("; kept what its data demand: ")
+    assert "set aside as postgresql.auto.conf." in set_aside and {*names.split(", ")} == {*kept}
+    assert {name: instance.value(f"SHOW {name}") for name in kept} == kept
+    auto_conf = instance.pgdata / "postgresql.auto.conf"
+    assert auto_conf.stat().st_uid == auto_conf.parent.stat().st_uid and auto_conf.stat().st_mode & 0o777 == 0o600
+    for remove in (drop_slots, drop_origins, rollback):
+        remove(instance)
+    instance.sql("ALTER SYSTEM RESET ALL")
+    ok(api.restart(instance.name))
+
+
+def test_after_a_crash_there_is_room_for_what_was_prepared(demanding, api, engine):
+    instance = demanding(17)
+    set_up(api, instance, max_prepared_transactions=5, max_locks_per_transaction=100)
+    prepare(instance, "crashed")
+    (instance.pgdata / "postgresql.auto.conf").write_text(TOO_LARGE)
+    os.kill(engine.postmaster_pid(instance.name), signal.SIGKILL)
+    instance.becomes("failed", 90)
+
+    ok(api.start(instance.name, safe=True))
+
+    assert (instance.value("SHOW max_prepared_transactions"), instance.value("SHOW max_locks_per_transaction")) == ("5", "100")
+    rollback(instance, "crashed")
+
+
+def test_settings_that_were_lowered_below_what_the_data_demand_are_mended(demanding, api):
+    instance = demanding(17)
+    set_up(api, instance, max_prepared_transactions=5)
+    prepare(instance)
+    (instance.pgdata / "postgresql.auto.conf").write_text("work_mem = '9MB'\n")
+    message = assert_error(api.restart(instance.name), 503, "server_unavailable")
+    assert "maximum number of prepared transactions" in message and '"safe": true' in message
+
+    ok(api.start(instance.name, safe=True))
+
+    rollback(instance)
+
+
+def test_standby_keeps_the_sizes_of_its_primary_and_where_it_reads(demanding, api):
+    instance = demanding(17)
+    sizes = {"max_connections": 120, "max_worker_processes": 11, "max_wal_senders": 12, "max_locks_per_transaction": 70}
+    set_up(api, instance, **sizes)
+    ok(api.stop(instance.name))
+    (instance.pgdata / "standby.signal").touch()
+    (instance.pgdata / "postgresql.auto.conf").write_text(TOO_LARGE + "primary_conninfo = 'password=hidden'\n")
+
+    body = ok(api.start(instance.name, safe=True))
+
+    assert "hidden" not in body["reason"]
+    assert {name: instance.value(f"SHOW {name}") for name in [*sizes, "primary_conninfo"]} == {
+        **{name: str(value) for name, value in sizes.items()}, "primary_conninfo": "password=hidden"}
+    ok(api.stop(instance.name))
+    (instance.pgdata / "standby.signal").unlink()
+
+
+@pytest.mark.parametrize("own", ["work_mem = '9MB'\n", None])
+def test_refused_safe_start_advises_no_other_and_leaves_the_settings(demanding, api, own):
+    instance = demanding(17)
+    ok(api.stop(instance.name))
+    path = instance.pgdata / "postgresql.auto.conf"
+    before = sorted(instance.pgdata.glob("postgresql.auto.conf*"))
+    path.unlink()
+    if own:
+        path.write_text(own)
+    (instance.pgdata / "recovery.signal").touch()
+
+    message = assert_error(api.start(instance.name, safe=True), 503, "server_unavailable")
+
+    assert "restore_command" in message and "safe" not in message
+    assert (path.read_text() if path.exists() else None) == own
+    assert {*instance.pgdata.glob("postgresql.auto.conf*")} == {*before} - (set() if own else {path})
+    (instance.pgdata / "recovery.signal").unlink()
+    path.write_text("")
+    ok(api.start(instance.name))
