@@ -21,6 +21,7 @@
 #define PAUSE_FIRST_MS 250
 #define RETRY_FIRST_MS 1000
 #define PAUSE_MAX_MS 60000
+#define PAUSE_SHUT_MAX_MS 4000
 #define STRAYS "" /* the entry for strays, which belong to no instance */
 #define NEVER_MS LLONG_MAX
 
@@ -195,6 +196,11 @@ static void entry_postpone(struct entry *entry, enum look_outcome outcome)
 	long long due_ms = deadline_in_ms(entry->pause_ms);
 
 	entry->pause_ms = doubled(entry->pause_ms, PAUSE_FIRST_MS);
+	if (outcome == LOOK_SHUT) {
+		entry->retry_pause_ms = entry->silent = 0;
+		if (entry->pause_ms > PAUSE_SHUT_MAX_MS)
+			entry->pause_ms = PAUSE_SHUT_MAX_MS;
+	}
 	entry->silent += outcome == LOOK_SILENT;
 	if (outcome == LOOK_FAILED) {
 		entry->retry_pause_ms = doubled(entry->retry_pause_ms, RETRY_FIRST_MS);
@@ -271,7 +277,8 @@ static void *look_run(void *user)
 	return NULL;
 }
 
-/* What is due before a try is only a look that changes nothing. */
+/* What is due before a try is only a look that changes nothing; a try whose time has come
+ * may have to wait for a call. */
 long long look_queue_next(const char *name)
 {
 	const struct entry *entry;
@@ -279,10 +286,10 @@ long long look_queue_next(const char *name)
 
 	pthread_mutex_lock(&queue.lock);
 	entry = entry_find(name);
-	if (entry && entry->retry_pause_ms)
-		next = entry->retry_at;
-	else if (entry)
+	if (entry)
 		next = time_in_ms(entry->is_taken ? 0 : entry->due_ms - now_ms());
+	if (entry && entry->retry_pause_ms && entry->retry_at > next)
+		next = entry->retry_at;
 	pthread_mutex_unlock(&queue.lock);
 	return next;
 }

@@ -8,6 +8,7 @@
 #include "instance/port_claim.h"
 #include "instance/ports.h"
 #include "instance/prove.h"
+#include "instance/reason.h"
 #include "model/field.h"
 #include "pg/verifier.h"
 #include "store/disk.h"
@@ -146,12 +147,8 @@ bool instance_set_password(const char *name, const char *password, struct view *
 	attempt.verifier = verifier;
 	if (!pg_verifier(password, verifier, err) || !prove_new_password(&attempt, err))
 		return false;
-	if (*attempt.note) {
-		snprintf(view.record.reason, sizeof(view.record.reason), "%s",
-			 attempt.note);
-		if (!store_save(&view.record, err) ||
-		    !instance_show(&view, view.state, err))
-			return false;
-	}
+	if (reason_prove(&view.record, attempt.note, true) &&
+	    (!store_save(&view.record, err) || !instance_show(&view, view.state, err)))
+		return false;
 	return instance_give(ret, &view);
 }

@@ -12,6 +12,7 @@
 #include "instance/owner.h"
 #include "instance/parts.h"
 #include "instance/prove.h"
+#include "instance/reason.h"
 #include "model/field.h"
 #include "pg/conf.h"
 #include "pg/verifier.h"
@@ -117,11 +118,11 @@ static bool create_same(struct view *view, const struct spec *spec, struct error
 			       "%s runs, and this password does not log in: %s",
 			       record->storage_dir, why.message);
 	}
-	if (view->state == RUNNING && !fields_renew(spec))
+	if (!reason_prove(record, attempt.note, view->state == RUNNING) &&
+	    view->state == RUNNING && !fields_renew(spec))
 		return true;
 	fields_apply(record, spec);
 	record_want(record, WANTED_RUNNING);
-	snprintf(record->reason, sizeof(record->reason), "%s", attempt.note);
 	return store_save(record, err) && instance_show(view, RUNNING, err);
 }
 

@@ -110,6 +110,7 @@ static bool start_is_done(struct view *view, bool is_safe)
 	if (view->state != RUNNING || !is_safe)
 		return view->state == RUNNING;
 	return (prove(&attempt, &err) || err.code != ERR_SERVER) &&
+	       hba_probe(&view->record, HBA_PROBE_MS, &err) != PG_NO_TLS &&
 	       !role_is_shut_by_settings(&view->record, deadline);
 }
 

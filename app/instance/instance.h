@@ -110,6 +110,7 @@ bool instance_is_loaded(void);
 enum look_outcome {
 	LOOK_SETTLED, /* the instance is as its record says, or nothing can be done about it */
 	LOOK_UNSETTLED, /* it is changing, or could not be looked at */
+	LOOK_SHUT,	/* it runs, and admits nobody now: look again soon */
 	LOOK_SILENT,	/* it runs, but its port does not answer */
 	LOOK_FAILED,	/* it could not be made as its record says; err says why */
 };

@@ -9,6 +9,7 @@
 #include "instance/instance.h"
 #include "instance/look_tell.h"
 #include "instance/parts.h"
+#include "instance/reason.h"
 #include "model/config.h"
 #include "model/locks.h"
 #include "store/disk.h"
@@ -104,10 +105,10 @@ static bool is_restarted_by_hand(const struct look *look)
 	       strcmp(look->container->started, look->view->proven_at) > 0;
 }
 
-static void reason_renew(struct view *view, const struct look *look, const char *note,
-			 bool crashed, bool restarted)
+static void reason_tell(struct view *view, const struct look *look, const char *note,
+			bool crashed, bool restarted)
 {
-	snprintf(view->record.reason, sizeof(view->record.reason), "%s", note);
+	reason_prove(&view->record, note, false);
 	look_tell_exposure(view);
 	if (crashed)
 		look_tell_crash(view, look->container, look->hints->exit_code);
@@ -127,10 +128,12 @@ static enum look_outcome look_prove(const struct look *look)
 		return LOOK_UNSETTLED;
 	if (!reconcile_observed(&attempt, look->container, look->err))
 		return prove_failed(look);
-	reason_renew(view, look, attempt.note, crashed, restarted);
+	reason_tell(view, look, attempt.note, crashed, restarted);
 	if (!store_save(&view->record, look->err))
 		return look_failed(look);
-	return look_show(look, RUNNING, LOOK_SETTLED);
+	return look_show(look, RUNNING,
+			 reason_says_shut(view->record.reason) ? LOOK_SHUT
+							       : LOOK_SETTLED);
 }
 
 /* The engine may tell how a server ended after the look that saw it run again. */
@@ -169,11 +172,12 @@ static enum look_outcome look_hear(const struct look *look)
 	    is_restarted_by_hand(look))
 		return look_prove(look);
 	outcome = hba_probe(&view->record, HBA_PROBE_MS, &said);
-	if (look_tell_room(view, outcome == PG_FULL ? said.message : NULL))
+	if (!is_heard(outcome, &said))
+		return look->hints->silent + 1 < SILENCES_MAX ? LOOK_SILENT
+							      : look_prove(look);
+	if (look_tell_admission(view, outcome, said.message))
 		look_show(look, RUNNING, LOOK_SETTLED);
-	if (is_heard(outcome, &said)) /* a full server is looked at until it has room */
-		return outcome == PG_FULL ? LOOK_UNSETTLED : look_heard(look);
-	return look->hints->silent + 1 < SILENCES_MAX ? LOOK_SILENT : look_prove(look);
+	return reason_says_shut(view->record.reason) ? LOOK_SHUT : look_heard(look);
 }
 
 /* A server that is never proven and goes down again and again gains nothing by

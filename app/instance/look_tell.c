@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/timestamp.h"
 #include "instance/bring_up.h"
+#include "instance/reason.h"
 #include "store/user_id_claims.h"
 
 void look_tell_crash(struct view *view, const struct container *container, int exit_code)
@@ -62,19 +63,13 @@ void look_tell_oom(struct view *view)
 	log_warn("out of memory name=%s", view->record.storage_dir);
 }
 
-bool look_tell_room(struct view *view, const char *why)
+bool look_tell_admission(struct view *view, enum pg_outcome outcome, const char *why)
 {
-	static const char begin[] = "it admits nobody more: ";
-	char *reason = view->record.reason;
-	bool was_full = strncmp(reason, begin, strlen(begin)) == 0;
-
-	if (!why && was_full)
-		reason[0] = '\0';
-	if (!why || *reason)
-		return !why && was_full;
-	snprintf(reason, sizeof(view->record.reason), "%s%.170s", begin, why);
-	log_warn("server full name=%s reason=%s", view->record.storage_dir,
-		 LOG_TEXT(why));
+	if (!reason_admit(&view->record, outcome, why))
+		return false;
+	if (reason_says_shut(view->record.reason))
+		log_warn("server admits nobody name=%s reason=%s",
+			 view->record.storage_dir, LOG_TEXT(why));
 	return true;
 }
 

@@ -7,6 +7,7 @@
 
 #include "engine/engine.h"
 #include "instance/index.h"
+#include "pg/outcome.h"
 
 /* The server ended by itself, and the engine starts it again, or has done so (which the
  * container tells), with the exit code that was seen. */
@@ -28,9 +29,8 @@ void look_tell_oom(struct view *view);
 /* A user of the host may use its uid too, and so become it: until its next start. */
 void look_tell_exposure(struct view *view);
 
-/* The server has no room for connections, and says why; NULL: it has. True when that is
- * another reason than before. */
-bool look_tell_room(struct view *view, const char *why);
+/* The port of the server answers, and this is how. True when the reason has changed. */
+bool look_tell_admission(struct view *view, enum pg_outcome outcome, const char *why);
 
 /* Its container is paused. */
 void look_tell_pause(struct view *view);

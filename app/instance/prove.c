@@ -8,6 +8,7 @@
 #include "base/deadline.h"
 #include "base/kill_point.h"
 #include "instance/hba.h"
+#include "instance/reason.h"
 #include "instance/shut_out.h"
 #include "pg/pg.h"
 #include "pg/role.h"
@@ -80,20 +81,20 @@ static enum pg_outcome login_prove(struct attempt *attempt, struct error *err)
 }
 
 /* The port may answer a moment after the socket. */
-static bool port_prove(const struct record *record, struct error *err)
+static enum pg_outcome port_prove(const struct record *record, struct error *err)
 {
 	long long deadline = deadline_in_ms(PROOF_TIMEOUT_MS);
+	enum pg_outcome outcome;
 
-	while (!pg_is_well(hba_probe(record, HBA_PROBE_MS, err))) {
-		if (deadline_passed(deadline))
-			return false;
+	while (!pg_is_well(outcome = hba_probe(record, HBA_PROBE_MS, err)) &&
+	       !deadline_passed(deadline))
 		sleep_ms(POLL_MS);
-	}
-	return true;
+	return outcome;
 }
 
 /* A server that runs and does not let pgberth in is its tenant's affair, but told. */
-static bool server_prove(struct attempt *attempt, struct error *err)
+static bool server_prove(struct attempt *attempt, enum pg_outcome *ret_admits,
+			 struct error *err)
 {
 	const struct record *record = &attempt->view->record;
 	enum pg_outcome outcome =
@@ -101,9 +102,10 @@ static bool server_prove(struct attempt *attempt, struct error *err)
 
 	if (outcome != PG_REFUSED && !pg_is_well(outcome))
 		return false;
-	if (outcome != PG_OK)
+	if (outcome == PG_REFUSED)
 		attempt_note(attempt, "%s", err->message);
-	return port_prove(record, err) ||
+	*ret_admits = port_prove(record, err);
+	return pg_is_well(*ret_admits) ||
 	       fail_because(err, "it answers on its socket, but not at its port; if "
 				 "firewall rules were flushed, restart the engine");
 }
@@ -123,12 +125,18 @@ static void crowd_tell(struct attempt *attempt)
 
 bool prove(struct attempt *attempt, struct error *err)
 {
+	enum pg_outcome admits = PG_OK;
+	char shut[REASON_SHUT_SIZE];
+
 	if (!open_wait(attempt, err))
 		return false;
 	if (attempt->password ? login_prove(attempt, err) != PG_OK
-			      : !server_prove(attempt, err))
+			      : !server_prove(attempt, &admits, err))
 		return false;
 	crowd_tell(attempt);
+	reason_shut(shut, admits, err->message);
+	if (*shut)
+		attempt_note(attempt, "%s", shut);
 	return true;
 }
 

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <openssl/err.h>
 #include <openssl/objects.h>
 #include <openssl/ssl.h>
@@ -237,6 +238,31 @@ static long tls_may_read(BIO *bio, int operation, const char *data, size_t lengt
 										    : rc;
 }
 
+/*
+ * A handshake that either side refuses by the book: the peer by an alert, which OpenSSL
+ * reports as its number and an offset, or we, for what the peer chose. All else is no TLS.
+ */
+static enum pg_outcome tls_refused(unsigned long error, struct error *err)
+{
+	static const int ours[] = { SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_DH_KEY_TOO_SMALL,
+				    SSL_R_EE_KEY_TOO_SMALL, SSL_R_WRONG_CURVE,
+				    SSL_R_WRONG_SIGNATURE_TYPE };
+	int reason = ERR_GET_REASON(error);
+	bool is_refusal = reason > SSL_AD_REASON_OFFSET &&
+			  reason <= SSL_AD_REASON_OFFSET + UCHAR_MAX;
+
+	for (size_t i = 0; i < COUNT_OF(ours); i++)
+		is_refusal = is_refusal || reason == ours[i];
+	if (!is_refusal)
+		return failed(err, "breaks the protocol of TLS");
+	fail(err, ERR_SERVER,
+	     "its settings of TLS leave nothing that usual clients speak (%s); reset its "
+	     "ssl_ciphers, ssl_max_protocol_version and other ssl_ settings, or start it "
+	     "with {\"safe\": true}",
+	     ERR_reason_error_string(error));
+	return PG_NO_TLS;
+}
+
 static enum pg_outcome tls_handshake(struct pg_wire *wire, struct error *err)
 {
 	wire->tls = SSL_new(context);
@@ -260,7 +286,7 @@ static enum pg_outcome tls_handshake(struct pg_wire *wire, struct error *err)
 		if (!wants && ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE)
 			return lacking(err, "a TLS connection");
 		if (!wants && ERR_peek_error())
-			return failed(err, "breaks the protocol of TLS");
+			return tls_refused(ERR_peek_error(), err);
 		if (!wants)
 			return gone(err);
 		outcome = wire_wait(wire, wants, err);
