@@ -153,3 +153,63 @@ def test_refused_safe_start_advises_no_other_and_leaves_the_settings(demanding, 
     (instance.pgdata / "recovery.signal").unlink()
     path.write_text("")
     ok(api.start(instance.name))
+
+
+# ---- a server that runs, where the role is the cause -----------------------------------------
+
+ADMIN = "pythonanywhere_helper"
+RAISING = ["CREATE FUNCTION no() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$", "CREATE EVENT TRIGGER no ON login EXECUTE FUNCTION no()"]
+DEEDS = {
+    "role": [f"ALTER ROLE {ADMIN} SET session_preload_libraries = 'nope'"],
+    "database": ["ALTER DATABASE postgres SET local_preload_libraries = 'nope'"],
+    "all roles": ["ALTER ROLE ALL SET session_preload_libraries = 'nope'"],
+    "role in the database": [f"ALTER ROLE {ADMIN} IN DATABASE postgres SET session_preload_libraries = 'nope'"],
+    "login trigger": RAISING,
+    "no login": [f"ALTER ROLE {ADMIN} NOLOGIN"],
+    "closed database": ["ALTER DATABASE postgres ALLOW_CONNECTIONS false"],
+}
+
+
+@pytest.fixture
+def innocent(demanding, api):
+    """It runs with a setting of its owner's that keeps nobody out."""
+    instance = demanding(17)
+    set_up(api, instance, work_mem="9MB")
+    return instance
+
+
+def shut(instance, deed):
+    with contextlib.closing(instance.connect(database="postgres" if deed is RAISING else "template1")) as connection:
+        for statement in deed:
+            connection.cursor().execute(statement)
+    assert instance.refusal()
+
+
+def mend(api, instance):
+    ok(api.put_password(instance.name, instance.password))
+    instance.sql("DROP EVENT TRIGGER IF EXISTS no; DROP FUNCTION IF EXISTS no")
+    assert instance.value("SELECT 1") == 1
+
+
+@pytest.mark.parametrize("deed", DEEDS.values(), ids=DEEDS)
+def test_safe_start_says_that_the_role_is_the_cause_and_restarts_nothing(innocent, api, deed):
+    started = innocent.postmaster_started()
+    shut(innocent, deed)
+
+    message = assert_error(api.start(innocent.name, safe=True), 503, "server_unavailable")
+
+    assert "PUT" in message and "password" in message and "does not let pgberth in" in message
+    assert "9MB" in (innocent.pgdata / "postgresql.auto.conf").read_text()
+    mend(api, innocent)
+    assert innocent.postmaster_started() == started
+
+
+def test_safe_start_of_a_stopped_server_tells_that_its_role_is_shut_out(innocent, api):
+    shut(innocent, DEEDS["role"])
+    ok(api.stop(innocent.name))
+
+    body = ok(api.start(innocent.name, safe=True))
+
+    assert "set aside" in body["reason"] and "PUT the password" in body["reason"]
+    mend(api, innocent)
+    assert "PUT the password" not in innocent.view()["reason"]

@@ -20,6 +20,7 @@
 #include "pg/pg.h"
 #include "pg/role.h"
 #include "pg/role_session.h"
+#include "pg/role_shut.h"
 #include "store/auto_conf.h"
 #include "store/check.h"
 #include "store/conf_files.h"
@@ -321,6 +322,15 @@ static bool server_up_and_proven(struct attempt *attempt, const struct template 
 	       prove_or_reset(attempt, err);
 }
 
+/* The settings that were set aside may not be the cause, or not alone. */
+static void shut_tell(struct attempt *attempt)
+{
+	struct error why;
+
+	if (role_shut_by(&attempt->view->record, &why) == SHUT_BY_ROLE)
+		attempt_note(attempt, "%s", why.message);
+}
+
 static void aside_tell(struct attempt *attempt, const struct auto_conf_aside *aside)
 {
 	if (*aside->name)
@@ -350,5 +360,7 @@ bool bring_up_start(struct attempt *attempt, struct error *err)
 	}
 	kill_point("start.proven");
 	aside_tell(attempt, &aside);
+	if (attempt->is_safe)
+		shut_tell(attempt);
 	return true;
 }

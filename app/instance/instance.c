@@ -19,7 +19,7 @@
 #include "model/locks.h"
 #include "pg/certificate.h"
 #include "pg/conf.h"
-#include "pg/role_session.h"
+#include "pg/role_shut.h"
 #include "pg/verifier.h"
 #include "store/conf_files.h"
 #include "store/disk.h"
@@ -100,18 +100,26 @@ bool instance_runs(const struct view *view, bool *ret_runs, struct error *err)
 	return true;
 }
 
-/* True when a start has nothing to do. A safe one looks whether people can log in. */
-static bool start_is_done(struct view *view, bool is_safe)
+/*
+ * Whether a server that runs must be restarted for a safe start, since nobody can log in.
+ * False where that would help nobody.
+ */
+static bool safe_is_needed(struct view *view, bool *ret_needed, struct error *err)
 {
 	struct attempt attempt = { .view = view };
-	long long deadline = deadline_in_ms(PROOF_TIMEOUT_MS);
-	struct error err;
+	struct error why;
+	enum role_shut shut;
 
-	if (view->state != RUNNING || !is_safe)
-		return view->state == RUNNING;
-	return (prove(&attempt, &err) || err.code != ERR_SERVER) &&
-	       hba_probe(&view->record, HBA_PROBE_MS, &err) != PG_NO_TLS &&
-	       !role_is_shut_by_settings(&view->record, deadline);
+	if (!prove(&attempt, &why)) {
+		*ret_needed = why.code == ERR_SERVER;
+		return true;
+	}
+	*ret_needed = hba_probe(&view->record, HBA_PROBE_MS, &why) == PG_NO_TLS;
+	if (*ret_needed)
+		return true;
+	shut = role_shut_by(&view->record, err);
+	*ret_needed = shut == SHUT_BY_SERVER;
+	return shut != SHUT_BY_ROLE;
 }
 
 bool instance_start(const char *name, const struct spec *spec, struct view *ret,
@@ -123,14 +131,17 @@ bool instance_start(const char *name, const struct spec *spec, struct view *ret,
 				   .is_safe = spec->safe,
 				   .is_forced = spec->safe };
 	AUTO_VIEW was = view_copy(&view);
-	bool runs;
+	bool runs, needed;
 
 	if (!lock || !fields_grant(spec, &view.record, err) ||
 	    !instance_runs(&view, &runs, err))
 		return false;
 	if (runs && GIVEN(spec, record.port) && spec->record.port != view.record.port)
 		return instance_differs(&view.record, "port", err);
-	if (runs && start_is_done(&view, spec->safe))
+	needed = !runs || view.state != RUNNING;
+	if (!needed && spec->safe && !safe_is_needed(&view, &needed, err))
+		return false;
+	if (!needed)
 		return instance_give(ret, &view);
 	fields_apply(&view.record, spec);
 	return instance_bring_back(&attempt, &was, err) && instance_give(ret, &view);

@@ -27,9 +27,12 @@ static enum pg_outcome doors_try(struct pg_session **ret, const struct record *r
 	if (run < 0)
 		return PG_FAILED;
 	for (size_t i = 0; i < COUNT_OF(doors); i++) {
-		struct pg_door door = { run,	       record->uid, record->version,
-					doors[i][0],   doors[i][1], false,
-					is_replication };
+		struct pg_door door = { .run_dir = run,
+					.uid = record->uid,
+					.version = record->version,
+					.user = doors[i][0],
+					.database = doors[i][1],
+					.is_replication = is_replication };
 
 		outcome = pg_open(ret, &door, deadline_ms, err);
 		if (outcome == PG_OK || outcome == PG_NOT_YET || outcome == PG_FULL)
@@ -76,33 +79,4 @@ enum pg_outcome role_answers(const struct record *record, long long deadline_ms,
 		return PG_FAILED;
 	}
 	return outcome;
-}
-
-static enum pg_outcome admin_log_in(const struct record *record, bool is_plain,
-				    long long deadline_ms, struct error *err)
-{
-	AUTO_CLOSE int run = store_open_run(record, err);
-	struct pg_door door = { .run_dir = run,
-				.uid = record->uid,
-				.version = record->version,
-				.user = config()->admin_user,
-				.database = "postgres",
-				.is_plain = is_plain };
-	struct pg_session *session;
-	enum pg_outcome outcome;
-
-	if (run < 0)
-		return PG_FAILED;
-	outcome = pg_open(&session, &door, deadline_ms, err);
-	if (outcome == PG_OK)
-		pg_close(session);
-	return outcome;
-}
-
-bool role_is_shut_by_settings(const struct record *record, long long deadline_ms)
-{
-	struct error ignored;
-
-	return admin_log_in(record, true, deadline_ms, &ignored) == PG_REFUSED &&
-	       admin_log_in(record, false, deadline_ms, &ignored) == PG_OK;
 }

@@ -19,10 +19,6 @@
 enum pg_outcome role_answers(const struct record *record, long long deadline_ms,
 			     struct error *err);
 
-/* True when the admin role is refused with its owner's settings, and not where pgberth's
- * own override them. */
-bool role_is_shut_by_settings(const struct record *record, long long deadline_ms);
-
 /* Opens a superuser's session; end *ret with pg_close(). The second is for a change that
  * somebody asked for, and makes room where there is none. */
 enum pg_outcome role_session(struct pg_session **ret, const struct record *record,

@@ -46,6 +46,9 @@ static enum pg_outcome log_in(struct pg_session *session, struct error *err)
 	    !options_pairs(&options, OPTIONS_SOCKET, door->version,
 			   deadline_left_ms(session->deadline_ms) * 9 / 10 + 1))
 		return message_fail_memory(err);
+	if (door->options &&
+	    !buf_append(&options, buf_text(door->options), door->options->length))
+		return message_fail_memory(err);
 	outcome = hello_say(wire,
 			    &(struct hello){ door->user, door->database, &options,
 					     door->is_replication },

@@ -21,6 +21,7 @@ struct pg_door {
 	const char *user, *database; /* constant */
 	bool is_plain;		     /* its owner's settings apply */
 	bool is_replication;	     /* takes one of the connections for replication */
+	const struct buf *options;   /* more settings, as options_pairs() writes them */
 };
 
 struct pg_session {
