@@ -30,12 +30,13 @@ const char *log_line_start(const char *log, const char *at)
 static const char *first_in_line(const char *start, const char *const words[],
 				 size_t count)
 {
-	const char *end = start + strcspn(start, "\n"), *first = NULL;
+	size_t length = strcspn(start, "\n");
+	const char *first = NULL;
 
 	for (size_t i = 0; i < count; i++) {
-		const char *found = strstr(start, words[i]);
+		const char *found = memmem(start, length, words[i], strlen(words[i]));
 
-		if (found && found < end && (!first || found < first))
+		if (found && (!first || found < first))
 			first = found;
 	}
 	return first;
@@ -91,11 +92,12 @@ const char *log_last(const char *log, const char *words)
 	return found;
 }
 
+/* Once for each line, since a tenant may fill one with the words. */
 const char *log_last_failure(const char *log, const char *words)
 {
 	const char *found = NULL;
 
-	for (const char *at = log; (at = strstr(at, words)); at++) {
+	for (const char *at = log; (at = strstr(at, words)); at += strcspn(at, "\n")) {
 		const char *start = log_message_start(log, at);
 		const char *severity = log_severity(start);
 

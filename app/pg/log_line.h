@@ -17,7 +17,7 @@ const char *log_severity(const char *start);
  * line that goes on belong to a line before them. */
 const char *log_message_start(const char *log, const char *at);
 
-/* The last place of the words in a message that may say why a server ends; NULL: none. */
+/* The place of the words in the last message that may say why a server ends; NULL: none. */
 const char *log_last_failure(const char *log, const char *words);
 
 /* The last place of the words; NULL: none. */
