@@ -11,6 +11,7 @@
 #include "engine/find.h"
 #include "engine/processes.h"
 #include "instance/container_make.h"
+#include "instance/diagnose.h"
 #include "instance/hba.h"
 #include "instance/prove.h"
 #include "instance/repair.h"
@@ -26,7 +27,6 @@
 #include "store/conf_files.h"
 #include "store/disk.h"
 #include "store/server_files.h"
-#include "store/server_log.h"
 #include "store/store.h"
 #include "store/template.h"
 
@@ -35,68 +35,13 @@
 	400 /* between looks at the container, while its server does not answer */
 #define RESTARTS_MAX 3 /* restarts by the engine after which a server counts as down */
 #define IDLE_TIMEOUT_MS 5000
-#define TROUBLE_LINES 60
-
-/* A container that the engine has started again knows its last exit code no more. */
-static int exit_code_of(const struct container *container)
-{
-	return container->is_running ? EXIT_UNKNOWN : container->exit_code;
-}
-
-/* Output from before the container's last start is about other ends. */
-static void logs_read(const struct container *container, const struct record *record,
-		      struct buf *said, struct buf *own)
-{
-	struct error ignored;
-
-	engine_logs(container->id, container->started_at, TROUBLE_LINES, said, &ignored);
-	store_log_tail(record, TROUBLE_LINES, own, &ignored);
-}
-
-static void trouble_tell(char ret[DIAGNOSIS_SIZE], const struct container *container,
-			 struct ending *ending)
-{
-	AUTO_BUF said = { 0 };
-	AUTO_BUF own = { 0 };
-
-	logs_read(container, ending->record, &said, &own);
-	ending->out_of_memory = container->oom_killed;
-	ending->full = store_disk_fullness(ending->record);
-	ending->said = buf_text(&said);
-	ending->own = buf_text(&own);
-	diagnosis_tell(ret, ending);
-}
-
-void bring_up_trouble(char ret[DIAGNOSIS_SIZE], const struct container *container,
-		      const struct record *record, bool is_safe)
-{
-	struct ending ending = {
-		.record = record,
-		.at_start = true,
-		.is_safe = is_safe,
-		.has_settings = store_has_auto_conf(record),
-		.exit_code = exit_code_of(container),
-	};
-
-	trouble_tell(ret, container, &ending);
-}
-
-void bring_up_crash(char ret[DIAGNOSIS_SIZE], const struct container *container,
-		    const struct record *record, int exit_code)
-{
-	struct ending ending = { .record = record };
-
-	ending.exit_code =
-		exit_code == EXIT_UNKNOWN ? exit_code_of(container) : exit_code;
-	trouble_tell(ret, container, &ending);
-}
 
 static bool server_is_down(const struct attempt *attempt,
 			   const struct container *container, struct error *err)
 {
 	char trouble[DIAGNOSIS_SIZE];
 
-	bring_up_trouble(trouble, container, &attempt->view->record, attempt->is_safe);
+	diagnose_start(trouble, container, &attempt->view->record, attempt->is_safe);
 	return fail(err, ERR_SERVER, "the server does not come up: %s", trouble);
 }
 
@@ -285,33 +230,6 @@ static bool directory_prepare(struct attempt *attempt, struct auto_conf_aside *a
 	return !attempt->is_safe || store_auto_conf_aside(record, aside, err);
 }
 
-/*
- * A server whose processes end again and again restarts them without end, and is never
- * proven: it "starts" at each look. Its log tells why; without a word there it may have
- * been stopped meanwhile.
- */
-static void failure_explain(const struct attempt *attempt, struct error *err)
-{
-	const struct record *record = &attempt->view->record;
-	struct ending ending = { .record = record,
-				 .at_start = true,
-				 .is_safe = attempt->is_safe };
-	char why[DIAGNOSIS_SIZE];
-	struct container container;
-	AUTO_BUF said = { 0 };
-	AUTO_BUF own = { 0 };
-	struct error ignored;
-
-	if (err->code != ERR_STARTING ||
-	    !engine_inspect(record->storage_dir, &container, &ignored))
-		return;
-	logs_read(&container, record, &said, &own);
-	ending.said = buf_text(&said);
-	ending.own = buf_text(&own);
-	if (diagnosis_find(why, &ending))
-		fail(err, ERR_SERVER, "the server does not come up: %s", why);
-}
-
 static bool server_up_and_proven(struct attempt *attempt, const struct template *template,
 				 struct error *err)
 {
@@ -353,7 +271,7 @@ bool bring_up_start(struct attempt *attempt, struct error *err)
 		return false;
 	versions_note(record, &template);
 	if (!server_up_and_proven(attempt, &template, err)) {
-		failure_explain(attempt, err);
+		diagnose_failure(&attempt->view->record, attempt->is_safe, err);
 		container_drop(attempt->view);
 		store_auto_conf_back(record, &aside);
 		return false;

@@ -9,7 +9,6 @@
 #include "engine/engine.h"
 #include "instance/attempt.h"
 #include "model/record.h"
-#include "pg/diagnosis.h"
 
 /*
  * Makes the container, starts it and proves the server. The instance must have no
@@ -17,13 +16,6 @@
  * with the last line of the server's log, ERR_FOREIGN_DATA, ERR_NO_SPACE.
  */
 bool bring_up_start(struct attempt *attempt, struct error *err);
-
-/* Explain why a server does not come up, and why one that was up went down, with the exit
- * code that was seen (EXIT_UNKNOWN: none). is_safe: it had none of its owner's settings. */
-void bring_up_trouble(char ret[DIAGNOSIS_SIZE], const struct container *container,
-		      const struct record *record, bool is_safe);
-void bring_up_crash(char ret[DIAGNOSIS_SIZE], const struct container *container,
-		    const struct record *record, int exit_code);
 
 /* Runs store_check(), and checks that no process of the tenant's that could be a server
  * on the directory is left. Errors: ERR_FOREIGN_DATA. */

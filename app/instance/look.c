@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "engine/find.h"
 #include "instance/by_hand.h"
+#include "instance/diagnose.h"
 #include "instance/hba.h"
 #include "instance/instance.h"
 #include "instance/look_tell.h"
@@ -186,7 +187,7 @@ static enum look_outcome look_crash_loop(const struct look *look)
 {
 	char trouble[DIAGNOSIS_SIZE];
 
-	bring_up_trouble(trouble, look->container, &look->view->record, false);
+	diagnose_start(trouble, look->container, &look->view->record, false);
 	if (!engine_remove(look->container->id, look->err))
 		return look_failed(look);
 	look->view->container_id[0] = '\0';

@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "base/timestamp.h"
-#include "instance/bring_up.h"
+#include "instance/diagnose.h"
 #include "instance/reason.h"
 #include "store/user_id_claims.h"
 
@@ -15,7 +15,7 @@ void look_tell_crash(struct view *view, const struct container *container, int e
 	struct record *record = &view->record;
 	char trouble[DIAGNOSIS_SIZE], when[TIMESTAMP_SIZE];
 
-	bring_up_crash(trouble, container, record, exit_code);
+	diagnose_crash(trouble, container, record, exit_code);
 	timestamp_write(when, time(NULL));
 	if (container->is_running)
 		snprintf(record->reason, sizeof(record->reason),
@@ -44,7 +44,7 @@ void look_tell_recovery(struct view *view, const struct container *container,
 {
 	char trouble[DIAGNOSIS_SIZE];
 
-	bring_up_crash(trouble, container, &view->record, exit_code);
+	diagnose_crash(trouble, container, &view->record, exit_code);
 	snprintf(view->record.reason, sizeof(view->record.reason),
 		 "it went down by itself and is recovering: %s", trouble);
 	log_warn("server recovers name=%s reason=%s", view->record.storage_dir,
