@@ -115,6 +115,7 @@ FILES = {
     "parameters": lambda own, *_: pem("ecparam", "-name", "prime256v1") + own,
     "list of revoked ones": lambda own, key, other, directory, pair: own + crl(directory, pair),
     "text": lambda own, key, other, directory, pair: "Bag Attributes\n    secret: x\n" + pem("x509", "-text", "-in", pair.certificate),
+    "lines of Windows": lambda own, *_: own.replace("\n", "\r\n"),
     "chain": lambda own, key, other, *_: own + "\nissued by\n" + other,
 }
 

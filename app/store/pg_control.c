@@ -28,7 +28,7 @@
 #define STATE_SHUT_DOWN 1
 #define STATE_SHUT_DOWN_IN_RECOVERY 2
 #define WAL_LEVEL_LOGICAL 2
-#define FLOAT_FORMAT 1234567.0
+#define FLOAT_FORMAT 0x4132d68700000000 /* the double 1234567 */
 
 static uint32_t crc32c(const unsigned char *data, size_t length)
 {
@@ -84,7 +84,7 @@ bool pg_control_check(int data, int template, struct error *err)
 /* Offset of floatFormat, 0 when there is none. */
 static size_t float_format_offset(const unsigned char *control)
 {
-	const double format = FLOAT_FORMAT;
+	const uint64_t format = FLOAT_FORMAT;
 
 	for (size_t at = 64; at + sizeof(format) <= CONTROL_BYTES; at += sizeof(format))
 		if (memcmp(control + at, &format, sizeof(format)) == 0)
