@@ -2,6 +2,7 @@
 import contextlib
 import secrets
 import subprocess
+import threading
 
 import psycopg2
 import pytest
@@ -111,6 +112,70 @@ def test_only_one_idle_session_is_ended_and_none_of_those_that_work(small, api):
         alive = [is_alive(one) for one in taken]
         assert all(alive[:4])
         assert 1 <= alive.count(False) <= 2
+
+
+@pytest.fixture(scope="module")
+def unreplicated(stack):
+    """A server of few connections, and none for replication."""
+    instance = stack.make()
+    for setting in ("max_connections = 8", "max_wal_senders = 0", "wal_level = minimal"):
+        instance.sql(f"ALTER SYSTEM SET {setting}")
+    ok(stack.api.restart(instance.name))
+    return instance
+
+
+def sessions_ended(stack, answer):
+    """By the call with this answer."""
+    lines = [line for line in stack.log_text().splitlines() if "session ended to make room" in line]
+    return sum(line.endswith(f"id={answer.headers['X-Request-Id']}") for line in lines)
+
+
+@contextlib.contextmanager
+def rushing(instance, clients=14):
+    """Clients that work, and come back as soon as they are thrown out."""
+    done = threading.Event()
+
+    def client():
+        while not done.is_set():
+            with contextlib.suppress(psycopg2.Error), contextlib.closing(instance.connect()) as connection:
+                while not done.wait(0.05):
+                    connection.cursor().execute("SELECT 1")
+
+    threads = [threading.Thread(target=client) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_for(lambda: "too many clients" in full_refusal(instance), "it is full")
+        yield
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+
+
+def full_refusal(instance):
+    try:
+        instance.connect().close()
+        return ""
+    except psycopg2.OperationalError as error:
+        return str(error)
+
+
+def test_rush_of_clients_loses_few_sessions_and_a_refused_password_is_not_set(stack, unreplicated):
+    answers = []
+    with rushing(unreplicated):
+        for number in range(3):
+            answers.append(stack.api.put_password(unreplicated.name, f"new {number}"))
+            if answers[-1].status_code == 200:
+                unreplicated.password = f"new {number}"
+        answers.append(unreplicated.post())
+
+    for answer in answers:
+        assert sessions_ended(stack, answer) <= 5
+        if answer.status_code != 200:
+            message = assert_error(answer, 503, "server_unavailable", ...)
+            assert "too many clients" in message and "cannot be set again" not in message
+    wait_for(lambda: full_refusal(unreplicated) == "", "the password that was last accepted holds")
 
 
 # ---- all processes are taken -----------------------------------------------------------------

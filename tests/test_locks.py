@@ -15,9 +15,9 @@ OURS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgberth'
 class Holder:
     """A transaction of the tenant's, on a connection of its own."""
 
-    def __init__(self, instance, statement):
+    def __init__(self, instance, statement, **options):
         self.instance = instance
-        self.connection = instance.connect(application_name="nightly")
+        self.connection = instance.connect(application_name="nightly", **options)
         self.cursor = self.connection.cursor()
         self.pid = self.connection.get_backend_pid()
         self.cursor.execute("BEGIN")
@@ -44,8 +44,14 @@ HELD = {
     "table of roles, from logins too": ("LOCK TABLE pg_authid", False),
     "table of databases, from logins too": ("LOCK TABLE pg_database", False),
     "table of settings, from logins too": ("LOCK TABLE pg_db_role_setting", False),
+    "name of the database": ("ALTER DATABASE postgres RENAME TO other", True),
+    "table of tables of the database": ("LOCK TABLE pg_class", True),
+    "table of schemas of the database": ("LOCK TABLE pg_namespace", True),
+    "table of functions of the database": ("LOCK TABLE pg_proc", True),
 }
 TELLING = [name for name, (_, tells) in HELD.items() if tells]
+# An owner gets in by another database.
+FROM_TEMPLATE = ["name of the database"]
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +62,15 @@ def crowd(api, settings, ports):
     makers.purge()
 
 
+def hold(instance, name):
+    return Holder(instance, HELD[name][0], **({"database": "template1"} if name in FROM_TEMPLATE else {}))
+
+
 @pytest.fixture(scope="module")
 def refusals(api, crowd):
     """Answers to a PUT of a password while the lock was held; it is held no more."""
     with contextlib.ExitStack() as open_ones:
-        holders = {name: open_ones.enter_context(contextlib.closing(Holder(crowd[name], statement)))
-                   for name, (statement, _) in HELD.items()}
+        holders = {name: open_ones.enter_context(contextlib.closing(hold(crowd[name], name))) for name in HELD}
         answers = at_once([lambda one=one: api.put_password(one.name, "another") for one in crowd.values()])
         answers = dict(zip(HELD, answers))
         for name in TELLING:

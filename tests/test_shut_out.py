@@ -6,8 +6,17 @@ import pytest
 
 from lib import hostile
 from lib.client import assert_error, ok
+from lib.concurrency import at_once
+from lib.makers import Makers
 
 ADMIN = "pythonanywhere_helper"
+
+
+@pytest.fixture(scope="module")
+def makers(api, settings, ports):
+    made = Makers(api, settings, ports)
+    yield made
+    made.purge()
 
 
 @pytest.fixture
@@ -131,6 +140,92 @@ def test_login_trigger_that_shuts_the_role_out_is_disabled_and_no_other(changeab
         assert cursor.fetchall() == [("a_good", "A"), ("b_bad", "D"), ("c_good", "O"), ("d_bad", "D")]
         cursor.execute("DROP FUNCTION a_good, b_bad, c_good, d_bad CASCADE")
     assert "RESET session_preload_libraries" in body["reason"]
+
+
+def add_trigger(instance, does, name="owners"):
+    instance.sql(f"CREATE FUNCTION {name}() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN {does}; END $$")
+    instance.sql(f"CREATE EVENT TRIGGER {name} ON login EXECUTE FUNCTION {name}()")
+
+
+def switch_of(instance, name="owners"):
+    return instance.value("SELECT evtenabled FROM pg_event_trigger WHERE evtname = %s", name)
+
+
+RAISE = "THEN RAISE 'not here'; END IF"
+# A client logs in in spite of these.
+HARMLESS = {
+    "writes without a schema": "INSERT INTO audit VALUES (now())",
+    "wants the schema in the path": f"IF current_schema() IS DISTINCT FROM 'public' {RAISE}",
+    "keeps pgberth by name out": f"IF current_setting('application_name') ~ 'pgberth' {RAISE}",
+    "keeps those out who bring settings": f"IF EXISTS (SELECT FROM pg_settings WHERE source = 'client') {RAISE}",
+    "writes for a role that may only read": "IF current_setting('transaction_read_only')::bool THEN INSERT INTO nope VALUES (1); END IF",
+    "is in no hurry": "PERFORM pg_sleep(1)",
+}
+
+
+@pytest.fixture(scope="module")
+def audited(makers):
+    instance = makers.make()
+    instance.sql("CREATE TABLE audit (at timestamptz)")
+    return instance
+
+
+@pytest.mark.parametrize("does", HARMLESS.values(), ids=HARMLESS)
+def test_login_trigger_that_lets_clients_in_is_left_alone_and_passwords_are_proven(audited, api, does):
+    add_trigger(audited, does)
+    assert audited.value("SELECT 1") == 1
+
+    put, post = api.put_password(audited.name, audited.password), audited.post()
+
+    assert switch_of(audited) == "O"
+    assert (ok(put)["reason"], ok(post)["reason"]) == (None, None)
+    assert_error(audited.post(admin_password="wrong"), 409, "already_exists", "admin_password")
+    audited.sql("DROP FUNCTION owners CASCADE")
+
+
+UNTRIGGERED = "-c event_triggers=off"
+# A login does not come to its end with these.
+HARMFUL = {
+    "sleeps": "PERFORM pg_sleep(300)",
+    "ends the session": "PERFORM pg_terminate_backend(pg_backend_pid())",
+    "cancels the login": "PERFORM pg_cancel_backend(pg_backend_pid()); PERFORM pg_sleep(9)",
+    "kills the process": "COPY (SELECT) TO PROGRAM 'kill -9 $PPID'",
+}
+
+
+@pytest.fixture(scope="module")
+def ended(makers, api):
+    """Servers with such triggers, and the answers to a PUT, and to a POST after a stop."""
+
+    def make(does):
+        instance = makers.make()
+        add_trigger(instance, "NULL", "good")
+        add_trigger(instance, does)
+        answers = [] if "300" in does else [api.put_password(instance.name, instance.password)]
+        instance.sql("ALTER EVENT TRIGGER owners ENABLE", options=UNTRIGGERED)
+        ok(api.stop(instance.name))
+        return instance, [*answers, instance.post()]
+
+    return dict(zip(HARMFUL, at_once([lambda does=does: make(does) for does in HARMFUL.values()])))
+
+
+@pytest.mark.parametrize("name", HARMFUL)
+def test_login_trigger_by_which_no_login_ends_is_disabled_and_told(ended, name):
+    instance, answers = ended[name]
+
+    for answer in answers:
+        assert "ALTER EVENT TRIGGER owners DISABLE" in ok(answer)["reason"]
+    assert (switch_of(instance), switch_of(instance, "good")) == ("D", "O")
+
+
+def test_login_that_a_trigger_ends_is_not_said_to_start(ended):
+    instance, _ = ended["ends the session"]
+    instance.sql("ALTER EVENT TRIGGER owners ENABLE")
+
+    answer = instance.post()
+
+    assert "terminating connection" in assert_error(answer, 503, "server_unavailable")
+    assert "Retry-After" not in answer.headers
 
 
 def test_database_whose_files_are_missing_is_told_and_left_alone(changeable, api, owner):

@@ -9,6 +9,7 @@
 
 #include "instance/index.h"
 #include "instance/port_claim.h"
+#include "pg/room.h"
 
 struct attempt {
 	/* The record says what should be. Filled in: the container, and the record's
@@ -26,7 +27,8 @@ struct attempt {
 	int had_port;	/* port that it had claimed before, 0: none */
 	struct port_claim claim;
 	bool is_touched;  /* out: the attempt went further than claiming a port */
-	bool is_accepted; /* out: the server accepted the password at the last login */
+	bool is_accepted; /* out: the server did not refuse the password in a login */
+	struct room room; /* that it made in a full server */
 	char note[400];	  /* out: note for a person; "" */
 };
 

@@ -13,9 +13,10 @@
 #include "pg/pg.h"
 #include "pg/role.h"
 #include "pg/role_session.h"
-#include "pg/room.h"
 
 #define POLL_MS 3
+#define LOCK_LOOK_MS 9000
+#define ENDED_MAX 4 /* logins whose session ended before it was ready */
 
 /* Only a call with a password waits while the server starts, as its client does. A tenant
  * that shut pgberth out is no reason to call an open server broken. */
@@ -36,34 +37,45 @@ static bool open_wait(const struct attempt *attempt, struct error *err)
 }
 
 /* A full server may have room a moment later, or once room is made in it. */
-static enum pg_outcome login_get(struct attempt *attempt, long long deadline,
-				 struct error *err)
+static enum pg_outcome login_get(struct attempt *attempt, struct pg_login *login,
+				 long long deadline, struct error *err)
+{
+	enum pg_outcome outcome;
+
+	do
+		outcome = pg_login(login, deadline, err);
+	while (outcome == PG_FULL &&
+	       room_wait(&attempt->room, &attempt->view->record, deadline));
+	return outcome;
+}
+
+/* A reload takes a moment, in which the old pg_hba.conf applies. A session that ends in
+ * each of its logins is not ended by a server that goes down. */
+static enum pg_outcome login_prove(struct attempt *attempt, struct error *err)
 {
 	const struct record *record = &attempt->view->record;
 	struct pg_login login = { .port = record->port,
 				  .version = record->version,
 				  .password = attempt->password,
 				  .cluster_name = record->storage_dir };
-	struct room room = { 0 };
-	enum pg_outcome outcome;
-
-	do
-		outcome = pg_login(&login, deadline, err);
-	while (outcome == PG_FULL && room_wait(&room, record, deadline));
-	attempt->is_accepted = login.is_accepted;
-	return outcome;
-}
-
-/* A reload takes a moment, in which the old pg_hba.conf applies. */
-static enum pg_outcome login_prove(struct attempt *attempt, struct error *err)
-{
 	long long deadline = deadline_in_ms(PROOF_TIMEOUT_MS);
 	bool was_away = false;
+	int ended = 0;
 	struct error last;
 
 	for (;;) {
-		enum pg_outcome outcome = login_get(attempt, deadline, err);
+		enum pg_outcome outcome = login_get(attempt, &login, deadline, err);
 
+		attempt->is_accepted = attempt->is_accepted || login.is_accepted;
+		if (outcome == PG_NOT_YET && login.is_accepted && ++ended == ENDED_MAX) {
+			err->code = ERR_SERVER;
+			return PG_REFUSED;
+		}
+		if (outcome == PG_FAILED && login.is_accepted &&
+		    deadline_passed(deadline)) {
+			role_lock_tell(record, deadline_in_ms(LOCK_LOOK_MS), err);
+			return outcome;
+		}
 		if (outcome == PG_FAILED && was_away && deadline_passed(deadline)) {
 			*err = last; /* rather than that the last try ran out of time */
 			return PG_NOT_YET;
@@ -153,19 +165,20 @@ static bool reset(struct attempt *attempt)
 
 bool prove_or_reset(struct attempt *attempt, struct error *err)
 {
-	return prove(attempt, err) ||
-	       (attempt->is_accepted && reset(attempt) && prove(attempt, err));
+	return prove(attempt, err) || (err->code != ERR_LOCKED && attempt->is_accepted &&
+				       reset(attempt) && prove(attempt, err));
 }
 
 /* The role is what it was before, or the message says that it is not. */
-static void role_undo(const struct record *record, const char *kept, struct error *err)
+static void role_undo(struct pg_session *session, const struct record *record,
+		      const char *kept, struct error *err)
 {
 	char why[sizeof(err->message)];
 	struct error not_undone;
 
 	if (!*kept)
 		fail(&not_undone, ERR_SERVER, "its verifier is too long");
-	else if (role_put_back(record, kept, deadline_in_ms(PROOF_TIMEOUT_MS),
+	else if (role_put_back(session, record, kept, deadline_in_ms(PROOF_TIMEOUT_MS),
 			       &not_undone) == PG_OK)
 		return;
 	snprintf(why, sizeof(why), "%s", err->message);
@@ -187,23 +200,39 @@ bool verifier_settle(struct attempt *attempt, long long deadline_ms, struct erro
 	return true;
 }
 
-bool prove_new_password(struct attempt *attempt, struct error *err)
+static bool password_set(struct pg_session *session, struct attempt *attempt,
+			 struct error *err)
 {
 	const struct record *record = &attempt->view->record;
-	long long deadline = deadline_in_ms(PROOF_TIMEOUT_MS);
-	char kept[ROLE_SQL_SIZE];
+	char kept[ROLE_SQL_SIZE], done[ROLE_DONE_SIZE];
 
-	if (role_keep(record, kept, deadline, err) != PG_OK)
-		return false;
-	if (!verifier_settle(attempt, deadline, err))
+	if (pg_tells_lock(session, err) || role_keep(session, kept, err) != PG_OK ||
+	    role_settle_in(session, record, attempt->verifier, done, err) != PG_OK)
 		return err->code == ERR_LOCKED
 			       ? fail_because(err, "the password stays as it was")
 			       : false;
+	if (*done)
+		attempt_note(attempt, "%s", done);
 	kill_point("password.set");
 	if (prove_or_reset(attempt, err)) {
 		kill_point("password.proven");
 		return true;
 	}
-	role_undo(record, kept, err);
+	role_undo(session, record, kept, err);
 	return false;
+}
+
+/* The session stays to the end: in a full server there may be no other one to take the
+ * change back. */
+bool prove_new_password(struct attempt *attempt, struct error *err)
+{
+	struct pg_session *session;
+	bool ok;
+
+	if (role_session_for_change(&session, &attempt->view->record, &attempt->room,
+				    deadline_in_ms(PROOF_TIMEOUT_MS), err) != PG_OK)
+		return false;
+	ok = password_set(session, attempt, err);
+	pg_close(session);
+	return ok;
 }

@@ -15,9 +15,11 @@
 #include "pg/pg.h"
 #include "pg/role_session.h"
 
-#define SEARCH_MS 20000
-#define TRIAL_MS 3000
+#define SEARCH_MS 40000
+#define TRIAL_MS 5000
 #define POLL_MS 3
+#define SWITCH_TRIES 10
+#define SWITCH_POLL_MS 100
 #define ROUNDS_MAX                                                                       \
 	4 /* a setting has four places: role and database, role, database, all */
 #define TRIGGERS_MAX 32
@@ -53,6 +55,25 @@ static bool trial_login(const struct trial *trial)
 		deadline_ms = trial->deadline_ms;
 	while ((outcome = pg_login(&login, deadline_ms, &ignored)) == PG_NOT_YET &&
 	       !login.is_accepted && !deadline_passed(deadline_ms))
+		sleep_ms(POLL_MS);
+	return outcome == PG_OK;
+}
+
+/* A login trigger may crash the server, and the search's own session with it. */
+static bool session_have(struct trial *trial)
+{
+	enum pg_outcome outcome;
+	struct error ignored;
+	char one[2];
+
+	if (trial->session &&
+	    pg_run(trial->session, "SELECT 1", one, sizeof(one), &ignored) == PG_OK)
+		return true;
+	pg_close(trial->session);
+	trial->session = NULL;
+	while ((outcome = role_session(&trial->session, &trial->attempt->view->record,
+				       trial->deadline_ms, &ignored)) == PG_NOT_YET &&
+	       !deadline_passed(trial->deadline_ms))
 		sleep_ms(POLL_MS);
 	return outcome == PG_OK;
 }
@@ -93,12 +114,19 @@ static void tell(struct trial *trial, const char *done)
 	attempt_note(attempt, "the admin role could not log in: did %s", done);
 }
 
+/* A session may look alive for a moment after a trial has crashed the server. */
 static bool trigger_switch(struct trial *trial, const struct login_trigger *trigger,
 			   bool on)
 {
 	struct error ignored;
 
-	return login_trigger_switch(trial->session, trigger, on, &ignored) == PG_OK;
+	for (int i = 0; i < SWITCH_TRIES && !deadline_passed(trial->deadline_ms); i++) {
+		if (session_have(trial) &&
+		    login_trigger_switch(trial->session, trigger, on, &ignored) == PG_OK)
+			return true;
+		sleep_ms(SWITCH_POLL_MS);
+	}
+	return false;
 }
 
 static void trigger_tell(struct trial *trial, const struct login_trigger *trigger)
@@ -146,7 +174,8 @@ static bool triggers_mend(struct trial *trial)
 	struct error ignored;
 	int count;
 
-	if (login_triggers_list(trial->session, triggers, TRIGGERS_MAX, &count,
+	if (!session_have(trial) ||
+	    login_triggers_list(trial->session, triggers, TRIGGERS_MAX, &count,
 				&ignored) != PG_OK)
 		return false;
 	for (int i = 0; i < count; i++)
@@ -165,7 +194,8 @@ static bool setting_mend(struct trial *trial, int i)
 		trial->is_off[i] = false;
 		return triggers_mend(trial);
 	}
-	if (login_setting_reset(trial->session, name, done, &ignored) != PG_OK || !*done)
+	if (!session_have(trial) ||
+	    login_setting_reset(trial->session, name, done, &ignored) != PG_OK || !*done)
 		return false;
 	tell(trial, done);
 	return true;
@@ -177,7 +207,8 @@ static bool round_mend(struct trial *trial)
 	bool mended = false;
 	struct error ignored;
 
-	if (login_settings_list(trial->session, trial->attempt->view->record.version,
+	if (!session_have(trial) ||
+	    login_settings_list(trial->session, trial->attempt->view->record.version,
 				&trial->settings, &ignored) != PG_OK ||
 	    !guilty_find(trial))
 		return false;
@@ -192,11 +223,7 @@ bool shut_out_mend(struct attempt *attempt)
 	struct trial trial = { .attempt = attempt,
 			       .deadline_ms = deadline_in_ms(SEARCH_MS) };
 	bool mended = false;
-	struct error ignored;
 
-	if (role_session(&trial.session, &attempt->view->record, trial.deadline_ms,
-			 &ignored) != PG_OK)
-		return false;
 	for (int i = 0; i < ROUNDS_MAX && round_mend(&trial); i++) {
 		mended = true;
 		all_set(&trial, false);

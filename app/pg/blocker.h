@@ -18,6 +18,10 @@
  */
 void blocker_tell(const struct pg_session *session, struct error *err);
 
+/* Fills err with ERR_LOCKED, and is true, when a login to the server waits for a lock: who
+ * holds that. */
+bool blocker_tell_logins(struct pg_session *session, struct error *err);
+
 /* Ends the server's process of a session. True when that has ended. */
 bool blocker_end(const struct pg_session *session);
 

@@ -13,8 +13,8 @@ enum pg_outcome hello_say(struct pg_wire *wire, const struct hello *hello,
 	const char *const pairs[][2] = {
 		{ "user", hello->user },
 		{ "database", hello->database },
-		{ "application_name", "pgberth" },
 		{ "replication", hello->is_replication ? "database" : "off" },
+		{ "application_name", hello->application },
 	};
 	AUTO_BUF body = { 0 };
 	enum pg_outcome outcome;
@@ -22,8 +22,8 @@ enum pg_outcome hello_say(struct pg_wire *wire, const struct hello *hello,
 	if (!buf_append(&body, version, sizeof(version)))
 		return message_fail_memory(err);
 	for (size_t i = 0; i < COUNT_OF(pairs); i++)
-		if (!message_text_add(&body, pairs[i][0]) ||
-		    !message_text_add(&body, pairs[i][1]))
+		if (pairs[i][1] && (!message_text_add(&body, pairs[i][0]) ||
+				    !message_text_add(&body, pairs[i][1])))
 			return message_fail_memory(err);
 	if (!buf_append(&body, buf_text(hello->options), hello->options->length) ||
 	    !message_text_add(&body, ""))

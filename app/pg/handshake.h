@@ -14,6 +14,7 @@
  */
 struct hello {
 	const char *user, *database;
+	const char *application;   /* NULL: it gives no name */
 	const struct buf *options; /* settings, as options_pairs() writes them */
 	bool is_replication;
 };

@@ -1,4 +1,5 @@
-/* A server refuses a login with a setting that it does not know, so each has its major.
+/* A server refuses a login with a setting that it does not know, so each has its major. A
+ * proof brings none that login triggers work with: they would treat it unlike a client.
  * tests/test_settings.py tries all settings of all majors against this table. */
 #include "pg/options.h"
 
@@ -26,7 +27,7 @@ static const struct option {
 	{ "idle_in_transaction_session_timeout", TIMEOUT, ALL, 0 },
 	{ "idle_session_timeout", TIMEOUT, ALL, 0 },
 	{ "client_connection_check_interval", "1000", OPTIONS_SOCKET, 0 },
-	{ "exit_on_error", "off", ALL, 0 },
+	{ "exit_on_error", "off", OWN, 0 },
 	{ "max_stack_depth", "2048", OWN, 0 },
 
 	/* Hold it up. */
@@ -46,11 +47,11 @@ static const struct option {
 
 	/* Alter the meaning of a statement, or its result. */
 	{ "role", "none", OPTIONS_SOCKET, 0 },
-	{ "search_path", "pg_catalog", ALL, 0 },
-	{ "default_transaction_isolation", "read committed", ALL, 0 },
-	{ "default_transaction_read_only", "off", ALL, 0 },
-	{ "default_transaction_deferrable", "off", ALL, 0 },
-	{ "standard_conforming_strings", "on", ALL, 0 },
+	{ "search_path", "pg_catalog", OWN, 0 },
+	{ "default_transaction_isolation", "read committed", OWN, 0 },
+	{ "default_transaction_read_only", "off", OWN, 0 },
+	{ "default_transaction_deferrable", "off", OWN, 0 },
+	{ "standard_conforming_strings", "on", OWN, 0 },
 	{ "allow_system_table_mods", "off", OWN, 0 },
 	{ "zero_damaged_pages", "off", OWN, 0 },
 	{ "ignore_checksum_failure", "off", OWN, 0 },
@@ -59,7 +60,7 @@ static const struct option {
 	/* Words that pgberth reads, and how many of them there are. */
 	{ "lc_messages", "C", OWN, 0 },
 	{ "client_encoding", "SQL_ASCII", ALL, 0 },
-	{ "client_min_messages", "error", ALL, 0 },
+	{ "client_min_messages", "error", OWN, 0 },
 
 	/* Write statements to the server's log, with the verifier in them. */
 	{ "log_statement", "none", OWN, 0 },

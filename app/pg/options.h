@@ -10,8 +10,10 @@
 
 /* Sessions that settings are for. */
 enum {
+	OPTIONS_NONE = 0,   /* a client's */
 	OPTIONS_SOCKET = 1, /* a superuser's, over the socket */
-	OPTIONS_LOGIN = 2,  /* a proof's, which any role must be able to ask for */
+	OPTIONS_LOGIN =
+		2, /* a proof's: a client's that any role may be, but for its times */
 	OPTIONS_SINGLE = 4, /* single-user mode */
 };
 

@@ -37,6 +37,20 @@ enum pg_outcome pg_open(struct pg_session **ret, const struct pg_door *door,
 	return outcome;
 }
 
+void pg_extend(struct pg_session *session, long long deadline_ms)
+{
+	session_extend(session, deadline_ms);
+}
+
+bool pg_tells_lock(struct pg_session *session, struct error *err)
+{
+	if (!session->is_detour || !blocker_tell_logins(session, err))
+		return false;
+	fail_because(err, "logins to the database postgres wait (template1 may let its "
+			  "owner in)");
+	return true;
+}
+
 void pg_close(struct pg_session *session)
 {
 	if (session)
@@ -126,8 +140,9 @@ static bool offers_mechanism(const struct buf *body)
 	return false;
 }
 
+/* The server keeps its answer to the right password until the login is complete. */
 static enum pg_outcome scram_run(struct pg_wire *wire, const char *password,
-				 struct error *err)
+				 bool *ret_is_sent, struct error *err)
 {
 	AUTO_SCRAM scram = { 0 };
 	AUTO_BUF body = { 0 };
@@ -147,6 +162,7 @@ static enum pg_outcome scram_run(struct pg_wire *wire, const char *password,
 	if (!scram_final(&scram, auth_text(&body), &final, err))
 		return PG_FAILED;
 	outcome = message_say(wire, 'p', &final, err);
+	*ret_is_sent = outcome == PG_OK;
 	if (outcome == PG_OK)
 		outcome = auth_hear(wire, AUTH_SASL_FINAL, &body, err);
 	if (outcome != PG_OK)
@@ -172,7 +188,7 @@ static enum pg_outcome port_open(struct pg_wire *wire, int port,
 				 const struct buf *options, bool is_replication,
 				 long long deadline_ms, struct error *err)
 {
-	const struct hello hello = { config()->admin_user, "postgres", options,
+	const struct hello hello = { config()->admin_user, "postgres", NULL, options,
 				     is_replication };
 	enum pg_outcome outcome =
 		pg_wire_to_port(wire, config()->publish_address, port, deadline_ms, err);
@@ -182,35 +198,42 @@ static enum pg_outcome port_open(struct pg_wire *wire, int port,
 	return outcome == PG_OK ? hello_say(wire, &hello, err) : outcome;
 }
 
-static bool login_options(struct buf *ret, const struct pg_login *login)
+/* A way to log in. */
+struct manner {
+	int settings; /* those of options_pairs() */
+	bool is_replication;
+};
+
+static bool login_options(struct buf *ret, const struct pg_login *login, int settings)
 {
-	return options_pairs(ret, OPTIONS_LOGIN, login->version, LOGIN_TIMEOUT_MS) &&
+	return options_pairs(ret, settings, login->version, LOGIN_TIMEOUT_MS) &&
 	       (!login->options ||
 		buf_append(ret, buf_text(login->options), login->options->length));
 }
 
-static enum pg_outcome login_once(struct pg_login *login, bool is_replication,
+static enum pg_outcome login_once(struct pg_login *login, struct manner manner,
 				  long long deadline_ms, struct error *err)
 {
 	AUTO_SESSION session = { .wire = { .fd = -1 }, .door = { .run_dir = -1 } };
 	AUTO_BUF options = { 0 };
 	AUTO_BUF body = { 0 };
 	enum pg_outcome outcome;
+	bool is_sent = false;
 
 	login->is_accepted = false;
-	if (!login_options(&options, login))
+	if (!login_options(&options, login, manner.settings))
 		return message_fail_memory(err);
-	outcome = port_open(&session.wire, login->port, &options, is_replication,
+	outcome = port_open(&session.wire, login->port, &options, manner.is_replication,
 			    deadline_ms, err);
 	if (outcome == PG_OK)
-		outcome = scram_run(&session.wire, login->password, err);
+		outcome = scram_run(&session.wire, login->password, &is_sent, err);
 	if (outcome == PG_OK)
 		outcome = auth_hear(&session.wire, AUTH_OK, &body, err);
-	login->is_accepted = outcome == PG_OK;
 	if (outcome == PG_OK)
 		outcome = ready_hear(&session.wire, err);
 	if (outcome == PG_OK)
 		outcome = name_check(&session, login->cluster_name, err);
+	login->is_accepted = is_sent && (outcome == PG_OK || err->code != ERR_PASSWORD);
 	if (outcome != PG_OK)
 		pg_wire_close(&session.wire); /* without a word, since the peer may be
 						 anybody */
@@ -218,12 +241,54 @@ static enum pg_outcome login_once(struct pg_login *login, bool is_replication,
 }
 
 /* Logins for replication are proven by the same password, and have connections of their
- * own. */
+ * own; that those are taken too is no news. */
+static enum pg_outcome login_where_room_is(struct pg_login *login, int settings,
+					   long long deadline_ms, struct error *err)
+{
+	struct manner manner = { settings, false };
+	enum pg_outcome outcome = login_once(login, manner, deadline_ms, err);
+	struct error full;
+
+	if (outcome != PG_FULL)
+		return outcome;
+	full = *err;
+	manner.is_replication = true;
+	outcome = login_once(login, manner, deadline_ms, err);
+	if (outcome == PG_OK || login->is_accepted || err->code == ERR_PASSWORD)
+		return outcome;
+	*err = full;
+	return PG_FULL;
+}
+
+/* A trigger may object to the settings of a proof. Where logins without them hang, the
+ * first refusal tells more. */
+static enum pg_outcome login_as_client(struct pg_login *login, long long deadline_ms,
+				       struct error *err)
+{
+	struct error first = *err;
+	enum pg_outcome outcome =
+		login_where_room_is(login, OPTIONS_NONE, deadline_ms, err);
+
+	if (outcome == PG_OK || !deadline_passed(deadline_ms))
+		return outcome;
+	*err = first;
+	login->is_accepted = true;
+	return PG_REFUSED;
+}
+
 enum pg_outcome pg_login(struct pg_login *login, long long deadline_ms, struct error *err)
 {
-	enum pg_outcome outcome = login_once(login, false, deadline_ms, err);
+	enum pg_outcome outcome =
+		login_where_room_is(login, OPTIONS_LOGIN, deadline_ms, err);
+	bool is_late = deadline_passed(deadline_ms);
 
-	return outcome == PG_FULL ? login_once(login, true, deadline_ms, err) : outcome;
+	if (outcome == PG_FAILED && login->is_accepted && is_late)
+		fail(err, ERR_SERVER,
+		     "the server does not answer to the password in time; a login "
+		     "trigger, or a lock, may hold up logins");
+	if (outcome != PG_REFUSED || !login->is_accepted || is_late)
+		return outcome;
+	return login_as_client(login, deadline_ms, err);
 }
 
 enum pg_outcome pg_asks_for_scram(int port, long long deadline_ms, struct error *err)

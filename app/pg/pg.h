@@ -22,6 +22,13 @@ bool pg_init(struct error *err);
 enum pg_outcome pg_open(struct pg_session **ret, const struct pg_door *door,
 			long long deadline_ms, struct error *err);
 
+/* Gives the session's statements from now on another deadline. */
+void pg_extend(struct pg_session *session, long long deadline_ms);
+
+/* True, with ERR_LOCKED, when logins to the database postgres wait for a lock, as a session
+ * in another database sees: who holds it. */
+bool pg_tells_lock(struct pg_session *session, struct error *err);
+
 /* Ends the session; cancels a statement that was not answered. */
 void pg_close(struct pg_session *session);
 
@@ -48,12 +55,13 @@ struct pg_login {
 	const char *password;
 	const char *cluster_name;
 	const struct buf *options; /* more settings, as options_pairs() writes them */
-	bool is_accepted; /* out: the password was right, whatever failed after it */
+	bool is_accepted; /* out: the password was sent and not refused, whatever came then */
 };
 
 /*
  * Logs in with TLS and channel binding, and checks that the server names itself
- * cluster_name. PG_FULL when no connection is left, nor one for replication.
+ * cluster_name. PG_FULL when no connection is left, nor one for replication. A server that
+ * has accepted the password may refuse the proof's settings, so it is asked again without.
  */
 enum pg_outcome pg_login(struct pg_login *login, long long deadline_ms,
 			 struct error *err);

@@ -14,7 +14,7 @@ enum pg_outcome reload_run(const struct record *record, long long deadline_ms,
 {
 	struct pg_session *session;
 	enum pg_outcome outcome =
-		role_session_for_change(&session, record, deadline_ms, err);
+		role_session_for_change(&session, record, NULL, deadline_ms, err);
 
 	if (outcome != PG_OK)
 		return outcome;
@@ -100,7 +100,7 @@ enum pg_outcome reload_admit(const struct record *record, const struct networks 
 		fail(err, ERR_INTERNAL, "out of memory");
 		return PG_FAILED;
 	}
-	outcome = role_session_for_change(&session, record, deadline_ms, err);
+	outcome = role_session_for_change(&session, record, NULL, deadline_ms, err);
 	if (outcome != PG_OK)
 		return outcome;
 	outcome = reload_wait(session, deadline_ms, err);

@@ -168,23 +168,34 @@ static enum pg_outcome database_settle(struct pg_session *session,
 	return PG_OK;
 }
 
+enum pg_outcome role_settle_in(struct pg_session *session, const struct record *record,
+			       const char *verifier, char ret_done[ROLE_DONE_SIZE],
+			       struct error *err)
+{
+	struct error ignored;
+	enum pg_outcome outcome;
+
+	ret_done[0] = '\0';
+	outcome = database_settle(session, record, ret_done, err);
+	if (outcome == PG_OK)
+		outcome = role_put(session, record, verifier, err);
+	if (outcome == PG_OK)
+		leftover_drop(session, &ignored);
+	return outcome;
+}
+
 enum pg_outcome role_settle(const struct record *record, const char *verifier,
 			    char ret_done[ROLE_DONE_SIZE], long long deadline_ms,
 			    struct error *err)
 {
 	struct pg_session *session;
 	enum pg_outcome outcome =
-		role_session_for_change(&session, record, deadline_ms, err);
-	struct error ignored;
+		role_session_for_change(&session, record, NULL, deadline_ms, err);
 
 	ret_done[0] = '\0';
 	if (outcome != PG_OK)
 		return outcome;
-	outcome = database_settle(session, record, ret_done, err);
-	if (outcome == PG_OK)
-		outcome = role_put(session, record, verifier, err);
-	if (outcome == PG_OK)
-		leftover_drop(session, &ignored);
+	outcome = role_settle_in(session, record, verifier, ret_done, err);
 	pg_close(session);
 	return outcome;
 }
@@ -224,32 +235,33 @@ static const char keep_sql[] =
 	"FROM pg_authid, (SELECT '[0:1]={NO,\"\"}'::text[]) AS words(no) "
 	"WHERE rolname = '%s'), 'DROP ROLE \"%s\"')) AS kept(sql)";
 
-enum pg_outcome role_keep(const struct record *record, char ret[ROLE_SQL_SIZE],
-			  long long deadline_ms, struct error *err)
+enum pg_outcome role_keep(struct pg_session *session, char ret[ROLE_SQL_SIZE],
+			  struct error *err)
 {
-	struct pg_session *session;
-	enum pg_outcome outcome =
-		role_session_for_change(&session, record, deadline_ms, err);
 	const char *admin = config()->admin_user;
+	enum pg_outcome outcome =
+		pg_run(session, "SET idle_session_timeout = 0", NULL, 0, err);
 
-	if (outcome != PG_OK)
-		return outcome;
-	outcome = run_f(session, ret, ROLE_SQL_SIZE, err, keep_sql, admin, admin);
-	pg_close(session);
-	return outcome;
+	return outcome == PG_OK
+		       ? run_f(session, ret, ROLE_SQL_SIZE, err, keep_sql, admin, admin)
+		       : outcome;
 }
 
-enum pg_outcome role_put_back(const struct record *record, const char *kept,
-			      long long deadline_ms, struct error *err)
+enum pg_outcome role_put_back(struct pg_session *session, const struct record *record,
+			      const char *kept, long long deadline_ms, struct error *err)
 {
-	struct pg_session *session;
-	enum pg_outcome outcome =
-		role_session_for_change(&session, record, deadline_ms, err);
+	struct pg_session *other;
+	enum pg_outcome outcome;
+	char one[2];
 
+	pg_extend(session, deadline_ms);
+	if (pg_run(session, "SELECT 1", one, sizeof(one), err) == PG_OK)
+		return pg_change(session, kept, NULL, err);
+	outcome = role_session_for_change(&other, record, NULL, deadline_ms, err);
 	if (outcome != PG_OK)
 		return outcome;
-	outcome = pg_change(session, kept, NULL, err);
-	pg_close(session);
+	outcome = pg_change(other, kept, NULL, err);
+	pg_close(other);
 	return outcome;
 }
 

@@ -31,13 +31,21 @@ enum pg_outcome role_settle(const struct record *record, const char *verifier,
 			    char ret_done[ROLE_DONE_SIZE], long long deadline_ms,
 			    struct error *err);
 
+/* The same in a session of role_session_for_change(). */
+enum pg_outcome role_settle_in(struct pg_session *session, const struct record *record,
+			       const char *verifier, char ret_done[ROLE_DONE_SIZE],
+			       struct error *err);
+
 #define ROLE_SQL_SIZE 1024
 
-/* Writes the statement that makes the role again what it is now to ret, and runs it. */
-enum pg_outcome role_keep(const struct record *record, char ret[ROLE_SQL_SIZE],
-			  long long deadline_ms, struct error *err);
-enum pg_outcome role_put_back(const struct record *record, const char *kept,
-			      long long deadline_ms, struct error *err);
+/* Writes the statement that makes the role again what it is now to ret; the session may
+ * idle from then on. */
+enum pg_outcome role_keep(struct pg_session *session, char ret[ROLE_SQL_SIZE],
+			  struct error *err);
+
+/* Runs it, in that session or, where it has ended, in another one. */
+enum pg_outcome role_put_back(struct pg_session *session, const struct record *record,
+			      const char *kept, long long deadline_ms, struct error *err);
 
 /* Appends the text of repair.sql, which is role_settle() for single-user mode. */
 bool role_repair_sql(struct buf *ret, const char *verifier);

@@ -4,13 +4,13 @@
 
 #include <string.h>
 
+#include "base/deadline.h"
 #include "base/scope.h"
 #include "model/config.h"
-#include "pg/room.h"
 #include "store/server_files.h"
 
-/* Opens a session as the admin or the bootstrap superuser, in `postgres` or, if the
- * tenant dropped that, in `template1`. */
+/* Opens a session as the admin or the bootstrap superuser, in `postgres` or, if the tenant
+ * dropped that, or a lock on it holds up logins, in `template1`. */
 static enum pg_outcome doors_try(struct pg_session **ret, const struct record *record,
 				 bool is_replication, long long deadline_ms,
 				 struct error *err)
@@ -21,22 +21,32 @@ static enum pg_outcome doors_try(struct pg_session **ret, const struct record *r
 		{ config()->admin_user, "template1" },
 		{ "postgres", "template1" },
 	};
+	const size_t detour = 2;
 	AUTO_CLOSE int run = store_open_run(record, err);
+	struct pg_door door = { .run_dir = run,
+				.uid = record->uid,
+				.version = record->version,
+				.is_replication = is_replication };
 	enum pg_outcome outcome = PG_FAILED;
+	bool is_late = false;
 
 	if (run < 0)
 		return PG_FAILED;
 	for (size_t i = 0; i < COUNT_OF(doors); i++) {
-		struct pg_door door = { .run_dir = run,
-					.uid = record->uid,
-					.version = record->version,
-					.user = doors[i][0],
-					.database = doors[i][1],
-					.is_replication = is_replication };
-
+		door.user = doors[i][0];
+		door.database = doors[i][1];
+		door.login_by_ms =
+			i < detour ? deadline_in_ms(deadline_left_ms(deadline_ms) / 3)
+				   : 0;
 		outcome = pg_open(ret, &door, deadline_ms, err);
-		if (outcome == PG_OK || outcome == PG_NOT_YET || outcome == PG_FULL)
+		if (outcome == PG_OK)
+			(*ret)->is_detour = is_late;
+		if (outcome != PG_REFUSED && (outcome != PG_FAILED || i >= detour))
 			return outcome;
+		if (outcome == PG_FAILED && deadline_passed(door.login_by_ms)) {
+			is_late = true;
+			i = detour - 1; /* it holds for both users */
+		}
 	}
 	return outcome;
 }
@@ -45,21 +55,24 @@ enum pg_outcome role_session(struct pg_session **ret, const struct record *recor
 			     long long deadline_ms, struct error *err)
 {
 	enum pg_outcome outcome = doors_try(ret, record, false, deadline_ms, err);
+	struct error ignored;
 
-	return outcome == PG_FULL ? doors_try(ret, record, true, deadline_ms, err)
-				  : outcome;
+	if (outcome == PG_FULL &&
+	    doors_try(ret, record, true, deadline_ms, &ignored) == PG_OK)
+		return PG_OK;
+	return outcome;
 }
 
 enum pg_outcome role_session_for_change(struct pg_session **ret,
-					const struct record *record,
+					const struct record *record, struct room *room,
 					long long deadline_ms, struct error *err)
 {
-	struct room room = { 0 };
+	struct room own = { 0 };
 	enum pg_outcome outcome;
 
 	do
 		outcome = role_session(ret, record, deadline_ms, err);
-	while (outcome == PG_FULL && room_wait(&room, record, deadline_ms));
+	while (outcome == PG_FULL && room_wait(room ? room : &own, record, deadline_ms));
 	return outcome;
 }
 
@@ -79,4 +92,15 @@ enum pg_outcome role_answers(const struct record *record, long long deadline_ms,
 		return PG_FAILED;
 	}
 	return outcome;
+}
+
+void role_lock_tell(const struct record *record, long long deadline_ms, struct error *err)
+{
+	struct pg_session *session;
+	struct error ignored;
+
+	if (role_session(&session, record, deadline_ms, &ignored) != PG_OK)
+		return;
+	pg_tells_lock(session, err);
+	pg_close(session);
 }

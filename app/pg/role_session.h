@@ -9,6 +9,7 @@
 #include "model/record.h"
 #include "pg/outcome.h"
 #include "pg/pg.h"
+#include "pg/room.h"
 
 #define PROOF_TIMEOUT_MS 15000 /* limit of one task with a running server */
 
@@ -19,12 +20,16 @@
 enum pg_outcome role_answers(const struct record *record, long long deadline_ms,
 			     struct error *err);
 
+/* Fills err with ERR_LOCKED where a lock holds up logins, and it can be seen who holds it. */
+void role_lock_tell(const struct record *record, long long deadline_ms,
+		    struct error *err);
+
 /* Opens a superuser's session; end *ret with pg_close(). The second is for a change that
- * somebody asked for, and makes room where there is none. */
+ * somebody asked for, and makes room where there is none; room may be NULL. */
 enum pg_outcome role_session(struct pg_session **ret, const struct record *record,
 			     long long deadline_ms, struct error *err);
 enum pg_outcome role_session_for_change(struct pg_session **ret,
-					const struct record *record,
+					const struct record *record, struct room *room,
 					long long deadline_ms, struct error *err);
 
 #endif

@@ -29,6 +29,12 @@ static long long statements_deadline(long long deadline_ms)
 	return deadline_ms - (left / 3 < RESERVE_MS ? left / 3 : RESERVE_MS);
 }
 
+void session_extend(struct pg_session *session, long long deadline_ms)
+{
+	session->deadline_ms = deadline_ms;
+	session->wire.deadline_ms = statements_deadline(deadline_ms);
+}
+
 static enum pg_outcome log_in(struct pg_session *session, struct error *err)
 {
 	const struct pg_door *door = &session->door;
@@ -41,7 +47,8 @@ static enum pg_outcome log_in(struct pg_session *session, struct error *err)
 				    err);
 	if (outcome != PG_OK)
 		return outcome;
-	wire->deadline_ms = statements_deadline(session->deadline_ms);
+	wire->deadline_ms = door->login_by_ms ? door->login_by_ms
+					      : statements_deadline(session->deadline_ms);
 	if (!door->is_plain &&
 	    !options_pairs(&options, OPTIONS_SOCKET, door->version,
 			   deadline_left_ms(session->deadline_ms) * 9 / 10 + 1))
@@ -50,7 +57,8 @@ static enum pg_outcome log_in(struct pg_session *session, struct error *err)
 	    !buf_append(&options, buf_text(door->options), door->options->length))
 		return message_fail_memory(err);
 	outcome = hello_say(wire,
-			    &(struct hello){ door->user, door->database, &options,
+			    &(struct hello){ door->user, door->database,
+					     door->is_plain ? NULL : "pgberth", &options,
 					     door->is_replication },
 			    err);
 	if (outcome == PG_OK)
@@ -74,6 +82,8 @@ enum pg_outcome session_open(struct pg_session *ret, const struct pg_door *door,
 	enum pg_outcome outcome = log_in(&session, err);
 
 	if (outcome == PG_OK) {
+		session_extend(&session, deadline_ms);
+		session.door.login_by_ms = 0;
 		session.door.run_dir = fcntl(door->run_dir, F_DUPFD_CLOEXEC, 0);
 		*ret = session;
 		return PG_OK;

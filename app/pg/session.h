@@ -22,6 +22,7 @@ struct pg_door {
 	bool is_plain;		     /* its owner's settings apply */
 	bool is_replication;	     /* takes one of the connections for replication */
 	const struct buf *options;   /* more settings, as options_pairs() writes them */
+	long long login_by_ms; /* deadline of the login, 0: that of the statements */
 };
 
 struct pg_session {
@@ -30,11 +31,15 @@ struct pg_session {
 	long long deadline_ms; /* the caller's; statements are waited for until a moment
 				  before it */
 	bool is_busy;	       /* a statement was not answered to its end */
+	bool is_detour; /* logins to the database that was meant were not answered */
 };
 
 /* Logs in. PG_OK: end *ret with session_close(). Each other outcome leaves nothing. */
 enum pg_outcome session_open(struct pg_session *ret, const struct pg_door *door,
 			     long long deadline_ms, struct error *err);
+
+/* Waits for the statements from now on until a moment before another deadline. */
+void session_extend(struct pg_session *session, long long deadline_ms);
 
 /* Runs a statement; the first value of its result, if any, goes to ret_value. */
 enum pg_outcome session_run(struct pg_session *session, const char *sql, char *ret_value,
