@@ -1,6 +1,8 @@
 """Logins that a server refuses: for want of connections or processes, or by what its tenant did; what is told, and what is mended."""
 import contextlib
 import secrets
+import socket
+import struct
 import subprocess
 import threading
 
@@ -176,6 +178,23 @@ def test_rush_of_clients_loses_few_sessions_and_a_refused_password_is_not_set(st
             message = assert_error(answer, 503, "server_unavailable", ...)
             assert "too many clients" in message and "cannot be set again" not in message
     wait_for(lambda: full_refusal(unreplicated) == "", "the password that was last accepted holds")
+
+
+def test_connections_that_have_not_logged_in_go_before_idle_sessions(stack, unreplicated):
+    words = b"user\0nobody\0database\0postgres\0\0"
+    hello = struct.pack("!II", len(words) + 8, 196608) + words
+    with held(unreplicated.connect()) as (idle,), contextlib.ExitStack() as open_ones:
+
+        def is_full():
+            one = open_ones.enter_context(socket.create_connection(("localhost", unreplicated.port)))
+            one.sendall(hello)
+            return "too many clients" in full_refusal(unreplicated)
+
+        wait_for(is_full, "it is full")
+
+        ok(stack.api.put_password(unreplicated.name, unreplicated.password))
+
+        assert is_alive(idle)
 
 
 # ---- all processes are taken -----------------------------------------------------------------

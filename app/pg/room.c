@@ -18,11 +18,11 @@
 
 #define TITLE_SIZE 512
 #define TAKEN_MS 500 /* wait for a place, or until it is somebody else's */
-#define ENDED_MAX 5  /* sessions that a task may end */
+#define ENDED_MAX 5  /* sessions that a call may end */
 #define POLL_MS 3
 
 /* Worth of a session to its client. */
-enum worth { IDLE, IN_TRANSACTION, ACTIVE, NO_SESSION };
+enum worth { LOGGING_IN, IDLE, IN_TRANSACTION, ACTIVE, NO_SESSION };
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -44,6 +44,9 @@ static enum worth worth_of(const char *title, const char *cluster_name)
 	if (strncmp(words, "walsender ", 10) == 0 ||
 	    (!strstr(words, " [local]") && !strstr(words, ")")))
 		return NO_SESSION;
+	if (ends_with(words, " authentication") || ends_with(words, " startup") ||
+	    ends_with(words, " startup waiting"))
+		return LOGGING_IN;
 	if (ends_with(words, " idle"))
 		return IDLE;
 	return strstr(words, " idle in transaction") ? IN_TRANSACTION : ACTIVE;
@@ -76,7 +79,8 @@ static int session_find(const struct record *record, enum worth *ret_worth)
 
 static bool room_make(const struct record *record)
 {
-	static const char *const names[] = { "idle", "in_transaction", "active" };
+	static const char *const names[] = { "logging_in", "idle", "in_transaction",
+					     "active" };
 	enum worth worth;
 	int pid = session_find(record, &worth);
 	AUTO_BEGUN int begun = 0;
