@@ -242,6 +242,47 @@ def test_database_whose_files_are_missing_is_told_and_left_alone(changeable, api
     ok(changeable.post())
 
 
+PREPARED_IN_IT = "BEGIN; CREATE TABLE mine (a int); PREPARE TRANSACTION 'weekly'"
+IN_USE = {
+    "templates": ("ALTER DATABASE template0 ALLOW_CONNECTIONS true", "DROP DATABASE postgres WITH (FORCE)",
+                  ("template0", "template1"), "session "),
+    "a half dropped database": (PREPARED_IN_IT, HALF_DROPPED, (), "prepared transaction 'weekly'"),
+}
+
+
+@pytest.mark.parametrize("before, deed, used, words", IN_USE.values(), ids=IN_USE)
+def test_who_keeps_the_database_from_being_made_again_is_named_and_the_remedy_works(instance, api, before, deed, used, words):
+    instance.sql("ALTER SYSTEM SET max_prepared_transactions = 5")
+    ok(api.restart(instance.name))
+    instance.sql(before)
+    instance.sql("CREATE DATABASE mine")
+    with contextlib.ExitStack() as open_ones:
+        for database in used:
+            open_ones.enter_context(contextlib.closing(instance.connect(database=database)))
+        instance.sql(deed, database="mine")
+
+        message = assert_error(api.put_password(instance.name, instance.password), 503, "server_unavailable")
+
+    assert words in message and "stop the server and POST it with a password" in message
+    ok(api.stop(instance.name))
+    instance.create()
+    assert instance.value("SELECT 1") == 1
+
+
+def test_server_without_a_superuser_that_can_log_in_is_told_what_mends_it(makers, api):
+    """In version 15 a session of a role that is none cannot have pgberth's settings."""
+    instance = makers.make(version=15)
+    instance.sql("ALTER ROLE postgres NOSUPERUSER")
+    instance.sql(WEAK)
+
+    message = assert_error(api.put_password(instance.name, "another"), 503, "server_unavailable")
+
+    assert "stop it and POST it with a password" in message and "PUT its password" not in message
+    ok(api.stop(instance.name))
+    instance.create(admin_password="another")
+    assert instance.value("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+
+
 # ---- a server that comes back ------------------------------------------------------------------
 
 LOST = {

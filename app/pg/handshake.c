@@ -46,11 +46,17 @@ const char *auth_text(const struct buf *body)
 	return buf_text(body) + 4;
 }
 
+static const char *entering(const struct pg_wire *wire)
+{
+	return wire->is_to_socket ? LET_IN_BY_SOCKET : LET_IN;
+}
+
 enum pg_outcome auth_hear(struct pg_wire *wire, int want, struct buf *body,
 			  struct error *err)
 {
 	char type;
-	enum pg_outcome outcome = message_hear_answer(wire, &type, body, LET_IN, err);
+	enum pg_outcome outcome =
+		message_hear_answer(wire, &type, body, entering(wire), err);
 
 	if (outcome != PG_OK)
 		return outcome;
@@ -68,7 +74,8 @@ enum pg_outcome ready_hear(struct pg_wire *wire, struct error *err)
 {
 	AUTO_BUF body = { 0 };
 	char type;
-	enum pg_outcome outcome = message_hear_answer(wire, &type, &body, LET_IN, err);
+	enum pg_outcome outcome =
+		message_hear_answer(wire, &type, &body, entering(wire), err);
 
 	return outcome != PG_OK || type == 'Z' ? outcome : message_fail_protocol(err);
 }

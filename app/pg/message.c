@@ -126,6 +126,8 @@ static const char *error_field(const struct buf *body, char name)
 #define NUMBER_TEXT(number) #number
 #define NUMBER(number) NUMBER_TEXT(number)
 #define PUT_PASSWORD "; PUT its password, which makes role and database as they were"
+#define REPAIR                                                                           \
+	"; stop it and POST it with a password, which mends that in single-user mode"
 
 /*
  * Answers to a login by SQLSTATE or its first letters ("Error Codes" of the manual) and,
@@ -201,13 +203,17 @@ enum pg_outcome message_error(const struct buf *body, const char *what, struct e
 	const char *message = error_field(body, 'M'), *detail = error_field(body, 'D');
 	const char *state = error_state(body);
 	size_t i = meaning_of(state, message, detail);
-	bool is_login = strcmp(what, LET_IN) == 0;
+	bool by_socket = strcmp(what, LET_IN_BY_SOCKET) == 0;
+	bool is_login = by_socket || strcmp(what, LET_IN) == 0;
+	const char *advice = meanings[i].advice;
 	char line[140], more[80];
 
+	if (by_socket && strcmp(advice, PUT_PASSWORD) == 0)
+		advice = REPAIR; /* no superuser is left to mend it */
 	error_line(line, sizeof(line), message, state);
 	utf8_one_line(more, sizeof(more), is_login ? detail : "");
 	fail(err, meanings[i].code, "%s: %s%s%s%s%s", what, line, *more ? " (" : "", more,
-	     *more ? ")" : "", is_login ? meanings[i].advice : "");
+	     *more ? ")" : "", is_login ? advice : "");
 	return meanings[i].outcome;
 }
 

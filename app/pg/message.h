@@ -19,8 +19,10 @@
 /* Appends a text and the NUL that ends it; false without memory. */
 bool message_text_add(struct buf *to, const char *text);
 
-/* The action that an ErrorResponse reports as failed in answer to a login. */
+/* The action that an ErrorResponse reports as failed in answer to a login, and to one that
+ * any superuser may make. */
 #define LET_IN "the server does not let pgberth in"
+#define LET_IN_BY_SOCKET LET_IN " by its socket"
 
 /* Sends one message; type '\0' for the first, which has none. */
 enum pg_outcome message_say(struct pg_wire *wire, char type, const struct buf *body,

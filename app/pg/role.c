@@ -9,6 +9,7 @@
 #include "base/deadline.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "base/utf8.h"
 #include "engine/container.h"
 #include "model/config.h"
 #include "pg/blocker.h"
@@ -88,6 +89,29 @@ static enum pg_outcome role_put(struct pg_session *session, const struct record 
 	return outcome;
 }
 
+/* PostgreSQL does not say who uses a database that it refuses to copy or to drop. */
+static void user_tell(struct pg_session *session, const char *database, struct error *err)
+{
+	static const char user_sql[] =
+		"SELECT coalesce((SELECT 'the prepared transaction ' || "
+		"quote_literal(left(gid, 60)) FROM pg_prepared_xacts WHERE database = "
+		"'%s' LIMIT 1), (SELECT concat('session ', pid, ' of user ', usename) FROM "
+		"pg_stat_activity WHERE datname = '%s' LIMIT 1))";
+	char why[200], who[120], line[120];
+	struct error ignored;
+
+	if (!strstr(err->message, "being accessed by other users") ||
+	    run_f(session, who, sizeof(who), &ignored, user_sql, database, database) !=
+		    PG_OK ||
+	    !*who)
+		return;
+	snprintf(why, sizeof(why), "%.199s", err->message);
+	utf8_one_line(line, sizeof(line), who);
+	fail(err, ERR_SERVER,
+	     "%s: %s; end that, or stop the server and POST it with a password", why,
+	     line);
+}
+
 /* template0 may be gone, as may everything else. */
 static enum pg_outcome database_make(struct pg_session *session, struct error *err)
 {
@@ -96,6 +120,7 @@ static enum pg_outcome database_make(struct pg_session *session, struct error *e
 	if (pg_run(session, "CREATE DATABASE postgres TEMPLATE template0", NULL, 0,
 		   &first) == PG_OK)
 		return PG_OK;
+	user_tell(session, "template0", &first);
 	if (pg_run(session, "CREATE DATABASE postgres TEMPLATE template1", NULL, 0,
 		   err) == PG_OK)
 		return PG_OK;
@@ -133,8 +158,10 @@ static enum pg_outcome database_put(struct pg_session *session, const char *stat
 	}
 	if (*state)
 		outcome = pg_run(session, "DROP DATABASE postgres", NULL, 0, err);
-	if (outcome != PG_OK)
+	if (outcome != PG_OK) {
+		user_tell(session, "postgres", err);
 		return outcome;
+	}
 	snprintf(ret_done, ROLE_DONE_SIZE,
 		 "the database postgres was %s and is made again",
 		 *state ? "half dropped" : "gone");

@@ -118,7 +118,9 @@ enum pg_outcome pg_wire_to_socket(struct pg_wire *ret, int run_dir, int uid,
 	AUTO_CLOSE int place = store_open_socket(run_dir);
 	enum pg_outcome outcome;
 
-	*ret = (struct pg_wire){ .fd = -1, .deadline_ms = deadline_ms };
+	*ret = (struct pg_wire){ .fd = -1,
+				 .is_to_socket = true,
+				 .deadline_ms = deadline_ms };
 	if (place < 0 && (errno == ELOOP || errno == ENOTSOCK))
 		return failed(err, "has something else where its socket should be");
 	if (place < 0)

@@ -20,6 +20,7 @@
 struct pg_wire {
 	int fd;		    /* non-blocking; -1: closed */
 	struct ssl_st *tls; /* NULL: in clear */
+	bool is_to_socket;
 	long long deadline_ms;
 	size_t heard; /* bytes of messages */
 	int reads;    /* reads of TLS from the socket */
