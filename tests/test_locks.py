@@ -215,3 +215,46 @@ def test_prepared_transaction_is_named_where_only_single_user_mode_could_change_
     ok(api.stop(instance.name))
     instance.create()
     assert instance.value("SELECT 1") == 1
+
+
+# ---- prepared transactions that no login gets past ---------------------------------------------
+
+LOCKED_OUT = {"LOCK TABLE pg_authid": MAJORS[0], "LOCK TABLE pg_database": MAJORS[1], "LOCK TABLE pg_db_role_setting": MAJORS[2]}
+
+
+@pytest.fixture(scope="module")
+def locked_out(api, settings, ports):
+    """Servers that nobody can log in to; the answers to a POST and a start after a stop."""
+    makers = Makers(api, settings, ports)
+
+    def make(statement, major):
+        instance = makers.make(version=major)
+        instance.sql("ALTER SYSTEM SET max_prepared_transactions = 5")
+        ok(api.restart(instance.name))
+        instance.keep_row("kept")
+        prepare(instance, f"INSERT INTO kept VALUES ('rolled back'); {statement}")
+        ok(api.stop(instance.name))
+        return instance, [instance.post(), api.start(instance.name)]
+
+    yield at_once([lambda row=row: make(*row) for row in LOCKED_OUT.items()])
+    makers.purge()
+
+
+@pytest.mark.parametrize("number", range(len(LOCKED_OUT)), ids=LOCKED_OUT)
+def test_prepared_transaction_that_no_login_gets_past_is_named_and_set_aside_by_a_safe_start(locked_out, api, number):
+    instance, answers = locked_out[number]
+
+    for answer in answers:
+        message = assert_error(answer, 503, "server_unavailable")
+        assert "prepared transaction 'nightly 'x'" in message and "with safe" in message
+        assert message.isprintable()
+        assert answer.elapsed.total_seconds() < 40, "it does not wait for the whole start_timeout"
+        assert "Retry-After" not in answer.headers
+
+    body = ok(api.start(instance.name, safe=True))
+
+    assert "set aside" in body["reason"] and "nightly" in body["reason"]
+    assert instance.kept_rows() == ["kept"]
+    assert instance.value("SELECT count(*) FROM pg_prepared_xacts") == 0
+    ok(api.restart(instance.name))
+    ok(api.put_password(instance.name, "another"))

@@ -26,6 +26,7 @@
 #include "store/check.h"
 #include "store/conf_files.h"
 #include "store/disk.h"
+#include "store/prepared.h"
 #include "store/server_files.h"
 #include "store/store.h"
 #include "store/template.h"
@@ -61,6 +62,20 @@ static bool container_lives(const struct attempt *attempt, struct error *err)
 	return true;
 }
 
+/* True, with err, when nobody can log in to end what locks all logins out. */
+static bool logins_are_locked(const struct record *record, struct error *err)
+{
+	char gid[PREPARED_GID_SIZE];
+
+	if (!store_prepared_locks(record, gid))
+		return false;
+	fail(err, ERR_SERVER,
+	     "no login gets past the locks of the prepared transaction '%s'; start the "
+	     "server with safe, which sets that aside, as if it were rolled back",
+	     gid);
+	return true;
+}
+
 /*
  * Waits until the socket answers. postmaster.pid is a hint that a connection is worth
  * trying, so that a starting server is not bothered.
@@ -80,6 +95,8 @@ static enum pg_outcome socket_wait(const struct attempt *attempt, struct error *
 
 			if (outcome == PG_REFUSED || pg_is_well(outcome))
 				return outcome;
+			if (outcome == PG_FAILED && logins_are_locked(record, err))
+				return PG_FAILED;
 		}
 		if (look) {
 			if (!container_lives(attempt, err))
@@ -259,25 +276,42 @@ static void aside_tell(struct attempt *attempt, const struct auto_conf_aside *as
 		attempt_note(attempt, "kept what its data demand: %s", aside->kept);
 }
 
+static void prepared_tell(struct attempt *attempt, const struct prepared_aside *prepared)
+{
+	if (!prepared->count)
+		return;
+	log_warn("prepared transactions set aside name=%s gid=%s count=%d",
+		 attempt->view->record.storage_dir, LOG_TEXT(prepared->gid),
+		 prepared->count);
+	attempt_note(attempt,
+		     "the prepared transaction '%.40s' locked all logins out and was set "
+		     "aside",
+		     prepared->gid);
+}
+
 bool bring_up_start(struct attempt *attempt, struct error *err)
 {
 	struct record *record = &attempt->view->record;
 	struct template template;
 	struct auto_conf_aside aside = { 0 };
+	struct prepared_aside prepared = { 0 };
 
 	attempt->view->container_id[0] = '\0';
 	if (!store_template(record->version, &template, err) ||
 	    !directory_prepare(attempt, &aside, err))
 		return false;
 	versions_note(record, &template);
-	if (!server_up_and_proven(attempt, &template, err)) {
+	if ((attempt->is_safe && !store_prepared_aside(record, &prepared, err)) ||
+	    !server_up_and_proven(attempt, &template, err)) {
 		diagnose_failure(&attempt->view->record, attempt->is_safe, err);
 		container_drop(attempt->view);
+		store_prepared_back(record, &prepared);
 		store_auto_conf_back(record, &aside);
 		return false;
 	}
 	kill_point("start.proven");
 	aside_tell(attempt, &aside);
+	prepared_tell(attempt, &prepared);
 	if (attempt->is_safe)
 		shut_tell(attempt);
 	return true;

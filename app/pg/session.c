@@ -68,7 +68,8 @@ static enum pg_outcome log_in(struct pg_session *session, struct error *err)
 	if (outcome == PG_FAILED && deadline_passed(wire->deadline_ms))
 		fail(err, ERR_SERVER,
 		     "the server does not answer a login in time; a transaction, also a "
-		     "prepared one, may hold a lock on pg_authid or pg_database");
+		     "prepared one, may hold a lock on pg_authid or pg_database; a start "
+		     "with safe ends that");
 	return outcome;
 }
 
