@@ -60,10 +60,26 @@ static bool is_lasting(const char *reason)
 	return false;
 }
 
+/* The first sentences, which are the oldest, go until so much more has room. */
+static void sentences_drop(char *reason, size_t size, size_t length)
+{
+	while (*reason && strlen(reason) + strlen(BETWEEN) + length >= size) {
+		const char *next = strstr(reason, BETWEEN);
+
+		if (next)
+			memmove(reason, next + strlen(BETWEEN),
+				strlen(next + strlen(BETWEEN)) + 1);
+		else
+			*reason = '\0';
+	}
+}
+
 static void sentence_add(struct record *record, const char *sentence, size_t length)
 {
-	size_t used = strlen(record->reason);
+	size_t used;
 
+	sentences_drop(record->reason, sizeof(record->reason), length);
+	used = strlen(record->reason);
 	snprintf(record->reason + used, sizeof(record->reason) - used, "%s%.*s",
 		 used ? BETWEEN : "", (int)length, sentence);
 }
