@@ -26,6 +26,7 @@ static const char *const lasting[] = {
 	"out of memory (",
 	"the admin role could not log in: did ",
 	"the database postgres ",
+	"the prepared transaction '",
 };
 
 static bool begins(const char *text, const char *begin)
