@@ -277,7 +277,8 @@ def test_move_to_a_host_with_other_ranges(original, copied):
         assert_is_of(copy, uid)
         # With its own name, uid and port it would have been as it was.
         other.stop()
-        other.write_configuration(uid_min=record_of(original)["uid"], port_min=original.port, port_max=original.port)
+        uid = record_of(original)["uid"]
+        other.write_configuration(uid_min=uid, uid_max=uid + 999, port_min=original.port, port_max=original.port)
         other.start()
         with socket.socket() as holder:
             other.api.delete(copy.name, purge=True)

@@ -269,6 +269,7 @@ def test_reservation_that_goes_is_missed(own_etc):
         line = f"{RESERVER}:{stack.uid_min}:1000\n"
         own_etc.write_all(line)
         stack.restart()
+        wait_for(lambda: stack.api.call("GET", "/health").status_code == 200, "it is well")
         assert stack.health()["user_ids"] == {"ok": True, "exposed": 0}
 
         for file in FILES:
@@ -284,6 +285,7 @@ def test_reservation_that_goes_is_missed(own_etc):
 def test_user_who_gets_the_name_of_an_old_reservation_later_is_noticed(own_etc):
     with EtcStack(own_etc) as stack:
         own_etc.write_all(f"{RESERVER_WAS}:{stack.uid_min}:1000\n")
+        wait_for(lambda: stack.api.call("GET", "/health").status_code == 200, "it is well")
         assert stack.health()["user_ids"] == {"ok": True, "exposed": 0}
         assert own_etc.run("useradd", RESERVER_WAS).returncode == 0
 

@@ -85,15 +85,29 @@ static void sentence_add(struct record *record, const char *sentence, size_t len
 		 used ? BETWEEN : "", (int)length, sentence);
 }
 
-/* Adds the sentences of a note that the reason does not have yet. */
+/* Takes such a sentence out where it stands alone. */
+static void sentence_remove(char *reason, const char *sentence)
+{
+	char *at = sentence_of(reason, sentence);
+	char *end = at ? at + strlen(sentence) : NULL;
+
+	if (end && begins(end, BETWEEN))
+		memmove(at, end + strlen(BETWEEN), strlen(end + strlen(BETWEEN)) + 1);
+	else if (end && !*end)
+		at[at == reason ? 0 : -(long)strlen(BETWEEN)] = '\0';
+}
+
+/* Adds the sentences of a note. One that is there already becomes the newest. */
 static void note_add(struct record *record, const char *note)
 {
 	while (*note) {
 		const char *end = strstr(note, BETWEEN);
 		size_t length = end ? (size_t)(end - note) : strlen(note);
+		char sentence[sizeof(record->reason)];
 
-		if (!memmem(record->reason, strlen(record->reason), note, length))
-			sentence_add(record, note, length);
+		snprintf(sentence, sizeof(sentence), "%.*s", (int)length, note);
+		sentence_remove(record->reason, sentence);
+		sentence_add(record, sentence, strlen(sentence));
 		note += length + (end ? strlen(BETWEEN) : 0);
 	}
 }
