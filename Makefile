@@ -129,7 +129,7 @@ box: deb tools ## take bare hosts with systemd (in containers) from nothing to a
 	PGBERTH_BOX="$(RELEASE) $(DOCKER)" $(PYTEST) -s -m box
 
 VM_RELEASE = trixie
-vm: tools ## try a stock Debian with a kernel of its own, in QEMU: memory, quotas, walls, restarts (VM_RELEASE=trixie; T='…': files of the suite)
+vm: tools ## try a stock Debian with a kernel of its own, in QEMU: memory, quotas, walls, restarts (VM_RELEASE=trixie; T='…,…': parts of the suite, as make test T=)
 	@command -v qemu-system-x86_64 >/dev/null || { $(PLAY) dev.yml -e dev_vm=true </dev/null; }
 	PGBERTH_VM_RELEASE=$(VM_RELEASE) PGBERTH_VM_TESTS='$(T)' $(PYTEST) -s -m vm
 

@@ -13,6 +13,8 @@ from lib.waiting import wait_for
 CLONE = "/pgberth"
 PORT = 2222
 BUILD = REPOSITORY / "tests/vm-image"
+ACCEL = os.environ.get("PGBERTH_VM_ACCEL", "tcg,thread=multi")
+SLOWER = 10 if ACCEL.startswith("tcg") else 1
 BOOT_SECONDS = 900  # emulated, on a busy machine
 TEMPLATES = pathlib.Path("/var/lib/pgberth/templates")
 QEMU = ["qemu-system-x86_64", "-cpu", "max", "-smp", "2", "-m", "6144", "-kernel", "vmlinuz", "-initrd", "initrd",
@@ -49,7 +51,7 @@ class Vm:
         self.go_down()
 
     def come_up(self):
-        subprocess.run([*QEMU, "-accel", os.environ.get("PGBERTH_VM_ACCEL", "tcg,thread=multi")], cwd=self.place, check=True)
+        subprocess.run([*QEMU, "-accel", ACCEL], cwd=self.place, check=True)
         wait_for(lambda: self.run("systemctl is-system-running --wait", check=False).stdout.strip() in ("running", "degraded"),
                  "the virtual machine is up", BOOT_SECONDS)
 
