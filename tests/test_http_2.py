@@ -1,7 +1,6 @@
 """HTTP/2, which curl and others speak where they can: what a connection of many streams can do that one of HTTP/1.1 cannot,
 and what nginx says itself, by either. What is refused is in test_catalogue."""
 import json
-import signal
 import subprocess
 
 import pytest
@@ -126,11 +125,8 @@ def test_too_many_requests_at_once(impatient, asked):
 
 @by_each_version
 def test_pgberthd_that_does_not_answer(impatient, asked):
-    impatient.process.send_signal(signal.SIGSTOP)
-    try:
+    with impatient.frozen():
         answer = asked(LIST, port=impatient.https_port)
-    finally:
-        impatient.process.send_signal(signal.SIGCONT)
 
     assert_of_nginx(answer, 504, "pgberthd_unavailable")
     assert answer.headers["Retry-After"]

@@ -1,6 +1,5 @@
 """nginx's logs of what it refuses itself: a query, which may hold a password, is in none, and the access log has the rest."""
 import contextlib
-import signal
 
 import pytest
 
@@ -107,15 +106,8 @@ def has_a_shut_socket(stack):
     (stack.run / "pgberthd.sock").chmod(0o660)
 
 
-@contextlib.contextmanager
-def does_not_answer(stack):
-    stack.process.send_signal(signal.SIGSTOP)
-    yield
-    stack.process.send_signal(signal.SIGCONT)
-
-
 AWAY = {"killed": (is_killed, "502,-,-"), "without a socket": (has_no_socket, "502,-,-"), "not let in": (has_a_shut_socket, "502,-,-"),
-        "silent": (does_not_answer, "504,0.00")}
+        "silent": (Stack.frozen, "504,0.00")}
 
 
 @by_each_version

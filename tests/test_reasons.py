@@ -11,15 +11,7 @@ import pytest
 
 from lib.client import assert_error, ok
 from lib.engine import Engine
-from lib.makers import Makers
-from lib.stack import Stack
 from lib.waiting import wait_for
-
-
-@pytest.fixture(scope="module")
-def stack():
-    with Stack() as stack:
-        yield stack
 
 
 @pytest.fixture(scope="module")
@@ -129,24 +121,10 @@ TLS = {
 }
 
 
-@pytest.fixture(scope="module")
-def by_major(api, settings, ports):
-    makers = Makers(api, settings, ports)
-    made = {}
-
-    def get(major):
-        if major not in made:
-            made[major] = makers.make(version=major)
-        return made[major]
-
-    yield get
-    makers.purge()
-
-
 @pytest.mark.parametrize("kind", TLS)
-def test_settings_of_tls_that_nobody_speaks_are_told_and_take_no_server_away(by_major, api, kind):
+def test_settings_of_tls_that_nobody_speaks_are_told_and_take_no_server_away(servers, api, kind):
     major, values = TLS[kind]
-    instance = by_major(major)
+    instance = servers[major]
     with contextlib.closing(instance.connect(sslmode="disable")) as session, session.cursor() as cursor:
         session.autocommit = True
         for name, value in values.items():
@@ -174,8 +152,8 @@ def test_settings_of_tls_that_nobody_speaks_are_told_and_take_no_server_away(by_
 
 # ---- tries -----------------------------------------------------------------------------------
 
-def test_announced_try_is_never_in_the_past(by_major, api, engine):
-    instance = by_major(17)
+def test_announced_try_is_never_in_the_past(servers, api, engine):
+    instance = servers[17]
     ok(api.restart(instance.name))
     (instance.pgdata / "postgresql.auto.conf").write_text("shared_preload_libraries = 'nonexistent'\n")
     os.kill(engine.postmaster_pid(instance.name), signal.SIGKILL)

@@ -6,24 +6,9 @@ import signal
 import pytest
 
 from lib.client import assert_error, ok
-from lib.makers import MAJORS, Makers
+from lib.makers import MAJORS
 
 TOO_LARGE = "shared_buffers = '400GB'\n"
-
-
-@pytest.fixture(scope="module")
-def demanding(api, settings, ports):
-    """Servers whose data demand settings: by major, made when a test asks first."""
-    makers = Makers(api, settings, ports)
-    made = {}
-
-    def get(major):
-        if major not in made:
-            made[major] = makers.make(version=major)
-        return made[major]
-
-    yield get
-    makers.purge()
 
 
 def set_up(api, instance, **values):
@@ -65,8 +50,8 @@ ORIGINS = {15: "max_replication_slots", 17: "max_replication_slots", 18: "max_ac
 
 
 @pytest.mark.parametrize("major", MAJORS)
-def test_safe_start_keeps_what_the_data_demand(demanding, api, major):
-    instance = demanding(major)
+def test_safe_start_keeps_what_the_data_demand(servers, api, major):
+    instance = servers[major]
     kept = {"wal_level": "logical", "max_replication_slots": "12", ORIGINS[major]: "12", "max_prepared_transactions": "1"}
     set_up(api, instance, **{name: value if name == "wal_level" else 20 for name, value in kept.items()})
     make_slots(instance)
@@ -90,8 +75,8 @@ def test_safe_start_keeps_what_the_data_demand(demanding, api, major):
     ok(api.restart(instance.name))
 
 
-def test_after_a_crash_there_is_room_for_what_was_prepared(demanding, api, engine):
-    instance = demanding(17)
+def test_after_a_crash_there_is_room_for_what_was_prepared(servers, api, engine):
+    instance = servers[17]
     set_up(api, instance, max_prepared_transactions=5, max_locks_per_transaction=100)
     prepare(instance, "crashed")
     (instance.pgdata / "postgresql.auto.conf").write_text(TOO_LARGE)
@@ -104,8 +89,8 @@ def test_after_a_crash_there_is_room_for_what_was_prepared(demanding, api, engin
     rollback(instance, "crashed")
 
 
-def test_settings_that_were_lowered_below_what_the_data_demand_are_mended(demanding, api):
-    instance = demanding(17)
+def test_settings_that_were_lowered_below_what_the_data_demand_are_mended(servers, api):
+    instance = servers[17]
     set_up(api, instance, max_prepared_transactions=5)
     prepare(instance)
     (instance.pgdata / "postgresql.auto.conf").write_text("work_mem = '9MB'\n")
@@ -117,8 +102,8 @@ def test_settings_that_were_lowered_below_what_the_data_demand_are_mended(demand
     rollback(instance)
 
 
-def test_standby_keeps_the_sizes_of_its_primary_and_where_it_reads(demanding, api):
-    instance = demanding(17)
+def test_standby_keeps_the_sizes_of_its_primary_and_where_it_reads(servers, api):
+    instance = servers[17]
     sizes = {"max_connections": 120, "max_worker_processes": 11, "max_wal_senders": 12, "max_locks_per_transaction": 70}
     set_up(api, instance, **sizes)
     ok(api.stop(instance.name))
@@ -135,8 +120,8 @@ def test_standby_keeps_the_sizes_of_its_primary_and_where_it_reads(demanding, ap
 
 
 @pytest.mark.parametrize("own", ["work_mem = '9MB'\n", None])
-def test_refused_safe_start_advises_no_other_and_leaves_the_settings(demanding, api, own):
-    instance = demanding(17)
+def test_refused_safe_start_advises_no_other_and_leaves_the_settings(servers, api, own):
+    instance = servers[17]
     ok(api.stop(instance.name))
     path = instance.pgdata / "postgresql.auto.conf"
     before = sorted(instance.pgdata.glob("postgresql.auto.conf*"))
@@ -171,9 +156,9 @@ DEEDS = {
 
 
 @pytest.fixture
-def innocent(demanding, api):
+def innocent(servers, api):
     """It runs with a setting of its owner's that keeps nobody out."""
-    instance = demanding(17)
+    instance = servers[17]
     set_up(api, instance, work_mem="9MB")
     return instance
 

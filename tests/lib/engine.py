@@ -129,6 +129,10 @@ class Process:
             return self.status()["State"][0] not in "ZX"
         return False
 
+    def is_stopped(self):
+        """By SIGSTOP: none of its threads runs on."""
+        return all(Process(f"{self.proc.name}/task/{task.name}").status()["State"][0] == "T" for task in (self.proc / "task").iterdir())
+
     def limit(self, name):
         """The soft limit of that name in /proc/<pid>/limits."""
         line = next(line for line in (self.proc / "limits").read_text().splitlines()

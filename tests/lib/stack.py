@@ -183,6 +183,16 @@ class Stack:
     def proc(self):
         return Process(self.process.pid)
 
+    @contextlib.contextmanager
+    def frozen(self):
+        """It is called, and never answers."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            wait_for(self.proc().is_stopped, "it stands still")
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
     def log_text(self):
         return self.log.read_text(errors="replace")
 
