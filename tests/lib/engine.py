@@ -90,7 +90,11 @@ class Engine:
             return False
 
     def start(self):
-        self._service("start")
+        """Twice at most: after a kill dockerd may find a containerd that answers no more, which it ends before it gives up."""
+        try:
+            self._service("start")
+        except subprocess.CalledProcessError:
+            self._service("start")
         wait_for(self.answers, "the engine answers", 90)
 
     def stop(self):
