@@ -52,24 +52,27 @@ static void version_keep(int minor, const char *engine, const char *why_unknown)
 		log_warn("engine version unknown error=%s", LOG_TEXT(why_unknown));
 }
 
+/* Copies a text of the version's. */
+static const char *version_text(char *ret, const char *text, size_t size)
+{
+	pthread_mutex_lock(&version.lock);
+	memcpy(ret, text, size);
+	pthread_mutex_unlock(&version.lock);
+	return ret;
+}
+
 const char *engine_call_version(void)
 {
 	static _Thread_local char engine[sizeof(version.engine)];
 
-	pthread_mutex_lock(&version.lock);
-	memcpy(engine, version.engine, sizeof(engine));
-	pthread_mutex_unlock(&version.lock);
-	return engine;
+	return version_text(engine, version.engine, sizeof(engine));
 }
 
 const char *engine_call_why_no_version(void)
 {
 	static _Thread_local char why[sizeof(version.why_unknown)];
 
-	pthread_mutex_lock(&version.lock);
-	memcpy(why, version.why_unknown, sizeof(why));
-	pthread_mutex_unlock(&version.lock);
-	return why;
+	return version_text(why, version.why_unknown, sizeof(why));
 }
 
 const char *engine_call_prefix(void)
