@@ -103,10 +103,10 @@ static bool is_reservation(const struct user_id_claims *claims,
 	return false;
 }
 
-static bool reserves_all(const struct user_id_claim *claim)
+bool user_id_claim_covers(const struct user_id_claim *claim, int first, int last)
 {
-	return claim->first <= (unsigned long long)config()->uid_min &&
-	       claim->last >= (unsigned long long)config()->uid_max;
+	return claim->first <= (unsigned long long)first &&
+	       claim->last >= (unsigned long long)last;
 }
 
 static bool range_line(char *line, struct user_id_claim *claim,
@@ -118,7 +118,8 @@ static bool range_line(char *line, struct user_id_claim *claim,
 		return true;
 	if (!is_reservation(ret, claim))
 		claim_add(ret, claim);
-	else if (ret->without == claim->file && reserves_all(claim))
+	else if (ret->without == claim->file &&
+		 user_id_claim_covers(claim, config()->uid_min, config()->uid_max))
 		ret->without = NULL;
 	return true;
 }

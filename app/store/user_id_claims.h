@@ -56,6 +56,9 @@ const struct user_id_claim *user_id_claims_find_range(const struct user_id_claim
 /* The last id up to `most` of those in a row, from uid on, that a claim has. */
 int user_id_claim_end(const struct user_id_claim *claim, int uid, int most);
 
+/* True for a claim with each id from first to last, as it is written. */
+bool user_id_claim_covers(const struct user_id_claim *claim, int first, int last);
+
 /* True for a claim with an id from first to last. */
 bool user_id_claim_is_about(const struct user_id_claim *claim, int first, int last);
 

@@ -92,8 +92,8 @@ static void range_note(struct range *range, const struct user_id_claim *claim,
 		       bool is_ours, int line)
 {
 	if (is_ours)
-		range->is_reserved |= claim->first <= (unsigned long long)range->first &&
-				      claim->last >= (unsigned long long)range->last;
+		range->is_reserved |=
+			user_id_claim_covers(claim, range->first, range->last);
 	else if (!range->taken_line &&
 		 user_id_claim_is_about(claim, range->first, range->last))
 		range->taken_line = line;
